@@ -1,0 +1,146 @@
+//! One HTTP/1.1 connection: whole requests in, whole responses out, or a hang-up without a word.
+//!
+//! It decides nothing about what is asked. Four doors use it: the HTTPS data plane, the AWS API,
+//! the API gateway and the Lambda Runtime API. It alone names hyper.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub(crate) use hyper::header;
+pub(crate) use hyper::{HeaderMap, Method, StatusCode, Uri};
+
+/// A request with its whole body.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Request {
+    /// The header `name` as text; `None` if it is absent or not text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The query's `(name, value)` pairs, percent-decoded, `+` read as a space.
+    pub(crate) fn query(&self) -> Vec<(String, String)> {
+        let pairs = self.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (decode_query(name), decode_query(value)))
+            .collect()
+    }
+}
+
+fn decode_query(text: &str) -> String {
+    let spaced = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+}
+
+/// A response with its whole body.
+pub(crate) type Response = hyper::Response<Bytes>;
+
+/// A response of `status` with `body` as `content_type`.
+pub(crate) fn response(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    if let Ok(value) = header::HeaderValue::from_str(content_type) {
+        response.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    response
+}
+
+/// Sets a header whose value may come from outside; a value that no header can hold is left out.
+pub(crate) fn set_header(response: &mut Response, name: &'static str, value: &str) {
+    if let Ok(value) = header::HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// This goes back.
+    Respond(Response),
+    /// Nothing goes back: the connection is closed. AWS IoT does this to a refused certificate.
+    HangUp,
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Self {
+        Self::Respond(response)
+    }
+}
+
+/// Limits of one connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The largest body; a larger one is answered 413.
+    pub(crate) body_bytes: usize,
+    /// How long the head of a request may take to arrive, and so how long a connection may idle.
+    pub(crate) head: Duration,
+}
+
+/// Speaks HTTP/1.1 on `stream` until either side ends it, and gives the stream back for an orderly
+/// close. A request that hyper cannot read ends the connection with hyper's own 400.
+pub(crate) async fn serve<S, H, F>(stream: S, limits: Limits, handler: H) -> S
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    H: Fn(Request) -> F + Send + Sync,
+    F: Future<Output = Answer> + Send,
+{
+    // Boxed, because only an unpinned connection gives its stream back.
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let handler = &handler;
+        Box::pin(async move {
+            let answer = match collect(request, limits.body_bytes).await {
+                Ok(request) => handler(request).await,
+                Err(refused) => Answer::Respond(refused),
+            };
+            match answer {
+                Answer::Respond(response) => Ok(response.map(Full::new)),
+                Answer::HangUp => Err(HungUp),
+            }
+        })
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+    let _ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    connection.into_parts().io.into_inner()
+}
+
+async fn collect(request: hyper::Request<Incoming>, limit: usize) -> Result<Request, Response> {
+    let (head, body) = request.into_parts();
+    let body = match Limited::new(body, limit).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_too_large) => {
+            let body = r#"{"message":"Request body is too large"}"#;
+            return Err(response(413, "application/json", body));
+        }
+    };
+    Ok(Request { method: head.method, uri: head.uri, headers: head.headers, body })
+}
+
+/// The service's way to end a connection without an answer.
+#[derive(Debug)]
+struct HungUp;
+
+impl fmt::Display for HungUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("hung up")
+    }
+}
+
+impl std::error::Error for HungUp {}

@@ -1,0 +1,9 @@
+//! AWS IoT Core on your own machine, for tests.
+#![forbid(unsafe_code)]
+
+pub mod errors;
+pub(crate) mod http;
+pub mod names;
+pub mod quotas;
+pub mod time;
+pub mod trace;

@@ -1,0 +1,60 @@
+//! AWS's quotas, each a named constant with its source. Sizes and counts are always enforced.
+//!
+//! Truth: <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>, unless a constant says
+//! otherwise.
+
+use std::time::Duration;
+
+//= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+//# message broker and protocol limits
+/// The longest client ID, in bytes.
+pub const CLIENT_ID_BYTES: usize = 128;
+/// The longest topic name or filter, in bytes, not counting `$aws/rules/NAME/` or `$share/NAME/`.
+pub const TOPIC_BYTES: usize = 256;
+/// The most slashes in a topic, not counting those of `$aws/rules/NAME/` or `$share/NAME/`.
+pub const TOPIC_SLASHES: usize = 7;
+/// The largest payload of a publish.
+pub const PAYLOAD_BYTES: usize = 128 * 1024;
+/// The largest MQTT packet: variable header and payload.
+pub const PACKET_BYTES: usize = 149_504;
+/// The least Maximum Packet Size that a client may ask for.
+pub const MAXIMUM_PACKET_SIZE_FLOOR: u32 = 512;
+/// Filters in one SUBSCRIBE.
+pub const SUBSCRIPTIONS_PER_REQUEST: usize = 8;
+/// Subscriptions of one connection.
+pub const SUBSCRIPTIONS_PER_CONNECTION: usize = 50;
+/// QoS 1 messages sent and not yet acknowledged, each way.
+pub const RECEIVE_MAXIMUM: u16 = 100;
+/// Topic aliases that a client may use towards the broker.
+pub const TOPIC_ALIAS_MAXIMUM: u16 = 8;
+/// Keep-alive: what a client asks for is brought into this range; 0 counts as the upper end.
+pub const KEEP_ALIVE_SECONDS: std::ops::RangeInclusive<u16> = 30..=1200;
+/// How long a persistent session outlives its connection.
+pub const PERSISTENT_SESSION_EXPIRY: Duration = Duration::from_secs(3600);
+/// Longest life of a message with an expiry interval; shorter than a second counts as one.
+pub const MESSAGE_EXPIRY_SECONDS: std::ops::RangeInclusive<u32> = 1..=604_800;
+/// The longest MQTT 5 content type, in bytes.
+pub const CONTENT_TYPE_BYTES: usize = 256;
+/// The longest MQTT 5 correlation data, in bytes.
+pub const CORRELATION_DATA_BYTES: usize = 8 * 1024;
+/// All MQTT 5 user properties of one packet, in bytes.
+pub const USER_PROPERTIES_BYTES: usize = 8 * 1024;
+/// Retained messages of one account.
+pub const RETAINED_MESSAGES: usize = 500_000;
+/// Groups of shared subscriptions in one account, and members of one group.
+pub const SHARED_SUBSCRIPTION_GROUPS: usize = 100;
+
+//= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+//# security and identity limits
+/// CA certificates with one subject in one account.
+pub const CA_CERTIFICATES_PER_SUBJECT: usize = 10;
+/// The largest policy document, in characters that are not white space.
+pub const POLICY_DOCUMENT_CHARACTERS: usize = 2048;
+/// Versions of one policy.
+pub const POLICY_VERSIONS: usize = 5;
+/// Policies attached to one certificate.
+pub const POLICIES_PER_PRINCIPAL: usize = 10;
+
+//? assumed: an emulator of a test keeps fewer than AWS would; a message more is dropped and traced
+/// Messages that wait for one session.
+pub const QUEUED_MESSAGES_PER_SESSION: usize = 10_000;

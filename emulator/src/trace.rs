@@ -1,0 +1,256 @@
+//! What happened and why: the emulator's memory for assertions, `iot-emulator trace` and logs.
+//!
+//! AWS hangs up in silence and writes the reason to CloudWatch. Each [`Entry`] carries the words of
+//! such a CloudWatch entry (`eventType`, `reason`, `details`) and, below them, what AWS never says:
+//! which check failed and what came nearest.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html>.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::names::Scope;
+use crate::time::{Clock, Timestamp};
+
+/// Entries kept; the oldest go first.
+const CAPACITY: usize = 10_000;
+
+/// Whether what was asked for happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Outcome {
+    /// It happened.
+    Success,
+    /// It was refused, or failed.
+    Failure,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Counts up from 1 within one emulator.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// In which account and Region.
+    pub scope: Scope,
+    /// AWS's word for it: `Connect`, `Publish-In`, `Connection.AuthNError`, `RuleExecution` …
+    pub event_type: &'static str,
+    /// Whether it came about.
+    pub outcome: Outcome,
+    /// AWS's members, such as `clientId`, `principalId`, `topicName`, `sourceIp`.
+    pub members: Vec<(&'static str, String)>,
+    /// AWS's word for the reason, such as `AUTHORIZATION_FAILURE`.
+    pub reason: Option<&'static str>,
+    /// AWS's sentence for the reason.
+    pub details: Option<String>,
+    /// What AWS does not say, a line each: which check failed, what came nearest.
+    pub why: Vec<String>,
+    /// What the other side sees: `disconnects`, `CONNACK 0x87`, `HTTP 403`.
+    pub answer: Option<String>,
+}
+
+impl Entry {
+    /// An entry that says `event_type` succeeded in `scope`. [`Trace::record`] numbers it.
+    pub(crate) fn success(scope: &Scope, event_type: &'static str) -> Self {
+        Self {
+            number: 0,
+            at: Timestamp::default(),
+            scope: scope.clone(),
+            event_type,
+            outcome: Outcome::Success,
+            members: Vec::new(),
+            reason: None,
+            details: None,
+            why: Vec::new(),
+            answer: None,
+        }
+    }
+
+    /// An entry that says `event_type` failed for AWS's `reason`.
+    pub(crate) fn failure(scope: &Scope, event_type: &'static str, reason: &'static str) -> Self {
+        let mut entry = Self::success(scope, event_type);
+        entry.outcome = Outcome::Failure;
+        entry.reason = Some(reason);
+        entry
+    }
+
+    /// Adds a member as AWS names it.
+    #[must_use]
+    pub(crate) fn member(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.members.push((name, value.to_string()));
+        self
+    }
+
+    /// Adds AWS's sentence for the reason.
+    #[must_use]
+    pub(crate) fn details(mut self, details: impl Into<String>) -> Self {
+        self.details = Some(details.into());
+        self
+    }
+
+    /// Adds lines that explain.
+    #[must_use]
+    pub(crate) fn why(mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.why.extend(lines.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds what the other side sees.
+    #[must_use]
+    pub(crate) fn answer(mut self, answer: impl Into<String>) -> Self {
+        self.answer = Some(answer.into());
+        self
+    }
+
+    /// The value of AWS's member `name`.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.members.iter().find(|(member, _)| *member == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The entry as CloudWatch's `AWSIotLogsV2` shows it, with our `why` and `answer` added.
+    pub fn to_json(&self) -> Value {
+        let mut json = Map::new();
+        let mut put = |name: &str, value: Value| json.insert(name.to_owned(), value);
+        put("number", self.number.into());
+        put("timestamp", self.at.format("%Y-%m-%d %H:%M:%S%.3f").into());
+        let level = if self.outcome == Outcome::Success { "INFO" } else { "ERROR" };
+        put("logLevel", level.into());
+        put("accountId", self.scope.account.as_str().into());
+        put("region", self.scope.region.as_str().into());
+        put("status", if level == "INFO" { "Success" } else { "Failure" }.into());
+        put("eventType", self.event_type.into());
+        for (name, value) in &self.members {
+            put(name, value.as_str().into());
+        }
+        if let Some(reason) = self.reason {
+            put("reason", reason.into());
+        }
+        if let Some(details) = &self.details {
+            put("details", details.as_str().into());
+        }
+        if !self.why.is_empty() {
+            put("why", self.why.clone().into());
+        }
+        if let Some(answer) = &self.answer {
+            put("answer", answer.as_str().into());
+        }
+        Value::Object(json)
+    }
+}
+
+/// As `iot-emulator trace` prints it: one line, and the explanation indented below.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = self.value("clientId").or_else(|| self.value("principalId")).unwrap_or("-");
+        let verb = if self.outcome == Outcome::Success { "ok     " } else { "refused" };
+        write!(f, "{}  {who}  {verb} {}", self.at.format("%H:%M:%S%.3f"), self.event_type)?;
+        for (name, value) in &self.members {
+            if !matches!(*name, "clientId" | "sourceIp" | "sourcePort") {
+                write!(f, " {name}={value}")?;
+            }
+        }
+        if let Some(reason) = self.reason {
+            write!(f, "\n              {reason}")?;
+            if let Some(details) = &self.details {
+                write!(f, ": {details}")?;
+            }
+        }
+        for line in &self.why {
+            write!(f, "\n              {line}")?;
+        }
+        if let Some(answer) = &self.answer {
+            write!(f, "\n              AWS answers: {answer}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Is told each entry as it happens: a printer, or whoever waits for news.
+pub(crate) type Listener = Box<dyn Fn(&Entry) + Send + Sync>;
+
+/// The trace of one emulator; clones share it.
+#[derive(Clone)]
+pub struct Trace {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    clock: Clock,
+    entries: Mutex<Entries>,
+    listener: Option<Listener>,
+}
+
+#[derive(Default)]
+struct Entries {
+    recent: VecDeque<Arc<Entry>>,
+    last_number: u64,
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trace").finish_non_exhaustive()
+    }
+}
+
+impl Trace {
+    /// An empty trace that takes its times from `clock` and tells `listener` each entry.
+    pub(crate) fn new(clock: Clock, listener: Option<Listener>) -> Self {
+        Self { shared: Arc::new(Shared { clock, entries: Mutex::default(), listener }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.shared.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Numbers and keeps `entry`.
+    pub(crate) fn record(&self, mut entry: Entry) {
+        entry.at = self.shared.clock.now();
+        let kept = {
+            let mut entries = self.lock();
+            entries.last_number += 1;
+            entry.number = entries.last_number;
+            let kept = Arc::new(entry);
+            if entries.recent.len() == CAPACITY {
+                entries.recent.pop_front();
+            }
+            entries.recent.push_back(Arc::clone(&kept));
+            kept
+        };
+        if let Some(listener) = &self.shared.listener {
+            listener(&kept);
+        }
+    }
+
+    /// Every entry kept, oldest first.
+    pub fn entries(&self) -> Vec<Arc<Entry>> {
+        self.after(0)
+    }
+
+    /// The entries with a number above `number`, oldest first.
+    pub fn after(&self, number: u64) -> Vec<Arc<Entry>> {
+        self.lock().recent.iter().filter(|entry| entry.number > number).cloned().collect()
+    }
+
+    /// What was refused or failed, oldest first.
+    pub fn refusals(&self) -> Vec<Arc<Entry>> {
+        let mut entries = self.entries();
+        entries.retain(|entry| entry.outcome == Outcome::Failure);
+        entries
+    }
+
+    /// Forgets all entries; numbers go on counting.
+    pub(crate) fn clear(&self) {
+        self.lock().recent.clear();
+    }
+}
+
+/// The whole trace, as a failing test wants to print it.
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entries().iter().try_for_each(|entry| writeln!(f, "{entry}"))
+    }
+}
