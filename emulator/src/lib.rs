@@ -4,6 +4,7 @@
 pub mod errors;
 pub(crate) mod http;
 pub mod names;
+pub(crate) mod policy;
 pub mod quotas;
 pub mod time;
 pub mod trace;
