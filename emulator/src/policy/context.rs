@@ -1,10 +1,65 @@
 //! What the policy variables stand for in one connection or request.
 //!
-//! Skeleton: the signatures.
+//! It keeps, for each variable, its values or the reason why it has none. Which thing belongs to
+//! the connection is decided by whoever fills it.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-variables.html>.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+
+use super::variable::{Variable, Which, folded, is_attribute};
+use crate::names::{ClientId, Scope, ThingName, TopicName};
+use crate::time::Timestamp;
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
+//# of an attribute with several values, the sixth and further ones are ignored
+const ATTRIBUTE_VALUES: usize = 5;
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
+//# a longer value is not substituted
+const ATTRIBUTE_CHARACTERS: usize = 1024;
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
+//# a value with a wildcard of a policy or of a topic filter in it is not substituted
+const UNFIT_CHARACTERS: [char; 5] = ['*', '$', '+', '?', '#'];
 
 /// The policy variables of one connection or request.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Context {}
+pub(crate) struct Context {
+    entries: Vec<Entry>,
+    absences: Vec<Absence>,
+    now: Option<Now>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    /// Folded.
+    name: Box<str>,
+    values: Values,
+}
+
+#[derive(Clone, Debug)]
+enum Values {
+    One(Box<str>),
+    /// Only conditions can use it.
+    Set(Box<[Box<str>]>),
+    /// Of a certificate: the bare name is the first one.
+    Attribute(Box<[Box<str>]>),
+}
+
+/// Why the variable, or all variables below it, have no value.
+#[derive(Clone, Debug)]
+struct Absence {
+    name: Box<str>,
+    why: Box<str>,
+}
+
+/// The moment of the request, spelt out once a policy asks for it.
+#[derive(Clone, Debug)]
+struct Now {
+    at: Timestamp,
+    spelt: OnceLock<[Box<str>; 2]>,
+}
 
 impl Context {
     /// A context in which no variable has a value yet.
@@ -14,16 +69,236 @@ impl Context {
 
     /// Gives the variable `name` one value.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
-        let _ = (name, value.into());
+        self.put(name, Values::One(value.into().into()));
     }
 
-    /// Gives the variable `name` a set of values.
+    /// Gives the variable `name` a set of values, as `iot:ConnectAttributes` has one.
     pub(crate) fn set_list(&mut self, name: &str, values: &[&str]) {
-        let _ = (name, values);
+        self.put(name, Values::Set(values.iter().map(|value| Box::from(*value)).collect()));
+    }
+
+    /// Gives the certificate variable `name` the values that the certificate holds, in its order.
+    pub(crate) fn set_attribute(&mut self, name: &str, values: &[&str]) {
+        let kept = values.iter().take(ATTRIBUTE_VALUES).map(|value| Box::from(*value)).collect();
+        self.put(name, Values::Attribute(kept));
     }
 
     /// Says why the variable `name` has no value; a name that ends in `.` speaks for all below it.
     pub(crate) fn absent(&mut self, name: &str, why: impl Into<String>) {
-        let _ = (name, why.into());
+        let name = folded(name).into_boxed_str();
+        self.entries.retain(|entry| !speaks_for(&name, &entry.name));
+        self.absences.retain(|absence| absence.name != name);
+        self.absences.push(Absence { name, why: why.into().into() });
+    }
+
+    /// Sets `iot:ClientId`.
+    pub(crate) fn set_client_id(&mut self, client_id: &ClientId) {
+        self.set("iot:ClientId", client_id.as_str());
+    }
+
+    /// Sets `aws:SourceIp`.
+    pub(crate) fn set_source_ip(&mut self, address: IpAddr) {
+        self.set("aws:SourceIp", address.to_canonical().to_string());
+    }
+
+    /// Sets `aws:CurrentTime` and `aws:EpochTime`.
+    pub(crate) fn set_now(&mut self, now: Timestamp) {
+        self.now = Some(Now { at: now, spelt: OnceLock::new() });
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+    //# a connect has the attribute `PersistentConnect`, `LastWill`, both or none
+    /// Sets `iot:ConnectAttributes` and `iot:LastWillTopic`, which a CONNECT alone has.
+    pub(crate) fn set_connect_attributes(
+        &mut self,
+        scope: &Scope,
+        persistent: bool,
+        last_will: Option<&TopicName>,
+    ) {
+        let attributes =
+            [("PersistentConnect", persistent), ("LastWill", last_will.is_some())].into_iter();
+        let held: Vec<&str> = attributes.filter(|(_, held)| *held).map(|(name, _)| name).collect();
+        self.set_list("iot:ConnectAttributes", &held);
+        match last_will {
+            Some(topic) => self.set("iot:LastWillTopic", scope.iot_arn("topic", topic).as_str()),
+            None => self.absent("iot:LastWillTopic", "the client names no will"),
+        }
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+    //# the thing that belongs to the connection gives its name, its type and its attributes
+    /// Sets `iot:Connection.Thing.…` for the thing that belongs to the connection.
+    pub(crate) fn set_thing<'a>(
+        &mut self,
+        name: &ThingName,
+        thing_type: Option<&str>,
+        attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) {
+        self.absent("iot:Connection.Thing.", "the thing has no such attribute");
+        self.set("iot:Connection.Thing.ThingName", name.as_str());
+        self.set("iot:Connection.Thing.IsAttached", "true");
+        match thing_type {
+            Some(name) => self.set("iot:Connection.Thing.ThingTypeName", name),
+            None => self.absent("iot:Connection.Thing.ThingTypeName", "the thing has no type"),
+        }
+        for (attribute, value) in attributes {
+            self.set(&format!("iot:Connection.Thing.Attributes[{attribute}]"), value);
+        }
+    }
+
+    /// Says why no thing belongs to the connection: `the certificate is attached to no thing`.
+    pub(crate) fn set_no_thing(&mut self, why: &str) {
+        self.absent("iot:Connection.Thing.", why);
+        self.set("iot:Connection.Thing.IsAttached", "false");
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
+    //# a request over HTTPS has no client ID, and so no thing that belongs to a connection
+    /// Says that the request came over HTTPS.
+    pub(crate) fn set_https(&mut self) {
+        self.absent("iot:ClientId", "not available over HTTPS");
+        self.absent("iot:Connection.Thing.", "not available over HTTPS");
+    }
+
+    fn put(&mut self, name: &str, values: Values) {
+        let name = folded(name).into_boxed_str();
+        self.absences.retain(|absence| absence.name != name);
+        match self.entries.iter_mut().find(|entry| entry.name == name) {
+            Some(entry) => entry.values = values,
+            None => self.entries.push(Entry { name, values }),
+        }
+    }
+
+    fn found(&self, name: &str) -> Option<Found<'_>> {
+        // A context holds few variables: looking at each is faster than any map.
+        if let Some(entry) = self.entries.iter().find(|entry| *entry.name == *name) {
+            return Some(match &entry.values {
+                Values::One(value) => Found::One(value),
+                Values::Set(values) => Found::Set(values),
+                Values::Attribute(values) => Found::Attribute(values),
+            });
+        }
+        let place = ["aws:currenttime", "aws:epochtime"].iter().position(|known| *known == name)?;
+        self.now.as_ref().and_then(|now| now.spelt().get(place)).map(|text| Found::One(text))
+    }
+
+    /// The text that stands for `variable` in a resource or in the value of a condition.
+    pub(super) fn text(&self, variable: &Variable) -> Option<&str> {
+        match (self.found(variable.name())?, variable.which()) {
+            (Found::One(value), Which::First) => Some(value),
+            (Found::Attribute(values), Which::First) => fit(values.first()?),
+            (Found::Attribute(values), Which::Nth(index)) => fit(values.get(index)?),
+            _ => None,
+        }
+    }
+
+    /// What a condition on the key `variable` is held against; `None` if it has no value.
+    pub(super) fn values(&self, variable: &Variable) -> Option<impl Iterator<Item = &str> + Clone> {
+        let found = self.found(variable.name())?;
+        let attribute = matches!(found, Found::Attribute(_));
+        let values = match (found, variable.which()) {
+            (Found::One(value), Which::First) => std::slice::from_ref(value),
+            (Found::Set(values), Which::First) => values,
+            (Found::Attribute(values), Which::List) => values,
+            (Found::Attribute(values), Which::First) => values.get(..1)?,
+            (Found::Attribute(values), Which::Nth(index)) => values.get(index..=index)?,
+            _ => return None,
+        };
+        let fit =
+            values.iter().filter_map(move |value| if attribute { fit(value) } else { Some(value) });
+        fit.clone().next().is_some().then_some(fit)
+    }
+
+    /// Why `variable` has no value.
+    pub(super) fn why_absent(&self, variable: &Variable) -> String {
+        let name = variable.name();
+        if let Some(found) = self.found(name) {
+            return found.why_unusable(variable.which());
+        }
+        // The longest name speaks: `…ThingTypeName` before `iot:Connection.Thing.`.
+        let spoken = self.absences.iter().filter(|absence| speaks_for(&absence.name, name));
+        if let Some(absence) = spoken.max_by_key(|absence| absence.name.len()) {
+            return absence.why.to_string();
+        }
+        let why = match name {
+            "iot:thing.thingname" => {
+                "AWS IoT has no such variable; iot:Connection.Thing.ThingName is one"
+            }
+            _ if is_attribute(name) => "the certificate has no such attribute",
+            _ if KNOWN.contains(&name) => "it is not known here",
+            _ => "AWS IoT has no such variable",
+        };
+        why.to_owned()
+    }
+}
+
+/// Variables that AWS IoT documents, folded, besides those of certificates and things.
+const KNOWN: [&str; 14] = [
+    "aws:currenttime",
+    "aws:epochtime",
+    "aws:securetransport",
+    "aws:sourceip",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:vpcsourceip",
+    "iot:certificate.availablekeys",
+    "iot:certificate.serialnumber",
+    "iot:certificateid",
+    "iot:clientid",
+    "iot:connectattributes",
+    "iot:domainname",
+    "iot:lastwilltopic",
+];
+
+#[derive(Clone, Copy)]
+enum Found<'a> {
+    One(&'a Box<str>),
+    Set(&'a [Box<str>]),
+    Attribute(&'a [Box<str>]),
+}
+
+impl Found<'_> {
+    fn why_unusable(self, which: Which) -> String {
+        let value = match (self, which) {
+            (Self::Set([]), _) => return "the set is empty".to_owned(),
+            (Self::Attribute(values), Which::Nth(index)) if index >= values.len() => {
+                return format!("the certificate has {} such values, counted from 0", values.len());
+            }
+            (Self::Attribute(values), Which::Nth(index)) => values.get(index),
+            (Self::Attribute(values), Which::First) => values.first(),
+            _ => return "it is a set of values, which only conditions can use".to_owned(),
+        };
+        let Some(value) = value else { return "the certificate has no such attribute".to_owned() };
+        match value.chars().find(|character| UNFIT_CHARACTERS.contains(character)) {
+            Some(unfit) => {
+                format!("`{unfit}` in the certificate's value keeps it from substitution")
+            }
+            None => {
+                format!("the certificate's value is longer than {ATTRIBUTE_CHARACTERS} characters")
+            }
+        }
+    }
+}
+
+//? assumed: an unfit value is missing from conditions and `.List`, as it is from substitution
+/// The value of a certificate attribute, if AWS IoT substitutes it.
+fn fit(value: &str) -> Option<&str> {
+    let short =
+        value.len() <= ATTRIBUTE_CHARACTERS || value.chars().count() <= ATTRIBUTE_CHARACTERS;
+    (short && !value.contains(UNFIT_CHARACTERS)).then_some(value)
+}
+
+fn speaks_for(absence: &str, name: &str) -> bool {
+    name == absence || (absence.ends_with('.') && name.starts_with(absence))
+}
+
+impl Now {
+    //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    //# the time of the request, in ISO 8601 and in seconds since 1970
+    fn spelt(&self) -> &[Box<str>; 2] {
+        self.spelt.get_or_init(|| {
+            let seconds = self.at.milliseconds().div_euclid(1000);
+            [self.at.format("%Y-%m-%dT%H:%M:%SZ").into(), seconds.to_string().into()]
+        })
     }
 }

@@ -7,9 +7,20 @@
 //! refers to IAM, <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies.html>.
 
 mod action;
+mod condition;
 mod context;
 mod document;
+mod evaluate;
+mod explain;
+mod json;
+mod moment;
+mod network;
+mod pattern;
+#[cfg(test)]
+mod tests;
+mod variable;
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,6 +30,7 @@ pub(crate) use action::{
 };
 pub(crate) use context::Context;
 pub(crate) use document::{Document, MalformedDocument};
+pub(crate) use evaluate::{Evaluation, evaluate};
 
 use crate::names::{PolicyName, Scope, TopicName};
 
@@ -100,6 +112,11 @@ pub(crate) struct Refusal {
     pub(crate) why: Vec<String>,
 }
 
+thread_local! {
+    /// Room for the ARN of a request, so that a decision allocates nothing.
+    static ARN: Cell<String> = const { Cell::new(String::new()) };
+}
+
 /// Whether the policies let `A` be done to `resource` in `scope`.
 pub(crate) fn authorize<A: Action>(
     policies: &[PolicyInForce],
@@ -107,11 +124,17 @@ pub(crate) fn authorize<A: Action>(
     scope: &Scope,
     resource: A::Resource,
 ) -> Result<Permit<A>, Refusal> {
-    let _ = (policies, context);
-    Err(Refusal {
-        action: A::NAME,
-        resource: A::resource_arn(scope, &resource),
-        decision: Decision::ImplicitDeny,
-        why: vec!["policies are not evaluated yet".to_owned()],
-    })
+    let mut arn = ARN.take();
+    A::write_resource_arn(scope, &resource, &mut arn);
+    let decision = evaluate::decide(policies, context, A::PLACE, &arn);
+    let refusal = (decision != Decision::Allowed).then(|| {
+        let question = explain::Question { policies, context, action: A::NAME, arn: &arn };
+        let why = question.why(decision);
+        Refusal { action: A::NAME, resource: arn.clone(), decision, why }
+    });
+    ARN.set(arn);
+    match refusal {
+        None => Ok(Permit { resource }),
+        Some(refusal) => Err(refusal),
+    }
 }
