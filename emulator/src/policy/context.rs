@@ -7,8 +7,10 @@
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
+use super::certificate::CertificateVariables;
 use super::variable::{Variable, Which, folded, is_attribute};
-use crate::names::{ClientId, Scope, ThingName, TopicName};
+use crate::names::{CertificateId, ClientId, Scope, ThingName, TopicName};
+use crate::pki::Certificate;
 use crate::time::Timestamp;
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
@@ -28,18 +30,21 @@ const UNFIT_CHARACTERS: [char; 5] = ['*', '$', '+', '?', '#'];
 pub(crate) struct Context {
     entries: Vec<Entry>,
     absences: Vec<Absence>,
+    certificate: Option<CertificateVariables>,
     now: Option<Now>,
 }
 
+/// A variable and its values.
 #[derive(Clone, Debug)]
-struct Entry {
+pub(super) struct Entry {
     /// Folded.
     name: Box<str>,
     values: Values,
 }
 
+/// The values of a variable.
 #[derive(Clone, Debug)]
-enum Values {
+pub(super) enum Values {
     One(Box<str>),
     /// Only conditions can use it.
     Set(Box<[Box<str>]>),
@@ -58,7 +63,7 @@ struct Absence {
 #[derive(Clone, Debug)]
 struct Now {
     at: Timestamp,
-    spelt: OnceLock<[Box<str>; 2]>,
+    spelt: OnceLock<(Values, Values)>,
 }
 
 impl Context {
@@ -77,10 +82,9 @@ impl Context {
         self.put(name, Values::Set(values.iter().map(|value| Box::from(*value)).collect()));
     }
 
-    /// Gives the certificate variable `name` the values that the certificate holds, in its order.
+    /// Gives the certificate variable `name` the values of an attribute, escaped, in their order.
     pub(crate) fn set_attribute(&mut self, name: &str, values: &[&str]) {
-        let kept = values.iter().take(ATTRIBUTE_VALUES).map(|value| Box::from(*value)).collect();
-        self.put(name, Values::Attribute(kept));
+        self.put(name, Values::attribute(values.iter().copied()));
     }
 
     /// Says why the variable `name` has no value; a name that ends in `.` speaks for all below it.
@@ -89,6 +93,12 @@ impl Context {
         self.entries.retain(|entry| !speaks_for(&name, &entry.name));
         self.absences.retain(|absence| absence.name != name);
         self.absences.push(Absence { name, why: why.into().into() });
+    }
+
+    /// Sets `iot:CertificateId` and the variables of the certificate.
+    pub(crate) fn set_certificate(&mut self, certificate: &Certificate, id: CertificateId) {
+        self.set("iot:CertificateId", id.to_string());
+        self.certificate = Some(CertificateVariables::new(certificate.clone()));
     }
 
     /// Sets `iot:ClientId`.
@@ -169,41 +179,48 @@ impl Context {
         }
     }
 
-    fn found(&self, name: &str) -> Option<Found<'_>> {
+    fn found(&self, name: &str) -> Option<&Values> {
         // A context holds few variables: looking at each is faster than any map.
-        if let Some(entry) = self.entries.iter().find(|entry| *entry.name == *name) {
-            return Some(match &entry.values {
-                Values::One(value) => Found::One(value),
-                Values::Set(values) => Found::Set(values),
-                Values::Attribute(values) => Found::Attribute(values),
-            });
+        let mut found = self.entries.iter().find(|entry| *entry.name == *name);
+        if found.is_none() && name.starts_with("iot:certificate.") {
+            let certificate = self.certificate.as_ref()?;
+            found = certificate.entries().iter().find(|entry| *entry.name == *name);
         }
-        let place = ["aws:currenttime", "aws:epochtime"].iter().position(|known| *known == name)?;
-        self.now.as_ref().and_then(|now| now.spelt().get(place)).map(|text| Found::One(text))
+        match (found, name) {
+            (Some(entry), _) => Some(&entry.values),
+            (None, "aws:currenttime") => Some(&self.now.as_ref()?.spelt().0),
+            (None, "aws:epochtime") => Some(&self.now.as_ref()?.spelt().1),
+            (None, _) => None,
+        }
     }
 
     /// The text that stands for `variable` in a resource or in the value of a condition.
     pub(super) fn text(&self, variable: &Variable) -> Option<&str> {
         match (self.found(variable.name())?, variable.which()) {
-            (Found::One(value), Which::First) => Some(value),
-            (Found::Attribute(values), Which::First) => fit(values.first()?),
-            (Found::Attribute(values), Which::Nth(index)) => fit(values.get(index)?),
+            (Values::One(value), Which::First) => Some(value),
+            (Values::Attribute(values), Which::First) => fit(values.first()?),
+            (Values::Attribute(values), Which::Nth(index)) => fit(values.get(index)?),
             _ => None,
         }
     }
 
     /// What a condition on the key `variable` is held against; `None` if it has no value.
-    pub(super) fn values(&self, variable: &Variable) -> Option<impl Iterator<Item = &str> + Clone> {
+    pub(super) fn values<'a>(
+        &'a self,
+        variable: &Variable,
+    ) -> Option<impl Iterator<Item = &'a str> + Clone + use<'a>> {
         let found = self.found(variable.name())?;
-        let attribute = matches!(found, Found::Attribute(_));
         let values = match (found, variable.which()) {
-            (Found::One(value), Which::First) => std::slice::from_ref(value),
-            (Found::Set(values), Which::First) => values,
-            (Found::Attribute(values), Which::List) => values,
-            (Found::Attribute(values), Which::First) => values.get(..1)?,
-            (Found::Attribute(values), Which::Nth(index)) => values.get(index..=index)?,
+            (Values::One(value), Which::First) => std::slice::from_ref(value),
+            (Values::Set(values), Which::First) => values,
+            (Values::Attribute(values), Which::List) => values,
+            (Values::Attribute(values), Which::First) => values.get(..1)?,
+            (Values::Attribute(values), Which::Nth(index)) => {
+                std::slice::from_ref(values.get(index)?)
+            }
             _ => return None,
         };
+        let attribute = matches!(found, Values::Attribute(_));
         let fit =
             values.iter().filter_map(move |value| if attribute { fit(value) } else { Some(value) });
         fit.clone().next().is_some().then_some(fit)
@@ -250,17 +267,22 @@ const KNOWN: [&str; 14] = [
     "iot:lastwilltopic",
 ];
 
-#[derive(Clone, Copy)]
-enum Found<'a> {
-    One(&'a Box<str>),
-    Set(&'a [Box<str>]),
-    Attribute(&'a [Box<str>]),
+impl Entry {
+    /// The variable `name`, folded, with `values`.
+    pub(super) fn new(name: &str, values: Values) -> Self {
+        Self { name: name.into(), values }
+    }
 }
 
-impl Found<'_> {
-    fn why_unusable(self, which: Which) -> String {
+impl Values {
+    /// The values of a certificate's attribute, of which the sixth and further ones do not count.
+    pub(super) fn attribute(values: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        Self::Attribute(values.into_iter().take(ATTRIBUTE_VALUES).map(Into::into).collect())
+    }
+
+    fn why_unusable(&self, which: Which) -> String {
         let value = match (self, which) {
-            (Self::Set([]), _) => return "the set is empty".to_owned(),
+            (Self::Set(values), _) if values.is_empty() => return "the set is empty".to_owned(),
             (Self::Attribute(values), Which::Nth(index)) if index >= values.len() => {
                 return format!("the certificate has {} such values, counted from 0", values.len());
             }
@@ -295,10 +317,11 @@ fn speaks_for(absence: &str, name: &str) -> bool {
 impl Now {
     //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
     //# the time of the request, in ISO 8601 and in seconds since 1970
-    fn spelt(&self) -> &[Box<str>; 2] {
+    fn spelt(&self) -> &(Values, Values) {
         self.spelt.get_or_init(|| {
             let seconds = self.at.milliseconds().div_euclid(1000);
-            [self.at.format("%Y-%m-%dT%H:%M:%SZ").into(), seconds.to_string().into()]
+            let date = self.at.format("%Y-%m-%dT%H:%M:%SZ");
+            (Values::One(date.into()), Values::One(seconds.to_string().into()))
         })
     }
 }

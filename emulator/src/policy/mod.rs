@@ -7,6 +7,7 @@
 //! refers to IAM, <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies.html>.
 
 mod action;
+mod certificate;
 mod condition;
 mod context;
 mod document;
