@@ -142,6 +142,15 @@ impl Pattern {
         text
     }
 
+    /// The pattern as it would be if a `*` stood for every variable that has no value.
+    pub(super) fn forgiving(&self, context: &Context) -> Self {
+        let forgive = |segment: &Segment| match segment {
+            Segment::Variable(variable) if context.text(variable).is_none() => Segment::Any,
+            segment => segment.clone(),
+        };
+        Self { text: self.text.clone(), segments: self.segments.iter().map(forgive).collect() }
+    }
+
     /// The text with every variable replaced, or `None` if one has no value.
     pub(super) fn resolved(&self, context: &Context) -> Option<String> {
         let complete = self.variables().all(|variable| context.text(variable).is_some());
