@@ -25,6 +25,9 @@ const ATTRIBUTE_CHARACTERS: usize = 1024;
 //# a value with a wildcard of a policy or of a topic filter in it is not substituted
 const UNFIT_CHARACTERS: [char; 5] = ['*', '$', '+', '?', '#'];
 
+const CURRENT_TIME: &str = "aws:currenttime";
+const EPOCH_TIME: &str = "aws:epochtime";
+
 /// The policy variables of one connection or request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Context {
@@ -188,8 +191,8 @@ impl Context {
         }
         match (found, name) {
             (Some(entry), _) => Some(&entry.values),
-            (None, "aws:currenttime") => Some(&self.now.as_ref()?.spelt().0),
-            (None, "aws:epochtime") => Some(&self.now.as_ref()?.spelt().1),
+            (None, CURRENT_TIME) => Some(&self.now.as_ref()?.spelt().0),
+            (None, EPOCH_TIME) => Some(&self.now.as_ref()?.spelt().1),
             (None, _) => None,
         }
     }
@@ -251,8 +254,8 @@ impl Context {
 
 /// Variables that AWS IoT documents, folded, besides those of certificates and things.
 const KNOWN: [&str; 14] = [
-    "aws:currenttime",
-    "aws:epochtime",
+    CURRENT_TIME,
+    EPOCH_TIME,
     "aws:securetransport",
     "aws:sourceip",
     "aws:sourcevpc",
@@ -310,6 +313,11 @@ fn fit(value: &str) -> Option<&str> {
     (short && !value.contains(UNFIT_CHARACTERS)).then_some(value)
 }
 
+/// Whether `variable` has another value each second.
+pub(super) fn is_time(variable: &Variable) -> bool {
+    matches!(variable.name(), CURRENT_TIME | EPOCH_TIME)
+}
+
 fn speaks_for(absence: &str, name: &str) -> bool {
     name == absence || (absence.ends_with('.') && name.starts_with(absence))
 }
@@ -323,5 +331,63 @@ impl Now {
             let date = self.at.format("%Y-%m-%dT%H:%M:%SZ");
             (Values::One(date.into()), Values::One(seconds.to_string().into()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(context: &Context, name: &str) -> Option<String> {
+        context.text(&Variable::new(name)).map(str::to_owned)
+    }
+
+    #[test]
+    fn pol_44_a_certificates_value_has_1024_characters_at_most() {
+        let name = "iot:Certificate.Subject.CommonName";
+        let mut context = Context::new();
+        context.set_attribute(name, &[&"é".repeat(1024)]);
+        assert!(text(&context, name).is_some());
+        context.set_attribute(name, &[&"x".repeat(1025), "b"]);
+        assert_eq!(text(&context, name), None);
+        assert!(context.why_absent(&Variable::new(name)).contains("1024 characters"));
+        assert_eq!(text(&context, &format!("{name}.1")).as_deref(), Some("b"));
+        let list = Variable::new(&format!("{name}.List"));
+        assert_eq!(context.values(&list).unwrap().collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn the_nearest_reason_speaks() {
+        let mut context = Context::new();
+        let why = |context: &Context, name: &str| context.why_absent(&Variable::new(name));
+        context.absent("iot:Connection.Thing.", "no thing");
+        context.absent("iot:Connection.Thing.ThingTypeName", "no type");
+        assert_eq!(why(&context, "iot:connection.thing.THINGNAME"), "no thing");
+        assert_eq!(why(&context, "iot:Connection.Thing.ThingTypeName"), "no type");
+        assert_eq!(why(&context, "iot:Connection"), "AWS IoT has no such variable");
+        assert_eq!(why(&context, "iot:DomainName"), "it is not known here");
+    }
+
+    #[test]
+    fn a_value_and_its_absence_replace_each_other() {
+        let name = "iot:Connection.Thing.ThingName";
+        let mut context = Context::new();
+        context.set_thing(&"T".into(), Some("Lamp"), [("site", "Berlin")]);
+        assert_eq!(text(&context, name).as_deref(), Some("T"));
+        context.set_no_thing("the certificate is attached to no thing");
+        assert_eq!(text(&context, name), None);
+        assert_eq!(text(&context, "iot:Connection.Thing.Attributes[site]"), None);
+        assert_eq!(text(&context, "iot:Connection.Thing.IsAttached").as_deref(), Some("false"));
+        context.set_thing(&"U".into(), None, []);
+        assert_eq!(text(&context, name).as_deref(), Some("U"));
+        context.set_https();
+        assert_eq!(text(&context, "iot:Connection.Thing.IsAttached"), None);
+    }
+
+    #[test]
+    fn an_ipv4_address_is_spelt_as_one_even_on_an_ipv6_socket() {
+        let mut context = Context::new();
+        context.set_source_ip("::ffff:192.0.2.1".parse().unwrap());
+        assert_eq!(text(&context, "aws:SourceIp").as_deref(), Some("192.0.2.1"));
     }
 }

@@ -17,6 +17,7 @@ mod json;
 mod moment;
 mod network;
 mod pattern;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod variable;
@@ -32,6 +33,7 @@ pub(crate) use action::{
 pub(crate) use context::Context;
 pub(crate) use document::{Document, MalformedDocument};
 pub(crate) use evaluate::{Evaluation, evaluate};
+pub(crate) use recent::RecentlyAllowed;
 
 use crate::names::{PolicyName, Scope, TopicName};
 
