@@ -4,6 +4,12 @@
 pub mod errors;
 pub(crate) mod http;
 pub mod names;
+mod pki;
+pub(crate) mod policy;
 pub mod quotas;
 pub mod time;
 pub mod trace;
+
+pub use pki::{
+    AttributeKind, CertificateAuthority, Identity, KeyKind, Leaf, Subject, UnusableAuthority,
+};
