@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod errors;
+pub(crate) mod events;
 pub(crate) mod http;
+pub(crate) mod message_broker;
 pub mod names;
 mod pki;
 pub(crate) mod policy;
