@@ -7,6 +7,7 @@ pub mod names;
 mod pki;
 pub mod quotas;
 pub mod time;
+mod tls;
 pub mod trace;
 
 pub use pki::{
