@@ -227,6 +227,9 @@ fn dates_before_1950_and_after_2049_survive_the_writing() {
         let certificate = identity.certificate();
         assert_eq!((certificate.not_before(), certificate.not_after()), (from, until));
     }
+    // What IEEE 802.1AR gives a device that is to be valid for good.
+    let for_good = Timestamp::from_seconds(253_402_300_799);
+    assert_eq!(validity_text(for_good), "Dec 31 23:59:59 9999 GMT");
 }
 
 // === Who signed what ===
