@@ -497,6 +497,18 @@ fn the_root_stays_across_runs_and_its_key_is_private() {
 }
 
 #[test]
+fn emulators_that_start_at_once_share_one_root() {
+    let folder = tempfile::tempdir().unwrap();
+    let roots: Vec<String> = std::thread::scope(|scope| {
+        let load = || ServerAuthority::load_or_create(folder.path()).unwrap().root_pem();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(load)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(roots.iter().all(|root| *root == roots[0]));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
 fn digests_are_those_of_the_standards() {
     let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     assert_eq!(crate::names::hex(&sha256(b"")), empty);
