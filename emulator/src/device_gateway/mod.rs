@@ -1,0 +1,2 @@
+//! The device gateway: a device's bytes become requests on `IotCore`.
+pub(crate) mod codec;
