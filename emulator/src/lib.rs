@@ -1,6 +1,7 @@
 //! AWS IoT Core on your own machine, for tests.
 #![forbid(unsafe_code)]
 
+pub(crate) mod device_gateway;
 pub mod errors;
 pub(crate) mod events;
 pub(crate) mod http;

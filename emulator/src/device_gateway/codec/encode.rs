@@ -1,0 +1,355 @@
+//! A server's answers and messages → bytes, in either version.
+//!
+//! Decides how each is written, and says when a version has no words for one. What is answered,
+//! and whether at all, is left to the gateway. A message is written once for all subscribers of
+//! one version and QoS; what differs between them is patched in.
+//! Truth: MQTT 5 and MQTT 3.1.1, chapter 3.
+
+use bytes::Bytes;
+
+use super::packets::MessageProperties;
+use super::properties::{cut, id, put_text, put_u8, put_u16, put_u32, text, variable};
+use super::{PacketType, ProtocolVersion, Qos, ReasonCode};
+use crate::names::{ClientId, TopicName};
+
+/// One packet of the server, a PUBLISH excepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// To CONNECT.
+    ConnAck(Box<ConnAck>),
+    /// To a QoS 1 PUBLISH. MQTT 3.1.1 has no PUBACK that refuses.
+    PubAck { packet_id: u16, reason: ReasonCode, reason_string: Option<String> },
+    /// To SUBSCRIBE: a reason for each filter, in their order.
+    SubAck { packet_id: u16, reasons: Vec<ReasonCode>, reason_string: Option<String> },
+    /// To UNSUBSCRIBE: a reason for each filter, in their order; MQTT 3.1.1 says none of them.
+    UnsubAck { packet_id: u16, reasons: Vec<ReasonCode>, reason_string: Option<String> },
+    /// To PINGREQ.
+    PingResp,
+    /// Before the server hangs up. MQTT 3.1.1 lets only clients say it.
+    Disconnect { reason: ReasonCode, reason_string: Option<String> },
+}
+
+/// CONNACK; MQTT 3.1.1 says only the first two members. What is absent is not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConnAck {
+    /// Not said with a refusal.
+    pub(crate) session_present: bool,
+    /// What becomes of the connection.
+    pub(crate) reason: ReasonCode,
+    /// Absent: what the client asked for.
+    pub(crate) session_expiry_interval_seconds: Option<u32>,
+    /// QoS 1 messages that the server takes unacknowledged.
+    pub(crate) receive_maximum: Option<u16>,
+    /// Absent, or QoS 2: the server serves all.
+    pub(crate) maximum_qos: Option<Qos>,
+    /// Whether messages may be retained.
+    pub(crate) retain_available: Option<bool>,
+    /// The largest packet that the server takes.
+    pub(crate) maximum_packet_size: Option<u32>,
+    /// What the server calls a client that gave no identifier.
+    pub(crate) assigned_client_identifier: Option<ClientId>,
+    /// Topic aliases that the server takes.
+    pub(crate) topic_alias_maximum: Option<u16>,
+    /// A refusal in words.
+    pub(crate) reason_string: Option<String>,
+    /// Whether `+` and `#` are served.
+    pub(crate) wildcard_subscription_available: Option<bool>,
+    /// Whether a SUBSCRIBE may carry a subscription identifier.
+    pub(crate) subscription_identifiers_available: Option<bool>,
+    /// Whether `$share/…` is served.
+    pub(crate) shared_subscription_available: Option<bool>,
+    /// Absent: what the client asked for.
+    pub(crate) server_keep_alive_seconds: Option<u16>,
+}
+
+impl ConnAck {
+    /// The bare answer.
+    pub(crate) fn new(reason: ReasonCode) -> Self {
+        Self {
+            session_present: false,
+            reason,
+            session_expiry_interval_seconds: None,
+            receive_maximum: None,
+            maximum_qos: None,
+            retain_available: None,
+            maximum_packet_size: None,
+            assigned_client_identifier: None,
+            topic_alias_maximum: None,
+            reason_string: None,
+            wildcard_subscription_available: None,
+            subscription_identifiers_available: None,
+            shared_subscription_available: None,
+            server_keep_alive_seconds: None,
+        }
+    }
+
+    fn properties(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        if let Some(seconds) = self.session_expiry_interval_seconds {
+            put_u32(&mut out, id::SESSION_EXPIRY_INTERVAL, seconds);
+        }
+        if let Some(maximum) = self.receive_maximum {
+            put_u16(&mut out, id::RECEIVE_MAXIMUM, maximum);
+        }
+        //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+        //# 3.2.2.3.4: Maximum QoS is 0 or 1; a server that serves QoS 2 does not send it
+        if let Some(qos @ (Qos::AtMostOnce | Qos::AtLeastOnce)) = self.maximum_qos {
+            put_u8(&mut out, id::MAXIMUM_QOS, qos as u8);
+        }
+        put_flag(&mut out, id::RETAIN_AVAILABLE, self.retain_available);
+        if let Some(bytes) = self.maximum_packet_size {
+            put_u32(&mut out, id::MAXIMUM_PACKET_SIZE, bytes);
+        }
+        if let Some(client_id) = &self.assigned_client_identifier {
+            put_text(&mut out, id::ASSIGNED_CLIENT_IDENTIFIER, client_id.as_str());
+        }
+        if let Some(maximum) = self.topic_alias_maximum {
+            put_u16(&mut out, id::TOPIC_ALIAS_MAXIMUM, maximum);
+        }
+        if let Some(reason) = &self.reason_string {
+            put_text(&mut out, id::REASON_STRING, reason);
+        }
+        let wildcards = self.wildcard_subscription_available;
+        put_flag(&mut out, id::WILDCARD_SUBSCRIPTION_AVAILABLE, wildcards);
+        let identifiers = self.subscription_identifiers_available;
+        put_flag(&mut out, id::SUBSCRIPTION_IDENTIFIER_AVAILABLE, identifiers);
+        let shared = self.shared_subscription_available;
+        put_flag(&mut out, id::SHARED_SUBSCRIPTION_AVAILABLE, shared);
+        if let Some(seconds) = self.server_keep_alive_seconds {
+            put_u16(&mut out, id::SERVER_KEEP_ALIVE, seconds);
+        }
+        out
+    }
+
+    fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> bool {
+        //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+        //# MQTT-3.2.2-6: a refusal says that there is no session
+        let session_present = self.session_present && self.reason == ReasonCode::Success;
+        match version {
+            ProtocolVersion::V311 => {
+                let Some(return_code) = self.reason.return_code() else { return false };
+                let head = [u8::from(session_present), return_code];
+                packet(PacketType::ConnAck, &[&head], out);
+            }
+            ProtocolVersion::V5 => {
+                let head = [u8::from(session_present), self.reason.value()];
+                packet_with_properties(PacketType::ConnAck, &head, &self.properties(), &[], out);
+            }
+        }
+        true
+    }
+}
+
+impl Answer {
+    /// Appends the packet to `out`. `false`: this version has no words for it, nothing is written.
+    pub(crate) fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::ConnAck(connack) => return connack.encode(version, out),
+            Self::PubAck { packet_id, reason, reason_string } => {
+                return puback(version, *packet_id, *reason, reason_string.as_deref(), out);
+            }
+            Self::SubAck { packet_id, reasons, reason_string } => {
+                let packet_id = packet_id.to_be_bytes();
+                if version == ProtocolVersion::V311 {
+                    let codes: Vec<u8> =
+                        reasons.iter().map(|code| code.suback_return_code()).collect();
+                    packet(PacketType::SubAck, &[&packet_id, &codes], out);
+                } else {
+                    let codes: Vec<u8> = reasons.iter().map(|code| code.value()).collect();
+                    let properties = reason_string_property(reason_string.as_deref());
+                    packet_with_properties(
+                        PacketType::SubAck,
+                        &packet_id,
+                        &properties,
+                        &codes,
+                        out,
+                    );
+                }
+            }
+            Self::UnsubAck { packet_id, reasons, reason_string } => {
+                let packet_id = packet_id.to_be_bytes();
+                if version == ProtocolVersion::V311 {
+                    packet(PacketType::UnsubAck, &[&packet_id], out);
+                } else {
+                    let codes: Vec<u8> = reasons.iter().map(|code| code.value()).collect();
+                    let properties = reason_string_property(reason_string.as_deref());
+                    packet_with_properties(
+                        PacketType::UnsubAck,
+                        &packet_id,
+                        &properties,
+                        &codes,
+                        out,
+                    );
+                }
+            }
+            Self::PingResp => packet(PacketType::PingResp, &[], out),
+            Self::Disconnect { reason, reason_string } => {
+                if version == ProtocolVersion::V311 {
+                    return false;
+                }
+                let properties = reason_string_property(reason_string.as_deref());
+                let reason = [reason.value()];
+                if properties.is_empty() {
+                    packet(PacketType::Disconnect, &[&reason], out);
+                } else {
+                    packet_with_properties(PacketType::Disconnect, &reason, &properties, &[], out);
+                }
+            }
+        }
+        true
+    }
+}
+
+fn puback(
+    version: ProtocolVersion,
+    packet_id: u16,
+    reason: ReasonCode,
+    reason_string: Option<&str>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let [high, low] = packet_id.to_be_bytes();
+    match (version, reason, reason_string) {
+        (ProtocolVersion::V311, reason, _) if reason.is_error() => return false,
+        // The one answer that is sent for every message.
+        (ProtocolVersion::V311, ..) | (_, ReasonCode::Success, None) => {
+            out.extend_from_slice(&[PacketType::PubAck.first_byte(0), 2, high, low]);
+        }
+        (_, reason, None) => packet(PacketType::PubAck, &[&[high, low, reason.value()]], out),
+        (_, reason, reason_string) => {
+            let properties = reason_string_property(reason_string);
+            let head = [high, low, reason.value()];
+            packet_with_properties(PacketType::PubAck, &head, &properties, &[], out);
+        }
+    }
+    true
+}
+
+fn reason_string_property(reason: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::new();
+    if let Some(reason) = reason {
+        put_text(&mut out, id::REASON_STRING, reason);
+    }
+    out
+}
+
+fn put_flag(out: &mut Vec<u8>, identifier: u8, flag: Option<bool>) {
+    if let Some(flag) = flag {
+        put_u8(out, identifier, u8::from(flag));
+    }
+}
+
+/// A packet of `parts`.
+fn packet(packet: PacketType, parts: &[&[u8]], out: &mut Vec<u8>) {
+    out.push(packet.first_byte(0));
+    variable(out, parts.iter().map(|part| part.len()).sum());
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+}
+
+/// A packet of `head`, the properties with their length, and `tail`.
+fn packet_with_properties(
+    packet_type: PacketType,
+    head: &[u8],
+    properties: &[u8],
+    tail: &[u8],
+    out: &mut Vec<u8>,
+) {
+    let mut length = Vec::with_capacity(4);
+    variable(&mut length, properties.len());
+    packet(packet_type, &[head, &length, properties, tail], out);
+}
+
+/// A PUBLISH, written once for all subscribers of one version and QoS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PublishFrame {
+    bytes: Bytes,
+    packet_id_at: Option<usize>,
+    message_expiry_at: Option<usize>,
+}
+
+/// What differs between the subscribers of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    /// Means nothing with QoS 0.
+    pub(crate) packet_id: u16,
+    /// Sent before.
+    pub(crate) dup: bool,
+    /// Sent because it was retained, or retained as published.
+    pub(crate) retain: bool,
+    /// What is left of the message expiry interval; absent: as the message was written.
+    pub(crate) message_expiry_interval_seconds: Option<u32>,
+}
+
+impl PublishFrame {
+    /// Writes the message; MQTT 3.1.1 leaves its properties out.
+    pub(crate) fn new(
+        version: ProtocolVersion,
+        qos: Qos,
+        topic: &TopicName,
+        properties: &MessageProperties,
+        payload: &[u8],
+    ) -> Self {
+        let mut list = Vec::new();
+        let mut expiry_at = None;
+        let mut list_length = Vec::new();
+        if version == ProtocolVersion::V5 {
+            expiry_at = properties.write(&mut list);
+            variable(&mut list_length, list.len());
+        }
+        let packet_id_bytes = if qos == Qos::AtMostOnce { 0 } else { 2 };
+        let topic = cut(topic.as_str());
+        let length = 2
+            + topic.len().min(usize::from(u16::MAX))
+            + packet_id_bytes
+            + list_length.len()
+            + list.len()
+            + payload.len();
+        let mut out = Vec::with_capacity(5 + length);
+        out.push(PacketType::Publish.first_byte((qos as u8) << 1));
+        variable(&mut out, length);
+        text(&mut out, topic);
+        let packet_id_at = (qos != Qos::AtMostOnce).then_some(out.len());
+        out.extend_from_slice(&[0, 0][..packet_id_bytes]);
+        out.extend_from_slice(&list_length);
+        let message_expiry_at = expiry_at.map(|at| out.len() + at);
+        out.extend_from_slice(&list);
+        out.extend_from_slice(payload);
+        Self { bytes: out.into(), packet_id_at, message_expiry_at }
+    }
+
+    /// The bytes of the whole packet, which a client's Maximum Packet Size bounds.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The frame with packet identifier 0 and without flags.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Where the packet identifier goes, two bytes; nowhere with QoS 0.
+    pub(crate) fn packet_id_offset(&self) -> Option<usize> {
+        self.packet_id_at
+    }
+
+    /// Where the message expiry interval goes, four bytes, if the message has one.
+    pub(crate) fn message_expiry_offset(&self) -> Option<usize> {
+        self.message_expiry_at
+    }
+
+    /// Appends the packet for one subscriber to `out`.
+    pub(crate) fn write(&self, delivery: Delivery, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&self.bytes);
+        out[start] |= u8::from(delivery.dup) << 3 | u8::from(delivery.retain);
+        if let Some(at) = self.packet_id_at {
+            out[start + at..start + at + 2].copy_from_slice(&delivery.packet_id.to_be_bytes());
+        }
+        if let (Some(at), Some(seconds)) =
+            (self.message_expiry_at, delivery.message_expiry_interval_seconds)
+        {
+            out[start + at..start + at + 4].copy_from_slice(&seconds.to_be_bytes());
+        }
+    }
+}
