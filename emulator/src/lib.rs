@@ -8,6 +8,7 @@ mod pki;
 pub(crate) mod policy;
 pub mod quotas;
 pub mod time;
+mod tls;
 pub mod trace;
 
 pub use pki::{
