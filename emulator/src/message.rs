@@ -59,3 +59,15 @@ impl Properties {
         *self == Self::default()
     }
 }
+
+/// A message as it was encoded once, with the places where its receivers differ. What the bytes
+/// mean only the codec knows; a message keeps them for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// The whole packet, without flags, its packet ID 0.
+    pub(crate) bytes: Bytes,
+    /// Where the packet ID goes, two bytes; nowhere with QoS 0.
+    pub(crate) packet_id_at: Option<usize>,
+    /// Where the message expiry interval goes, four bytes, if the message has one.
+    pub(crate) expiry_at: Option<usize>,
+}

@@ -4,7 +4,10 @@
 //! decided by `IotCore`, one packet or one request later.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html>.
 
+mod answers;
+mod answers;
 pub(crate) mod codec;
+mod conversation;
 mod https;
 mod mqtt;
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::disconnect::Ended;
-use super::message::{ProtocolVersion, Will};
+use super::message::Will;
+use crate::message::ProtocolVersion;
 use super::session::Slot;
 use crate::names::{ClientId, ThingName};
 use crate::quotas;

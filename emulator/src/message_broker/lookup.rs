@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::MessageBroker;
 use super::connection::{ConnectionFacts, ConnectionId};
 use super::disconnect::DisconnectReason;
-use super::message::{Message, QoS};
+use super::message::Message;
+use crate::message::QoS;
 use crate::names::{ClientId, TopicFilter, TopicName};
 use crate::time::Timestamp;
 

@@ -9,43 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::message::{Frame, Properties, ProtocolVersion, QoS};
 use crate::names::{ClientId, TopicName};
 use crate::policy::{Permit, Publish, RetainPublish};
 use crate::quotas;
 use crate::time::Timestamp;
-
-/// The MQTT versions that AWS IoT speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum ProtocolVersion {
-    /// MQTT 3.1.1, level 4.
-    Mqtt311,
-    /// MQTT 5.
-    Mqtt5,
-}
-
-//= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
-//# QoS 2 is not served, so the broker has no word for it
-/// How surely a message arrives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum QoS {
-    /// QoS 0.
-    #[default]
-    AtMostOnce,
-    /// QoS 1.
-    AtLeastOnce,
-}
-
-/// The MQTT 5 properties that pass through unchanged; an MQTT 3.1.1 receiver never sees them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Properties {
-    /// Whether the payload claims to be UTF-8.
-    pub(crate) payload_is_utf8: Option<bool>,
-    pub(crate) content_type: Option<String>,
-    pub(crate) response_topic: Option<TopicName>,
-    pub(crate) correlation_data: Option<Bytes>,
-    /// In the order of the publisher, which is kept.
-    pub(crate) user_properties: Vec<(String, String)>,
-}
 
 /// What is published; the topic stands in the permit.
 #[derive(Debug, Default)]
@@ -80,7 +48,7 @@ pub(crate) struct Message {
     pub(crate) published: Timestamp,
     pub(crate) expires: Option<Timestamp>,
     pub(crate) publisher: Option<ClientId>,
-    frames: [OnceLock<Bytes>; 4],
+    frames: [OnceLock<Frame>; 4],
 }
 
 impl Message {
@@ -126,8 +94,8 @@ impl Message {
         &self,
         version: ProtocolVersion,
         qos: QoS,
-        encode: impl FnOnce() -> Bytes,
-    ) -> &Bytes {
+        encode: impl FnOnce() -> Frame,
+    ) -> &Frame {
         let [three_0, three_1, five_0, five_1] = &self.frames;
         let frame = match (version, qos) {
             (ProtocolVersion::Mqtt311, QoS::AtMostOnce) => three_0,

@@ -34,7 +34,7 @@ pub(crate) use delivery::PendingDelivery;
 pub(crate) use disconnect::{ClientDisconnect, DisconnectReason, Ended};
 pub(crate) use lifecycle::Deleted;
 pub(crate) use lookup::ClientStatus;
-pub(crate) use message::{Delivery, Message, Properties, ProtocolVersion, Publication, QoS, Will};
+pub(crate) use message::{Delivery, Message, Publication, Will};
 pub(crate) use subscribe::SubscribeError;
 pub(crate) use subscriptions::{RetainHandling, SubscribeOptions};
 

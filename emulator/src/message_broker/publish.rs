@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use super::deadlines::Deadline;
-use super::message::{Message, Publication, QoS};
+use super::message::{Message, Publication};
+use crate::message::QoS;
 use super::queue::{Lane, Queued};
 use super::session::Slot;
 use super::shared::{GroupId, Kept};

@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::message::{Delivery, Message, ProtocolVersion, QoS};
+use super::message::{Delivery, Message};
+use crate::message::{ProtocolVersion, QoS};
 use super::shared::GroupId;
 use crate::quotas;
 use crate::time::Timestamp;

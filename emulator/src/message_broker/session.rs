@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection::{ConnectionFacts, ConnectionId};
-use super::message::{ProtocolVersion, Will};
+use super::message::Will;
+use crate::message::ProtocolVersion;
 use super::queue::Queue;
 use super::subscriptions::SubscribeOptions;
 use crate::names::{ClientId, TopicFilter};

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::message::{Message, QoS};
+use super::message::Message;
+use crate::message::QoS;
 use super::session::Slot;
 use crate::names::TopicFilter;
 use crate::quotas;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::MessageBroker;
 use super::connection::ConnectionId;
-use super::message::QoS;
+use crate::message::QoS;
 use super::publish::Waits;
 use super::queue::Queued;
 use super::session::Slot;

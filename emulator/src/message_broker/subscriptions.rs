@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::message::QoS;
+use crate::message::QoS;
 use super::session::Slot;
 use super::shared::GroupId;
 use crate::names::TopicFilter;

@@ -19,8 +19,8 @@ pub(super) fn protocol_version(body: &mut Reader<'_>) -> Result<ProtocolVersion,
     let name = body.binary()?;
     let level = body.u8()?;
     let why = match (name, level) {
-        (b"MQTT", 4) => return Ok(ProtocolVersion::V311),
-        (b"MQTT", 5) => return Ok(ProtocolVersion::V5),
+        (b"MQTT", 4) => return Ok(ProtocolVersion::Mqtt311),
+        (b"MQTT", 5) => return Ok(ProtocolVersion::Mqtt5),
         (b"MQIsdp", _) => "MQTT 3.1 is not served, only 3.1.1 and 5".to_owned(),
         (b"MQTT", level) => format!("protocol level {level} is neither 4 (MQTT 3.1.1) nor 5"),
         (name, _) => format!("the protocol is called {:?}", String::from_utf8_lossy(name)),
@@ -44,14 +44,14 @@ pub(super) fn connect(version: ProtocolVersion, body: &mut Reader<'_>) -> Result
     check_connect_flags(version, flags)?;
     let keep_alive_seconds = body.u16()?;
     let properties = match version {
-        ProtocolVersion::V311 => ConnectProperties::default(),
-        ProtocolVersion::V5 => connect_properties(body)?,
+        ProtocolVersion::Mqtt311 => ConnectProperties::default(),
+        ProtocolVersion::Mqtt5 => connect_properties(body)?,
     };
     let client_id = ClientId::new(body.text()?);
     let clean_start = flags & connect_flags::CLEAN_START != 0;
     //= https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html
     //# MQTT-3.1.3-8: a session that is to last needs a client identifier
-    if version == ProtocolVersion::V311 && client_id.as_str().is_empty() && !clean_start {
+    if version == ProtocolVersion::Mqtt311 && client_id.as_str().is_empty() && !clean_start {
         let why = "an empty client identifier without clean session";
         return Err(Fault::new(ReasonCode::ClientIdentifierNotValid, why));
     }
@@ -95,7 +95,7 @@ fn check_connect_flags(version: ProtocolVersion, flags: u8) -> Result<(), Fault>
         return Err(Fault::malformed("will QoS 3"));
     }
     let nameless = has(connect_flags::PASSWORD) && !has(connect_flags::USERNAME);
-    if version == ProtocolVersion::V311 && nameless {
+    if version == ProtocolVersion::Mqtt311 && nameless {
         return Err(Fault::malformed("a password without a user name"));
     }
     Ok(())
@@ -134,7 +134,7 @@ fn connect_properties(body: &mut Reader<'_>) -> Result<ConnectProperties, Fault>
 fn will(version: ProtocolVersion, flags: u8, body: &mut Reader<'_>) -> Result<Will, Fault> {
     let mut properties = MessageProperties::default();
     let mut delay_interval_seconds = None;
-    if version == ProtocolVersion::V5 {
+    if version == ProtocolVersion::Mqtt5 {
         properties::read(body, Place::WILL, |property| {
             if let Some(Property::WillDelayInterval(seconds)) = properties.take(property) {
                 delay_interval_seconds = Some(seconds);

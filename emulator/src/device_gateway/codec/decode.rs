@@ -108,7 +108,7 @@ impl Decoder {
             (P::ConnAck | P::SubAck | P::UnsubAck | P::PingResp, _) => {
                 Err(Fault::protocol("only a server sends it"))
             }
-            (P::Auth, Some(ProtocolVersion::V311)) => {
+            (P::Auth, Some(ProtocolVersion::Mqtt311)) => {
                 Err(Fault::malformed("packet type 15 is reserved in MQTT 3.1.1"))
             }
             _ => Ok(()),
@@ -164,7 +164,7 @@ impl Decoder {
         let packet_id = if qos == Qos::AtMostOnce { 0 } else { body.packet_id()? };
         let mut properties = MessageProperties::default();
         let mut topic_alias = None;
-        if version == ProtocolVersion::V5 {
+        if version == ProtocolVersion::Mqtt5 {
             properties::read(body, Place::PUBLISH, |property| {
                 if let Some(Property::TopicAlias(alias)) = properties.take(property) {
                     topic_alias = Some(alias);
@@ -225,7 +225,7 @@ fn acknowledgement(
     body: &mut Reader<'_>,
 ) -> Result<Acknowledgement, Fault> {
     let packet_id = body.packet_id()?;
-    if version == ProtocolVersion::V311 || body.is_empty() {
+    if version == ProtocolVersion::Mqtt311 || body.is_empty() {
         return Ok(Acknowledgement { packet_id, reason: ReasonCode::Success });
     }
     let reason = reason_code(packet, body)?;
@@ -266,13 +266,13 @@ fn subscribe(version: ProtocolVersion, body: &mut Reader<'_>) -> Result<Subscrib
 fn subscription(version: ProtocolVersion, body: &mut Reader<'_>) -> Result<Subscription, Fault> {
     let filter = topic_filter(body.text()?)?;
     let options = body.u8()?;
-    let reserved = if version == ProtocolVersion::V5 { 0xC0 } else { 0xFC };
+    let reserved = if version == ProtocolVersion::Mqtt5 { 0xC0 } else { 0xFC };
     if options & reserved != 0 {
         return Err(Fault::malformed("a reserved bit of the subscription options is set"));
     }
     let qos = Qos::from_bits(options & 3).ok_or_else(|| match version {
-        ProtocolVersion::V5 => Fault::protocol("maximum QoS 3"),
-        ProtocolVersion::V311 => Fault::malformed("requested QoS 3"),
+        ProtocolVersion::Mqtt5 => Fault::protocol("maximum QoS 3"),
+        ProtocolVersion::Mqtt311 => Fault::malformed("requested QoS 3"),
     })?;
     let no_local = options & 0x04 != 0;
     if no_local && filter.shared().is_some() {
@@ -308,7 +308,7 @@ fn user_properties(
     body: &mut Reader<'_>,
 ) -> Result<Vec<(String, String)>, Fault> {
     let mut list = Vec::new();
-    if version == ProtocolVersion::V5 {
+    if version == ProtocolVersion::Mqtt5 {
         properties::read(body, place, |property| {
             if let Property::UserProperty(name, value) = property {
                 list.push((name.to_owned(), value.to_owned()));
@@ -325,7 +325,7 @@ fn disconnect(version: ProtocolVersion, body: &mut Reader<'_>) -> Result<Disconn
         reason_string: None,
         user_properties: Vec::new(),
     };
-    if version == ProtocolVersion::V311 || body.is_empty() {
+    if version == ProtocolVersion::Mqtt311 || body.is_empty() {
         return Ok(disconnect);
     }
     disconnect.reason = reason_code(PacketType::Disconnect, body)?;

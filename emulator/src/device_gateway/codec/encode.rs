@@ -126,12 +126,12 @@ impl ConnAck {
         //# MQTT-3.2.2-6: a refusal says that there is no session
         let session_present = self.session_present && self.reason == ReasonCode::Success;
         match version {
-            ProtocolVersion::V311 => {
+            ProtocolVersion::Mqtt311 => {
                 let Some(return_code) = self.reason.return_code() else { return false };
                 let head = [u8::from(session_present), return_code];
                 packet(PacketType::ConnAck, &[&head], out);
             }
-            ProtocolVersion::V5 => {
+            ProtocolVersion::Mqtt5 => {
                 let head = [u8::from(session_present), self.reason.value()];
                 packet_with_properties(PacketType::ConnAck, &head, &self.properties(), &[], out);
             }
@@ -150,7 +150,7 @@ impl Answer {
             }
             Self::SubAck { packet_id, reasons, reason_string } => {
                 let packet_id = packet_id.to_be_bytes();
-                if version == ProtocolVersion::V311 {
+                if version == ProtocolVersion::Mqtt311 {
                     let codes: Vec<u8> =
                         reasons.iter().map(|code| code.suback_return_code()).collect();
                     packet(PacketType::SubAck, &[&packet_id, &codes], out);
@@ -168,7 +168,7 @@ impl Answer {
             }
             Self::UnsubAck { packet_id, reasons, reason_string } => {
                 let packet_id = packet_id.to_be_bytes();
-                if version == ProtocolVersion::V311 {
+                if version == ProtocolVersion::Mqtt311 {
                     packet(PacketType::UnsubAck, &[&packet_id], out);
                 } else {
                     let codes: Vec<u8> = reasons.iter().map(|code| code.value()).collect();
@@ -184,7 +184,7 @@ impl Answer {
             }
             Self::PingResp => packet(PacketType::PingResp, &[], out),
             Self::Disconnect { reason, reason_string } => {
-                if version == ProtocolVersion::V311 {
+                if version == ProtocolVersion::Mqtt311 {
                     return false;
                 }
                 let properties = reason_string_property(reason_string.as_deref());
@@ -209,9 +209,9 @@ fn puback(
 ) -> bool {
     let [high, low] = packet_id.to_be_bytes();
     match (version, reason, reason_string) {
-        (ProtocolVersion::V311, reason, _) if reason.is_error() => return false,
+        (ProtocolVersion::Mqtt311, reason, _) if reason.is_error() => return false,
         // The one answer that is sent for every message.
-        (ProtocolVersion::V311, ..) | (_, ReasonCode::Success, None) => {
+        (ProtocolVersion::Mqtt311, ..) | (_, ReasonCode::Success, None) => {
             out.extend_from_slice(&[PacketType::PubAck.first_byte(0), 2, high, low]);
         }
         (_, reason, None) => packet(PacketType::PubAck, &[&[high, low, reason.value()]], out),
@@ -293,7 +293,7 @@ impl PublishFrame {
         let mut list = Vec::new();
         let mut expiry_at = None;
         let mut list_length = Vec::new();
-        if version == ProtocolVersion::V5 {
+        if version == ProtocolVersion::Mqtt5 {
             expiry_at = properties.write(&mut list);
             variable(&mut list_length, list.len());
         }

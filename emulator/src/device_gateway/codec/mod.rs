@@ -18,6 +18,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::message::ProtocolVersion;
+
 mod connect;
 pub(crate) mod decode;
 pub(crate) mod encode;
@@ -27,24 +29,6 @@ mod reader;
 mod reason_codes;
 
 pub(crate) use reason_codes::ReasonCode;
-
-/// What CONNECT settles for the whole connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum ProtocolVersion {
-    /// MQTT 3.1.1, protocol level 4.
-    V311,
-    /// MQTT 5, protocol level 5.
-    V5,
-}
-
-impl fmt::Display for ProtocolVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V311 => "3.1.1",
-            Self::V5 => "5",
-        })
-    }
-}
 
 /// How surely a message arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
