@@ -34,7 +34,8 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::names::{PolicyName, Scope, TopicName};
 
 /// Leave to do `A` to one resource, once. Only this module makes one.
-// INVARIANT: the field stays private, and the constructors are `authorize` and `of_aws` alone.
+// INVARIANT: the field stays private. Outside tests, a permit comes from `authorize`, from what
+// `recent` remembers of it, or from `of_aws`; no other module of this room makes one.
 #[must_use]
 pub(crate) struct Permit<A: Action> {
     resource: A::Resource,
