@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use super::certificate::CertificateVariables;
-use super::variable::{Variable, Which, folded, is_attribute};
+use super::variable::{Variable, Which, digest, folded, is_attribute};
 use crate::names::{CertificateId, ClientId, Scope, ThingName, TopicName};
 use crate::pki::Certificate;
 use crate::time::Timestamp;
@@ -42,6 +42,7 @@ pub(crate) struct Context {
 pub(super) struct Entry {
     /// Folded.
     name: Box<str>,
+    digest: u64,
     values: Values,
 }
 
@@ -52,7 +53,15 @@ pub(super) enum Values {
     /// Only conditions can use it.
     Set(Box<[Box<str>]>),
     /// Of a certificate: the bare name is the first one.
-    Attribute(Box<[Box<str>]>),
+    Attribute(Box<[AttributeValue]>),
+}
+
+/// A value of a certificate's attribute.
+#[derive(Clone, Debug)]
+pub(super) struct AttributeValue {
+    text: Box<str>,
+    /// Whether AWS IoT substitutes it.
+    fit: bool,
 }
 
 /// Why the variable, or all variables below it, have no value.
@@ -138,6 +147,14 @@ impl Context {
         }
     }
 
+    //? assumed: what a CONNECT asks for has no value in the actions that follow it
+    /// Takes back what [`Context::set_connect_attributes`] has set, once the client is connected.
+    pub(crate) fn set_connected(&mut self) {
+        for name in ["iot:ConnectAttributes", "iot:LastWillTopic"] {
+            self.absent(name, "only a CONNECT has it");
+        }
+    }
+
     //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
     //# the thing that belongs to the connection gives its name, its type and its attributes
     /// Sets `iot:Connection.Thing.…` for the thing that belongs to the connection.
@@ -178,16 +195,17 @@ impl Context {
         self.absences.retain(|absence| absence.name != name);
         match self.entries.iter_mut().find(|entry| entry.name == name) {
             Some(entry) => entry.values = values,
-            None => self.entries.push(Entry { name, values }),
+            None => self.entries.push(Entry::new(&name, values)),
         }
     }
 
-    fn found(&self, name: &str) -> Option<&Values> {
+    fn found(&self, variable: &Variable) -> Option<&Values> {
+        let name = variable.name();
         // A context holds few variables: looking at each is faster than any map.
-        let mut found = self.entries.iter().find(|entry| *entry.name == *name);
+        let of_name = |entry: &&Entry| entry.digest == variable.digest() && *entry.name == *name;
+        let mut found = self.entries.iter().find(of_name);
         if found.is_none() && name.starts_with("iot:certificate.") {
-            let certificate = self.certificate.as_ref()?;
-            found = certificate.entries().iter().find(|entry| *entry.name == *name);
+            found = self.certificate.as_ref()?.entries().iter().find(of_name);
         }
         match (found, name) {
             (Some(entry), _) => Some(&entry.values),
@@ -199,40 +217,40 @@ impl Context {
 
     /// The text that stands for `variable` in a resource or in the value of a condition.
     pub(super) fn text(&self, variable: &Variable) -> Option<&str> {
-        match (self.found(variable.name())?, variable.which()) {
+        match (self.found(variable)?, variable.which()) {
             (Values::One(value), Which::First) => Some(value),
-            (Values::Attribute(values), Which::First) => fit(values.first()?),
-            (Values::Attribute(values), Which::Nth(index)) => fit(values.get(index)?),
+            (Values::Attribute(values), Which::First) => values.first()?.fit(),
+            (Values::Attribute(values), Which::Nth(index)) => values.get(index)?.fit(),
             _ => None,
         }
     }
 
+    //? assumed: an unfit value is missing from conditions and `.List`, as it is from substitution
     /// What a condition on the key `variable` is held against; `None` if it has no value.
     pub(super) fn values<'a>(
         &'a self,
         variable: &Variable,
     ) -> Option<impl Iterator<Item = &'a str> + Clone + use<'a>> {
-        let found = self.found(variable.name())?;
-        let values = match (found, variable.which()) {
-            (Values::One(value), Which::First) => std::slice::from_ref(value),
-            (Values::Set(values), Which::First) => values,
-            (Values::Attribute(values), Which::List) => values,
-            (Values::Attribute(values), Which::First) => values.get(..1)?,
-            (Values::Attribute(values), Which::Nth(index)) => {
-                std::slice::from_ref(values.get(index)?)
-            }
-            _ => return None,
-        };
-        let attribute = matches!(found, Values::Attribute(_));
-        let fit =
-            values.iter().filter_map(move |value| if attribute { fit(value) } else { Some(value) });
-        fit.clone().next().is_some().then_some(fit)
+        let (plain, attribute): (&[Box<str>], &[AttributeValue]) =
+            match (self.found(variable)?, variable.which()) {
+                (Values::One(value), Which::First) => (std::slice::from_ref(value), &[]),
+                (Values::Set(values), Which::First) => (values, &[]),
+                (Values::Attribute(values), Which::List) => (&[], values),
+                (Values::Attribute(values), Which::First) => (&[], values.get(..1)?),
+                (Values::Attribute(values), Which::Nth(index)) => {
+                    (&[], std::slice::from_ref(values.get(index)?))
+                }
+                _ => return None,
+            };
+        let fit = attribute.iter().filter_map(AttributeValue::fit);
+        let values = plain.iter().map(|value| &**value).chain(fit);
+        values.clone().next().is_some().then_some(values)
     }
 
     /// Why `variable` has no value.
     pub(super) fn why_absent(&self, variable: &Variable) -> String {
         let name = variable.name();
-        if let Some(found) = self.found(name) {
+        if let Some(found) = self.found(variable) {
             return found.why_unusable(variable.which());
         }
         // The longest name speaks: `…ThingTypeName` before `iot:Connection.Thing.`.
@@ -273,14 +291,15 @@ const KNOWN: [&str; 14] = [
 impl Entry {
     /// The variable `name`, folded, with `values`.
     pub(super) fn new(name: &str, values: Values) -> Self {
-        Self { name: name.into(), values }
+        Self { name: name.into(), digest: digest(name), values }
     }
 }
 
 impl Values {
     /// The values of a certificate's attribute, of which the sixth and further ones do not count.
     pub(super) fn attribute(values: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
-        Self::Attribute(values.into_iter().take(ATTRIBUTE_VALUES).map(Into::into).collect())
+        let kept = values.into_iter().take(ATTRIBUTE_VALUES);
+        Self::Attribute(kept.map(|text| AttributeValue::new(text.into())).collect())
     }
 
     fn why_unusable(&self, which: Which) -> String {
@@ -294,7 +313,7 @@ impl Values {
             _ => return "it is a set of values, which only conditions can use".to_owned(),
         };
         let Some(value) = value else { return "the certificate has no such attribute".to_owned() };
-        match value.chars().find(|character| UNFIT_CHARACTERS.contains(character)) {
+        match value.text.chars().find(|character| UNFIT_CHARACTERS.contains(character)) {
             Some(unfit) => {
                 format!("`{unfit}` in the certificate's value keeps it from substitution")
             }
@@ -305,12 +324,16 @@ impl Values {
     }
 }
 
-//? assumed: an unfit value is missing from conditions and `.List`, as it is from substitution
-/// The value of a certificate attribute, if AWS IoT substitutes it.
-fn fit(value: &str) -> Option<&str> {
-    let short =
-        value.len() <= ATTRIBUTE_CHARACTERS || value.chars().count() <= ATTRIBUTE_CHARACTERS;
-    (short && !value.contains(UNFIT_CHARACTERS)).then_some(value)
+impl AttributeValue {
+    fn new(text: Box<str>) -> Self {
+        let short = text.chars().count() <= ATTRIBUTE_CHARACTERS;
+        let fit = short && !text.contains(UNFIT_CHARACTERS);
+        Self { text, fit }
+    }
+
+    fn fit(&self) -> Option<&str> {
+        self.fit.then_some(&self.text)
+    }
 }
 
 /// Whether `variable` has another value each second.
@@ -360,6 +383,10 @@ mod tests {
     fn the_nearest_reason_speaks() {
         let mut context = Context::new();
         let why = |context: &Context, name: &str| context.why_absent(&Variable::new(name));
+        context.set_connect_attributes(&Scope::new("1", "r"), true, Some(&"will".into()));
+        context.set_connected();
+        assert_eq!(text(&context, "iot:LastWillTopic"), None);
+        assert_eq!(why(&context, "iot:ConnectAttributes"), "only a CONNECT has it");
         context.absent("iot:Connection.Thing.", "no thing");
         context.absent("iot:Connection.Thing.ThingTypeName", "no type");
         assert_eq!(why(&context, "iot:connection.thing.THINGNAME"), "no thing");

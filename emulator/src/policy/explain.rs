@@ -48,11 +48,12 @@ enum Reached {
 impl<'a> Question<'a> {
     /// The lines that explain `decision`.
     pub(super) fn why(self, decision: Decision) -> Vec<String> {
-        match decision {
+        let lines = match decision {
             Decision::ExplicitDeny => self.why_denied(),
             Decision::ImplicitDeny => self.why_not_allowed(),
             Decision::Allowed => Vec::new(),
-        }
+        };
+        lines.into_iter().map(on_one_line).collect()
     }
 
     fn places(self) -> impl Iterator<Item = Place<'a>> {
@@ -262,6 +263,21 @@ impl<'a> Question<'a> {
         (wanted.contains(['+', '#']) && topic_matches(wanted, found))
             .then(|| "`+` and `#` are plain characters in a policy; `*` and `?` are not".to_owned())
     }
+}
+
+/// A client chooses its ID and its topics: none may look like a line of the trace.
+fn on_one_line(line: String) -> String {
+    if !line.contains(char::is_control) {
+        return line;
+    }
+    line.chars().fold(String::new(), |mut safe, character| {
+        if character.is_control() {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+        safe
+    })
 }
 
 /// Whether nothing before the resource's own part can be substituted.

@@ -89,6 +89,12 @@ impl Pattern {
     /// Goes back to the latest `*` only, so that no pattern costs more than the product of the
     /// lengths.
     pub(super) fn matches(&self, text: &str, context: &Context) -> bool {
+        // Most patterns of a policy are told apart by their end, before any variable is looked up.
+        if let Some(Segment::Literal(end)) = self.segments.last()
+            && !text.ends_with(&**end)
+        {
+            return false;
+        }
         let (mut segment, mut rest) = (0, text);
         let mut retry: Option<(usize, &str)> = None;
         loop {

@@ -288,6 +288,30 @@ fn a_refusal_reads_as_the_trace_shows_it() {
 }
 
 #[test]
+fn a_client_id_cannot_write_lines_into_the_trace() {
+    let policies = in_force(&[json!({
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Action": "iot:Publish",
+            "Resource": format!("{FRONT}topic/${{iot:ClientId}}"),
+        },
+    })]);
+    let mut context = Context::new();
+    context.set_client_id(&"a\nAWS answers: CONNACK 0".into());
+    let refusal = authorize::<Publish>(&policies, &context, &scope(), "x".into()).unwrap_err();
+    assert!(refusal.why.iter().all(|line| !line.contains('\n')), "{:?}", refusal.why);
+    assert_eq!(refusal.why.last().unwrap(), r"         → …/topic/a\nAWS answers: CONNACK 0");
+}
+
+#[test]
+fn pol_6_a_malformed_document_becomes_awss_exception() {
+    let error = ApiError::from(Document::parse("{}").unwrap_err());
+    assert_eq!(error.code(), ErrorCode::MalformedPolicyException);
+    assert_eq!(error.message(), "Policy document is Malformed: Invalid policy syntax.");
+}
+
+#[test]
 fn ta_3_ta_4_an_evaluation_names_the_policies_and_the_missing_values() {
     let policies = in_force(&[
         json!({"Version": "2012-10-17", "Statement":
