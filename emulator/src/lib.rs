@@ -3,7 +3,10 @@
 
 pub mod errors;
 pub(crate) mod http;
+pub(crate) mod lambda;
 pub mod names;
 pub mod quotas;
 pub mod time;
 pub mod trace;
+
+pub use lambda::{Function, InvalidFunction, ProcessFunction};
