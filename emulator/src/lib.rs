@@ -3,6 +3,7 @@
 
 pub mod errors;
 pub(crate) mod http;
+pub(crate) mod lambda;
 pub mod names;
 mod pki;
 pub mod quotas;
@@ -13,3 +14,4 @@ pub mod trace;
 pub use pki::{
     AttributeKind, CertificateAuthority, Identity, KeyKind, Leaf, Subject, UnusableAuthority,
 };
+pub use lambda::{Function, InvalidFunction, ProcessFunction};
