@@ -5,7 +5,7 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,14 +14,15 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use crate::api_gateway::{ApiGateway, Domain};
-use crate::config::Config;
+use crate::config::{Config, FunctionConfig};
 use crate::emulator::{SETTLE_LIMIT, SettleError, StartError};
+use crate::errors::{ApiError, ErrorCode};
 use crate::iot_core::{CaOwners, IotCore, Surroundings};
-use crate::lambda::{Function, FunctionHost, Functions, InvocationType};
+use crate::lambda::{self, Function, FunctionHost, Functions, ProcessFunction, QueuedEvent};
 use crate::listeners::Addresses;
 use crate::names::{Arn, CertificateId, Scope};
 use crate::outbox::{Job, Outbox};
-use crate::pki::{self, ServerAuthority};
+use crate::pki::{self, AwsIssuer, ServerAuthority};
 use crate::s3::Buckets;
 use crate::time::{Clock, Timestamp};
 use crate::tls::TlsServer;
@@ -58,6 +59,7 @@ struct Shared {
     random: Mutex<fastrand::Rng>,
     timers: Arc<Notify>,
     ca_owners: CaOwners,
+    issuer: Arc<AwsIssuer>,
 }
 
 /// Which `IotCore` a connection means.
@@ -80,18 +82,22 @@ impl Cloud {
         listener: Option<Listener>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Job>), StartError> {
         let clock = if config.manual_clock { Clock::manual() } else { Clock::System };
-        let authority = server_authority(&config, clock.now())?;
-        let root_ca_pem = authority.root_pem().to_owned();
+        let authority = server_authority(&config)?;
+        let root_ca_pem = authority.root_pem();
         let seed = config.seed.unwrap_or_else(|| fastrand::u64(..) % 1_000_000);
         let trace = Trace::new(clock.clone(), listener);
         let (outbox, jobs) = Outbox::new();
         let buckets = Buckets::new(config.dir.as_ref().map(|dir| dir.join("s3")));
-        let root_ca = config.dir.as_ref().map(|dir| dir.join(pki::ROOT_CA_FILE));
-        let function_host = FunctionHost::new(addresses.api_url(), root_ca, trace.clone());
+        let function_host = FunctionHost::new(seed, log_of_functions(&trace));
+        function_host.set_surroundings(lambda::Surroundings {
+            api_url: Some(addresses.api_url()),
+            root_ca: root_ca_path(&config),
+            variables: BTreeMap::new(),
+        });
         let shared = Shared {
             default_scope: config.scope(),
             seed,
-            tls: TlsServer::new(Arc::new(authority), clock.clone()),
+            tls: TlsServer::new(Arc::new(authority)),
             clock,
             trace,
             outbox,
@@ -103,6 +109,7 @@ impl Cloud {
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             timers: Arc::default(),
             ca_owners: CaOwners::default(),
+            issuer: Arc::new(AwsIssuer::new()),
             config,
         };
         let cloud = Self { shared: Arc::new(shared) };
@@ -117,19 +124,12 @@ impl Cloud {
     pub(crate) fn seed_from_config(&self) -> Result<(), StartError> {
         let regional = self.regional(self.default_scope());
         for function in &self.shared.config.function {
-            let made = match (&function.url, &function.code) {
-                (Some(url), _) => Ok(Function::http(url)),
-                (None, code) => Function::process(
-                    code.as_deref().unwrap_or(std::path::Path::new(".")),
-                    function.runtime.as_deref().unwrap_or_default(),
-                    function.handler.as_deref().unwrap_or_default(),
-                    function.environment.clone(),
-                    Duration::from_secs(function.timeout_seconds),
-                ),
+            let refused = |error| StartError::Seed {
+                what: format!("function `{}`", function.name),
+                error,
             };
-            let what = || format!("function `{}`", function.name);
-            let made = made.map_err(|error| StartError::Seed { what: what(), error })?;
-            regional.functions.register(&function.name, made);
+            let made = configured(function).map_err(refused)?;
+            regional.functions.register(&function.name, made, self.now()).map_err(refused)?;
         }
         for call in &self.shared.config.call {
             let input = call.input.clone().into();
@@ -157,13 +157,13 @@ impl Cloud {
 
     fn new_regional(&self, scope: &Scope) -> Regional {
         let shared = &self.shared;
-        let functions = Functions::new(scope.clone(), shared.function_host.clone(), shared.clock.clone());
+        let functions = Functions::new(scope.clone(), &shared.function_host);
         let api_gateway = ApiGateway::new(
             scope.clone(),
+            shared.seed,
             functions.clone(),
             shared.buckets.clone(),
             shared.clock.clone(),
-            shared.seed,
         );
         let prefix = endpoint_prefix(shared.seed, scope);
         let surroundings = Surroundings {
@@ -177,6 +177,7 @@ impl Cloud {
             endpoint_prefix: prefix,
             timers: Arc::clone(&shared.timers),
             ca_owners: shared.ca_owners.clone(),
+            issuer: Arc::clone(&shared.issuer),
         };
         Regional { iot_core: IotCore::new(surroundings), functions, api_gateway }
     }
@@ -258,7 +259,7 @@ impl Cloud {
         let gateways: Vec<ApiGateway> =
             self.regionals().values().map(|regional| regional.api_gateway.clone()).collect();
         let named = gateways.iter().find_map(|gateway| {
-            Some((gateway.clone(), gateway.domain(server_name?)?))
+            Some((gateway.clone(), gateway.domain_named(server_name?)?))
         });
         named.or_else(|| {
             let mut all = gateways.iter().flat_map(|gateway| {
@@ -344,37 +345,55 @@ impl Cloud {
             let entry = entry.member("ruleName", rule).member("ruleAction", "LambdaAction");
             self.trace().record(entry.member("functionArn", function_arn));
         };
-        let account = scope.account.as_str();
-        let permitted = functions.may_invoke("iot.amazonaws.com", rule_arn, account, function_arn);
-        if let Err(why) = permitted {
-            let failure = Entry::failure(scope, "RuleExecution", "AccessDenied");
-            return entry(failure.details("the rule may not invoke the function").why([why]));
-        }
         let name = function_arn.as_str();
-        match functions.invoke(name, payload, InvocationType::Event).await {
+        let permitted =
+            functions.may_invoke("iot.amazonaws.com", rule_arn, &scope.account, name);
+        if let Err(refused) = permitted {
+            let failure = Entry::failure(scope, "RuleExecution", "AccessDenied");
+            let details = "the rule may not invoke the function";
+            return entry(failure.details(details).why(refused.why));
+        }
+        let outcome = match functions.queue_event(name, payload) {
+            Ok(queued) => queued.run().await.outcome,
+            Err(error) => Err(error),
+        };
+        entry(match outcome {
             Ok(answer) if answer.function_error.is_none() => {
-                entry(Entry::success(scope, "RuleExecution"));
+                Entry::success(scope, "RuleExecution")
             }
             Ok(answer) => {
                 let said = String::from_utf8_lossy(&answer.payload).into_owned();
                 let failure = Entry::failure(scope, "RuleExecution", "FunctionError");
-                entry(failure.details("the function failed").why([said]));
+                failure.details("the function failed").why([said])
             }
-            Err(error) => {
-                let failure = Entry::failure(scope, "RuleExecution", error.code().name());
-                entry(failure.details(error.message()));
+            Err(error) => Entry::failure(scope, "RuleExecution", error.code().name())
+                .details(error.message()),
+        });
+    }
+
+    /// Runs an event that `lambda:Invoke` took.
+    pub(crate) fn run_event(&self, queued: QueuedEvent) {
+        let (trace, scope) = (self.trace().clone(), queued.scope().clone());
+        let under_way = self.shared.outbox.activity().begin();
+        tokio::spawn(async move {
+            let report = queued.run().await;
+            if !report.succeeded() {
+                let entry = Entry::failure(&scope, "AsynchronousInvocation", "FunctionError");
+                let attempts = format!("failed {} times", report.attempts);
+                trace.record(entry.member("functionArn", &report.function_arn).details(attempts));
             }
-        }
+            drop(under_way);
+        });
     }
 
     /// Forgets all state of all accounts and Regions.
     pub(crate) fn reset(&self) {
         for regional in self.regionals().values() {
             regional.iot_core.reset();
-            regional.functions.forget_all();
-            regional.api_gateway.forget_all();
+            regional.functions.clear();
+            regional.api_gateway.clear();
         }
-        self.shared.buckets.forget_all();
+        self.shared.buckets.clear();
         self.shared.ca_owners.forget_all();
         self.trace().clear();
     }
@@ -382,7 +401,7 @@ impl Cloud {
     /// Lets go of users' closures, which may hold an `IotCore` and so keep all of this alive.
     pub(crate) fn forget_functions(&self) {
         for regional in self.regionals().values() {
-            regional.functions.forget_all();
+            regional.functions.clear();
         }
     }
 }
@@ -426,6 +445,35 @@ impl Cloud {
         self.shared.clock.now()
     }
 
+    /// The file of the root CA, if the emulator keeps one.
+    pub(crate) fn root_ca_path(&self) -> Option<PathBuf> {
+        root_ca_path(&self.shared.config)
+    }
+
+    /// What a program needs to find this emulator: `iot-emulator env` prints it.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let addresses = self.addresses();
+        let region = self.default_scope().region.to_string();
+        let endpoint = self.regional(self.default_scope()).iot_core.endpoint().to_owned();
+        let root_ca = self.root_ca_path().map(|path| path.display().to_string());
+        let api_url = addresses.api_url();
+        let mut environment = vec![
+            ("AWS_ENDPOINT_URL", api_url.clone()),
+            ("AWS_ACCESS_KEY_ID", self.default_scope().account.to_string()),
+            ("AWS_SECRET_ACCESS_KEY", "iot-emulator".to_owned()),
+            ("AWS_REGION", region.clone()),
+            ("AWS_DEFAULT_REGION", region),
+            ("IOT_EMULATOR_ENDPOINT", endpoint),
+            ("IOT_EMULATOR_MQTT_PORT", addresses.mqtt.port().to_string()),
+            ("IOT_EMULATOR_HTTPS_PORT", addresses.https.port().to_string()),
+            ("IOT_EMULATOR_TLS_PORT", addresses.tls.port().to_string()),
+            ("IOT_EMULATOR_GATEWAY_PORT", addresses.gateway.port().to_string()),
+            ("IOT_EMULATOR_API_URL", api_url),
+        ];
+        environment.extend(root_ca.map(|path| ("IOT_EMULATOR_ROOT_CA", path)));
+        environment
+    }
+
     /// A UUID from the seeded generator: request IDs, trace IDs.
     pub(crate) fn uuid(&self) -> Uuid {
         let mut random = self.shared.random.lock().unwrap_or_else(PoisonError::into_inner);
@@ -449,10 +497,41 @@ impl Cloud {
     }
 }
 
-fn server_authority(config: &Config, now: Timestamp) -> Result<ServerAuthority, StartError> {
+/// What a function prints, as CloudWatch Logs would keep it.
+fn log_of_functions(trace: &Trace) -> lambda::LogSink {
+    let trace = trace.clone();
+    Box::new(move |scope, function, line| {
+        let entry = Entry::success(scope, "FunctionLog").member("functionName", function);
+        trace.record(entry.details(line));
+    })
+}
+
+fn configured(function: &FunctionConfig) -> Result<Function, ApiError> {
+    let invalid = |error: lambda::InvalidFunction| {
+        ApiError::new(ErrorCode::InvalidParameterValueException, error.to_string())
+    };
+    if let Some(url) = &function.url {
+        return Function::http(url).map_err(invalid);
+    }
+    let code = function.code.as_deref().unwrap_or(Path::new("."));
+    let (runtime, handler) = (function.runtime.as_deref(), function.handler.as_deref());
+    let process =
+        ProcessFunction::new(code, runtime.unwrap_or_default(), handler.unwrap_or_default());
+    let process = process.map_err(invalid)?.timeout(Duration::from_secs(function.timeout_seconds));
+    let variables = function.environment.iter();
+    Ok(variables.fold(process, |process, (name, value)| process.environment(name, value)).into())
+}
+
+/// The file that devices trust, if the emulator keeps one.
+fn root_ca_path(config: &Config) -> Option<PathBuf> {
+    let path = config.dir.as_ref()?.join(pki::ROOT_FILE);
+    Some(std::path::absolute(&path).unwrap_or(path))
+}
+
+fn server_authority(config: &Config) -> Result<ServerAuthority, StartError> {
     match &config.dir {
-        None => Ok(ServerAuthority::generate(now)),
-        Some(dir) => ServerAuthority::load_or_create(dir, now).map_err(|error| {
+        None => Ok(ServerAuthority::generate()),
+        Some(dir) => ServerAuthority::load_or_create(dir).map_err(|error| {
             StartError::RootCa { path: dir.display().to_string(), reason: error.to_string() }
         }),
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::api_gateway::Visit;
 use crate::aws_api;
 use crate::cloud::Cloud;
 use crate::http::{self, Answer, Limits};
@@ -88,7 +89,9 @@ pub(crate) async fn gateway(cloud: Cloud, stream: TcpStream) {
                 let body = r#"{"message":"Forbidden"}"#;
                 return http::response(403, "application/json", body).into();
             };
-            gateway.handle(domain, chain, peer, request, cloud.trace(), cloud.uuid()).await.into()
+            let (request_id, now) = (cloud.uuid(), cloud.now());
+            let visit = Visit { domain, chain, peer, request_id, now };
+            gateway.handle(visit, &request, cloud.trace()).await.into()
         }
     })
     .await;

@@ -3,8 +3,8 @@
 //! It decides nothing that AWS decides. It binds, accepts and hands over; it runs what the outbox
 //! holds; it wakes whoever has a deadline; it stops on drop.
 
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -173,6 +173,17 @@ impl Emulator {
     /// The root CA that devices trust, PEM.
     pub fn root_ca_pem(&self) -> &str {
         self.cloud.root_ca_pem()
+    }
+
+    /// The file of the root CA, if [`Config::dir`] says where to keep it.
+    pub fn root_ca_path(&self) -> Option<PathBuf> {
+        self.cloud.root_ca_path()
+    }
+
+    /// The environment variables by which a program finds this emulator: what `iot-emulator env`
+    /// prints.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        self.cloud.environment()
     }
 
     /// What everything random is derived from; start with it again to repeat this run.
@@ -358,8 +369,7 @@ async fn work(cloud: Cloud, mut jobs: mpsc::UnboundedReceiver<Job>) {
 async fn perform(cloud: Cloud, job: Job) {
     match job.effect {
         Effect::Invoke { scope, rule_arn, function_arn, payload } => {
-            let source = Arc::new(rule_arn);
-            cloud.invoke_for_rule(&scope, &source, &function_arn, payload).await;
+            cloud.invoke_for_rule(&scope, &rule_arn, &function_arn, payload).await;
         }
         Effect::Provision { scope, certificate_id } => {
             cloud.regional(&scope).iot_core.provision(certificate_id);

@@ -21,7 +21,7 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::http::{Request, Response, response, set_header};
 use crate::data_plane;
 use crate::iot_core::{HttpCaller, IotCore};
-use crate::lambda::InvocationType;
+use crate::lambda::{Functions, Invocation};
 use crate::trace::Entry;
 
 const JSON: &str = "application/json";
@@ -36,13 +36,13 @@ pub(crate) async fn answer(cloud: &Cloud, peer: SocketAddr, request: Request) ->
     }
     let caller = Caller::of(&request, cloud.default_scope());
     if caller.signing_name.as_deref() == Some("s3") || is_unsigned_s3(&caller, &request) {
-        return cloud.buckets().answer(&request);
+        return cloud.buckets().answer(&request, cloud.now());
     }
     let request_id = cloud.uuid();
     let regional = cloud.regional(&caller.scope);
     let (name, result) = match operation(&caller, &request) {
         Ok((operation, members)) => {
-            (operation.name, run(&regional, operation, members, peer, &request).await)
+            (operation.name, run(cloud, &regional, operation, members, peer, &request).await)
         }
         Err(error) => ("-", Err(error)),
     };
@@ -114,17 +114,21 @@ fn operation(
 }
 
 async fn run(
+    cloud: &Cloud,
     regional: &Regional,
     operation: &Operation,
     members: Value,
     peer: SocketAddr,
     request: &Request,
 ) -> Result<Response, ApiError> {
+    let now = cloud.now();
     let output = match &operation.handler {
         Handler::Iot(method) => method(&regional.iot_core, members)?,
-        Handler::Lambda(method) => method(&regional.functions, members)?,
-        Handler::ApiGateway(method) => method(&regional.api_gateway, members)?,
-        Handler::Invoke => return invoke(regional, &members, request.body.clone()).await,
+        Handler::Lambda(method) => method(&regional.functions, members, now)?,
+        Handler::ApiGateway(method) => method(&regional.api_gateway, members, now)?,
+        Handler::Invoke => {
+            return invoke(cloud, &regional.functions, &members, request.body.clone()).await;
+        }
         //? assumed: whoever signs may do all, since IAM is not here
         Handler::Publish => {
             let caller = HttpCaller::AwsCaller { source_ip: peer.ip() };
@@ -153,14 +157,36 @@ fn failure(error: &ApiError) -> Response {
 
 //= https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 //# 200 with the function's answer, 202 for Event, 204 for DryRun; X-Amz-Function-Error says it failed
-async fn invoke(regional: &Regional, members: &Value, body: Bytes) -> Result<Response, ApiError> {
+async fn invoke(
+    cloud: &Cloud,
+    functions: &Functions,
+    members: &Value,
+    payload: Bytes,
+) -> Result<Response, ApiError> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     let name = text("FunctionName").unwrap_or_default();
-    let invocation = InvocationType::of_header(text("InvocationType"))?;
-    let answer = regional.functions.invoke(name, body, invocation).await?;
+    let client_context = text("ClientContext").map(str::to_owned);
+    let answer = match text("InvocationType") {
+        None | Some("RequestResponse") => {
+            functions.invoke(name, Invocation { payload, client_context }).await?
+        }
+        Some("Event") => {
+            let queued = functions.queue_event(name, payload)?;
+            let accepted = queued.accepted();
+            cloud.run_event(queued);
+            accepted
+        }
+        Some("DryRun") => functions.dry_run(name)?,
+        Some(other) => {
+            let text = format!("`{other}` is not one of RequestResponse, Event, DryRun");
+            return Err(ApiError::new(ErrorCode::InvalidParameterValueException, text));
+        }
+    };
     let mut response = response(answer.status, JSON, answer.payload);
-    set_header(&mut response, "x-amz-executed-version", &answer.executed_version);
-    if let Some(error) = answer.function_error {
+    if let Some(version) = answer.executed_version {
+        set_header(&mut response, "x-amz-executed-version", version);
+    }
+    if let Some(error) = &answer.function_error {
         set_header(&mut response, "x-amz-function-error", error);
     }
     if text("LogType") == Some("Tail") {
@@ -204,6 +230,7 @@ pub(crate) fn call(
     operation: &str,
     input: Value,
 ) -> Result<Value, ApiError> {
+    let now = regional.iot_core.now();
     let all = [Service::Iot, Service::Lambda, Service::ApiGatewayV2];
     let Some(service) = all.into_iter().find(|candidate| candidate.name() == service) else {
         let message = format!("iot-emulator does not answer for the service `{service}`");
@@ -211,8 +238,8 @@ pub(crate) fn call(
     };
     match operations::find(service, operation).map(|found| &found.handler) {
         Some(Handler::Iot(method)) => method(&regional.iot_core, input),
-        Some(Handler::Lambda(method)) => method(&regional.functions, input),
-        Some(Handler::ApiGateway(method)) => method(&regional.api_gateway, input),
+        Some(Handler::Lambda(method)) => method(&regional.functions, input, now),
+        Some(Handler::ApiGateway(method)) => method(&regional.api_gateway, input, now),
         _ => Err(not_here(service, operation)),
     }
 }

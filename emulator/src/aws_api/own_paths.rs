@@ -19,7 +19,7 @@ pub(crate) async fn answer(cloud: &Cloud, path: &str, request: &Request) -> Resp
     let post = request.method == Method::POST;
     match path {
         "health" if get => response(200, JSON, json!({ "status": "ready" }).to_string()),
-        "root-ca.pem" if get => response(200, "application/x-pem-file", cloud.root_ca_pem()),
+        "root-ca.pem" if get => response(200, "application/x-pem-file", cloud.root_ca_pem().to_owned()),
         "trace" if get => trace(cloud, request),
         "settled" if get => match cloud.settled().await {
             Ok(()) => response(200, JSON, json!({ "settled": true }).to_string()),

@@ -5,7 +5,6 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html>.
 
 mod answers;
-mod answers;
 pub(crate) mod codec;
 mod conversation;
 mod https;
@@ -48,9 +47,9 @@ pub(crate) async fn https_door(cloud: Cloud, scope: Option<Scope>, stream: TcpSt
 /// Port 443 of the data endpoint.
 pub(crate) async fn tls_door(cloud: Cloud, scope: Option<Scope>, stream: TcpStream) {
     let terms = |hello: &Hello<'_>| {
-        if hello.offers(MQTT) {
+        if hello.alpn.contains(&MQTT) {
             asked(&[MQTT])
-        } else if hello.offers(HTTP) {
+        } else if hello.alpn.contains(&HTTP) {
             asked(&[HTTP])
         } else {
             let client_certificate = ClientCertificate::NotAsked;

@@ -8,12 +8,14 @@
 //! - `connections.rs`: connect, and all that a connected client may ask ([`Held`])
 //! - `publishing.rs`: one message to subscribers and rules, and the events
 //! - `authorization.rs`: policies and variables of one connection
+//! - `operations.rs`: operations of the AWS API that need more than one room
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
 
 mod authorization;
 mod connections;
 mod identity;
+mod operations;
 mod publishing;
 mod refusals;
 mod requests;
@@ -24,7 +26,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 pub(crate) use connections::Held;
@@ -35,11 +36,11 @@ pub(crate) use requests::{
 pub use rust_api::{AutoRegistration, allow};
 
 use self::connections::Live;
-use crate::errors::ApiError;
 use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, MessageBroker};
 use crate::names::{AccountId, CertificateId, Region, Scope};
 use crate::outbox::{Effect, Mailbox, Outbox};
+use crate::pki::AwsIssuer;
 use crate::registry::Registry;
 use crate::rules_engine::RulesEngine;
 use crate::time::{Clock, Timestamp};
@@ -61,6 +62,8 @@ pub(crate) struct Surroundings {
     /// Is told when a deadline comes nearer.
     pub(crate) timers: Arc<Notify>,
     pub(crate) ca_owners: CaOwners,
+    /// Issues device certificates as AWS does; one for the emulator.
+    pub(crate) issuer: Arc<AwsIssuer>,
 }
 
 /// AWS IoT Core of one account in one Region; clones are the same.
@@ -249,58 +252,16 @@ impl IotCore {
         &self.shared.around.ca_owners
     }
 
+    fn issuer(&self) -> &AwsIssuer {
+        &self.shared.around.issuer
+    }
+
     fn trace(&self) -> &Trace {
         &self.shared.around.trace
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.shared.around.clock.now()
-    }
-}
-
-/// `DescribeEndpoint`'s input.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DescribeEndpointRequest {
-    endpoint_type: Option<String>,
-}
-
-/// `DescribeEndpoint`'s output.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DescribeEndpointResponse {
-    endpoint_address: String,
-}
-
-impl IotCore {
-    //= https://github.com/ministackorg/ministack/pull/1755
-    //# iot:Data and iot:Jobs are refused as retired, measured on eu-north-1, 2026-09-19
-    //? assumed: without a type the ATS name is answered
-    /// The `DescribeEndpoint` operation.
-    pub(crate) fn describe_endpoint(
-        &self,
-        input: DescribeEndpointRequest,
-    ) -> Result<DescribeEndpointResponse, ApiError> {
-        let endpoint_address = match input.endpoint_type.as_deref() {
-            None | Some("iot:Data-ATS") => self.endpoint().to_owned(),
-            Some("iot:Data") => {
-                let text = "iot:Data is not supported. Please use iot:Data-ATS instead.";
-                return Err(ApiError::invalid_request(text));
-            }
-            Some("iot:Jobs") => {
-                let text = "IoT Jobs and Commands APIs are now available through iot:Data-ATS \
-                            endpoints instead of iot:Jobs endpoints. Please use iot:Data-ATS.";
-                return Err(ApiError::invalid_request(text));
-            }
-            Some(other @ "iot:CredentialProvider") => {
-                let text = format!("iot-emulator has no endpoint of the type {other} yet");
-                return Err(ApiError::invalid_request(text));
-            }
-            Some(other) => {
-                return Err(ApiError::invalid_request(format!("Invalid endpoint type {other}")));
-            }
-        };
-        Ok(DescribeEndpointResponse { endpoint_address })
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) use certificate::{
 };
 pub(crate) use digest::{hmac_sha256, sha1_hex_upper, sha256};
 pub(crate) use name::{DistinguishedName, escape_rfc2253};
-pub(crate) use server_authority::{ServerAuthority, ServerKey};
+pub(crate) use server_authority::{ROOT_FILE, ServerAuthority, ServerKey};
 pub(crate) use verify::IssuerMismatch;
 
 #[cfg(test)]

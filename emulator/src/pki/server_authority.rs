@@ -21,7 +21,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// With the day before it 397: some clients refuse a server certificate that is valid for longer.
 const SERVER_DAYS: u32 = 396;
 /// The file that devices are given.
-const ROOT_FILE: &str = "AmazonRootCA1.pem";
+/// The root's name in its folder: what AWS calls the root that devices trust.
+pub(crate) const ROOT_FILE: &str = "AmazonRootCA1.pem";
 /// The file that stays here: the private key, and the certificate once more.
 const KEY_FILE: &str = "AmazonRootCA1.key.pem";
 
