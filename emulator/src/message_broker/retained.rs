@@ -54,11 +54,11 @@ impl Retained {
     }
 
     /// Those that have not expired and come after the topic `after`, by topic.
-    pub(super) fn after(
-        &self,
+    pub(super) fn after<'a>(
+        &'a self,
         after: Option<&TopicName>,
         now: Timestamp,
-    ) -> impl Iterator<Item = &Arc<Message>> {
+    ) -> impl Iterator<Item = &'a Arc<Message>> + use<'a> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let messages = self.messages.range::<TopicName, _>((from, Bound::Unbounded));
         messages.map(|(_topic, message)| message).filter(move |message| !message.is_expired(now))
