@@ -110,3 +110,22 @@ impl Clients {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message_broker::tests::Stage;
+
+    #[test]
+    fn only_so_many_clients_are_remembered_and_the_latest_stay() {
+        let mut stage = Stage::default();
+        for number in 0..=REMEMBERED_MAXIMUM {
+            stage.now = stage.now + Duration::from_millis(1);
+            let connection = stage.join(&number.to_string());
+            stage.lose(connection);
+        }
+        let clients = &stage.broker.clients;
+        assert_eq!((clients.known.len(), clients.forgotten.len()), (100_000, 100_000));
+        assert!(clients.get("0").is_none() && clients.get("1").is_some());
+    }
+}

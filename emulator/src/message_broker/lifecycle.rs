@@ -233,7 +233,7 @@ impl MessageBroker {
     fn give_back(&mut self, returned: Vec<Queued>) {
         for queued in returned {
             if let Some(group) = queued.group {
-                self.to_group(group, &queued.message);
+                self.give_to_group(group, &queued.message);
             }
         }
     }

@@ -56,10 +56,10 @@ impl MessageBroker {
     }
 
     /// The subscriptions of a client's session, by filter; also of one that is away.
-    pub(crate) fn subscriptions_of(
-        &self,
+    pub(crate) fn subscriptions_of<'a>(
+        &'a self,
         client_id: &ClientId,
-    ) -> Option<impl Iterator<Item = (&TopicFilter, QoS)>> {
+    ) -> Option<impl Iterator<Item = (&'a TopicFilter, QoS)> + use<'a>> {
         let session = self.sessions.get(self.clients.slot(client_id)?)?;
         Some(session.subscriptions.iter().map(|(filter, options)| (filter, options.qos)))
     }
@@ -86,11 +86,11 @@ impl MessageBroker {
     }
 
     /// The retained messages whose topics come after `after`, by topic.
-    pub(crate) fn retained_messages(
-        &self,
+    pub(crate) fn retained_messages<'a>(
+        &'a self,
         after: Option<&TopicName>,
         now: Timestamp,
-    ) -> impl Iterator<Item = &Arc<Message>> {
+    ) -> impl Iterator<Item = &'a Arc<Message>> + use<'a> {
         self.retained.after(after, now)
     }
 }

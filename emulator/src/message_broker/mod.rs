@@ -70,7 +70,7 @@ pub(crate) struct MessageBroker {
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     /// Connections that have something to fetch with `next_delivery`, each at most once until it
-    /// has fetched all.
+    /// has fetched all. One that is over by the time it is looked at can be passed over.
     pub(crate) wake: Vec<ConnectionId>,
     /// What the trace should say.
     pub(crate) notices: Vec<Notice>,

@@ -13,7 +13,7 @@ use super::session::Slot;
 use super::shared::{GroupId, Kept};
 use super::subscriptions::{Overlap, Subscriber, Target, merge};
 use super::{Dropped, MessageBroker, Notice, Receiver};
-use crate::names::TopicFilter;
+use crate::names::{ClientId, TopicFilter};
 use crate::policy::{Permit, Publish};
 use crate::time::Timestamp;
 
@@ -29,7 +29,9 @@ impl MessageBroker {
         // A permit to retain under another topic is none for this one.
         publication.retain = publication.retain.filter(|retain| *retain.resource() == topic);
         let mut found = std::mem::take(&mut self.found);
-        if self.subscriptions.collect(topic.as_str(), &mut found) == Overlap::Possible {
+        let overlap = self.subscriptions.collect(topic.as_str(), &mut found);
+        self.leave_own_out(&mut found, publication.publisher.as_ref());
+        if overlap == Overlap::Possible {
             merge(&mut found);
         }
         if publication.retain.is_some() || !found.is_empty() {
@@ -39,12 +41,23 @@ impl MessageBroker {
             }
             for subscriber in found.drain(..) {
                 match subscriber.target {
-                    Target::Session(slot) => self.to_session(slot, &message, subscriber),
-                    Target::Group(group) => self.to_group(group, &message),
+                    Target::Session(slot) => self.give_to_session(slot, &message, subscriber),
+                    Target::Group(group) => self.give_to_group(group, &message),
                 }
             }
         }
         self.found = found;
+    }
+
+    //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+    //# with No Local a client does not get what it published itself
+    fn leave_own_out(&self, found: &mut Vec<Subscriber>, publisher: Option<&ClientId>) {
+        if found.iter().any(|subscriber| subscriber.no_local)
+            && let Some(own) = publisher.and_then(|publisher| self.clients.slot(publisher))
+        {
+            let own = Target::Session(own);
+            found.retain(|subscriber| !(subscriber.no_local && subscriber.target == own));
+        }
     }
 
     fn retain(&mut self, message: &Arc<Message>) {
@@ -62,10 +75,7 @@ impl MessageBroker {
         }
     }
 
-    fn to_session(&mut self, slot: Slot, message: &Arc<Message>, subscriber: Subscriber) {
-        if subscriber.no_local && self.is_own(slot, message) {
-            return;
-        }
+    fn give_to_session(&mut self, slot: Slot, message: &Arc<Message>, subscriber: Subscriber) {
         //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
         //# RETAIN is 1 only for what comes because of a new subscription; MQTT 5 can ask otherwise
         let retain = message.retain && subscriber.retain_as_published;
@@ -73,14 +83,8 @@ impl MessageBroker {
         self.enqueue(slot, queued, message.qos.min(subscriber.qos), Waits::Live);
     }
 
-    /// Whether the session's client published `message` itself.
-    pub(super) fn is_own(&self, slot: Slot, message: &Message) -> bool {
-        let session = self.sessions.get(slot);
-        session.is_some_and(|session| message.publisher.as_ref() == Some(&session.client_id))
-    }
-
     /// Gives `message` to one member of a group, or keeps it for the group.
-    pub(super) fn to_group(&mut self, group: GroupId, message: &Arc<Message>) {
+    pub(super) fn give_to_group(&mut self, group: GroupId, message: &Arc<Message>) {
         if let Some(member) = self.groups.choose(group) {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
             //# to a shared subscription a retained publish is like any other

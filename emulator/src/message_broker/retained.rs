@@ -54,13 +54,38 @@ impl Retained {
     }
 
     /// Those that have not expired and come after the topic `after`, by topic.
-    pub(super) fn after(
-        &self,
+    pub(super) fn after<'a>(
+        &'a self,
         after: Option<&TopicName>,
         now: Timestamp,
-    ) -> impl Iterator<Item = &Arc<Message>> {
+    ) -> impl Iterator<Item = &'a Arc<Message>> + use<'a> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let messages = self.messages.range::<TopicName, _>((from, Bound::Unbounded));
         messages.map(|(_topic, message)| message).filter(move |message| !message.is_expired(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message_broker::message::Publication;
+
+    #[test]
+    fn c39_above_the_quota_a_topic_can_change_but_none_be_added() {
+        let message = |topic: &str, payload: &'static str| {
+            let publication = Publication { payload: payload.into(), ..Publication::default() };
+            Arc::new(Message::new(topic.into(), publication, Timestamp::default()))
+        };
+        let mut retained = Retained::default();
+        let filler = message("filler", "x");
+        for number in 0..quotas::RETAINED_MESSAGES {
+            let topic = TopicName::from(format!("{number:06}"));
+            retained.messages.insert(topic, Arc::clone(&filler));
+        }
+        assert_eq!(retained.put(&message("new", "x")).err(), Some(TooManyRetained));
+        assert!(retained.put(&message("000001", "changed")).is_ok());
+        assert!(retained.put(&message("000002", "")).is_ok());
+        assert!(retained.put(&message("new", "x")).is_ok());
+        assert_eq!(retained.put(&message("newer", "x")).err(), Some(TooManyRetained));
     }
 }

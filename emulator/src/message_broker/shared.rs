@@ -19,6 +19,13 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct GroupId(NonZeroU32);
 
+#[cfg(test)]
+impl GroupId {
+    pub(super) fn of_test(number: u32) -> Self {
+        Self(NonZeroU32::new(number).unwrap())
+    }
+}
+
 /// A session in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Member {

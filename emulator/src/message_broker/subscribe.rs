@@ -102,7 +102,9 @@ impl MessageBroker {
         };
         let retained = self.retained.get(filter.as_str(), now).filter(|_| wanted);
         let Some(message) = retained.map(Arc::clone) else { return };
-        if options.no_local && self.is_own(slot, &message) {
+        let publisher = message.publisher.as_ref();
+        let own = publisher.is_some_and(|by| self.clients.slot(by) == Some(slot));
+        if own && options.no_local {
             return;
         }
         let qos = message.qos.min(options.qos);

@@ -241,3 +241,75 @@ pub(super) fn merge(found: &mut Vec<Subscriber>) {
         same
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::names::topic_matches;
+
+    fn group(number: u32) -> Target {
+        Target::Group(GroupId::of_test(number))
+    }
+
+    fn subscriber(number: u32) -> Subscriber {
+        Subscriber { target: group(number), ..Subscriber::group(GroupId::of_test(1)) }
+    }
+
+    /// A filter of few words, so that filters and topics meet often.
+    fn filter() -> impl Strategy<Value = String> {
+        let level = prop::sample::select(vec!["", "a", "b", "$aws", "+"]);
+        let levels = prop::collection::vec(level, 1..5);
+        (levels, prop::bool::weighted(0.3)).prop_map(|(mut levels, all_below)| {
+            if all_below {
+                levels.push("#");
+            }
+            levels.join("/")
+        })
+    }
+
+    fn topic() -> impl Strategy<Value = String> {
+        let level = prop::sample::select(vec!["", "a", "b", "$aws"]);
+        prop::collection::vec(level, 1..6).prop_map(|levels| levels.join("/"))
+    }
+
+    proptest! {
+        #[test]
+        fn the_trie_finds_whom_a_look_at_every_filter_finds(
+            filters in prop::collection::vec((filter(), 1..6_u32), 0..20),
+            taken in prop::collection::vec(any::<bool>(), 20),
+            topics in prop::collection::vec(topic(), 1..8),
+        ) {
+            let mut subscriptions = Subscriptions::default();
+            for (filter, number) in &filters {
+                subscriptions.put(filter, subscriber(*number));
+            }
+            let mut left: std::collections::BTreeSet<_> = filters.iter().cloned().collect();
+            for ((filter, number), _) in filters.iter().zip(&taken).filter(|(_, taken)| **taken) {
+                subscriptions.take(filter, group(*number));
+                left.remove(&(filter.clone(), *number));
+            }
+            for topic in &topics {
+                let mut found = Vec::new();
+                let overlap = subscriptions.collect(topic, &mut found);
+                let mut actual: Vec<_> = found.iter().map(|one| one.target).collect();
+                actual.sort();
+                let matching = left.iter().filter(|(filter, _)| topic_matches(filter, topic));
+                let mut expected: Vec<_> = matching.map(|(_, number)| group(*number)).collect();
+                expected.sort();
+                prop_assert_eq!(&actual, &expected, "{}", topic);
+                expected.dedup();
+                prop_assert!(overlap == Overlap::Possible || actual.len() == expected.len());
+                merge(&mut found);
+                let merged: Vec<_> = found.iter().map(|one| one.target).collect();
+                prop_assert_eq!(merged, expected);
+            }
+            // Nothing of the trie stays when all have gone.
+            for (filter, number) in &left {
+                subscriptions.take(filter, group(*number));
+            }
+            prop_assert!(subscriptions.exact.is_empty() && subscriptions.wildcards.is_empty());
+        }
+    }
+}
