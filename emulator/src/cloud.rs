@@ -18,10 +18,10 @@ use crate::config::{Config, FunctionConfig};
 use crate::emulator::{SETTLE_LIMIT, SettleError, StartError};
 use crate::errors::{ApiError, ErrorCode};
 use crate::iot_core::{CaOwners, IotCore, Surroundings};
-use crate::lambda::{self, Function, FunctionHost, Functions, ProcessFunction, QueuedEvent};
+use crate::lambda::{self, EventReport, Function, FunctionHost, Functions, ProcessFunction, QueuedEvent};
 use crate::listeners::Addresses;
 use crate::names::{Arn, CertificateId, Scope};
-use crate::outbox::{Job, Outbox};
+use crate::outbox::{Job, Outbox, RuleInvocation};
 use crate::pki::{self, AwsIssuer, ServerAuthority};
 use crate::s3::Buckets;
 use crate::time::{Clock, Timestamp};
@@ -337,51 +337,53 @@ impl Cloud {
         rule_arn: &Arn,
         function_arn: &Arn,
         payload: Bytes,
+        asked: Option<RuleInvocation>,
     ) {
         let target = function_arn.scope().unwrap_or_else(|| scope.clone());
         let functions = self.regional(&target).functions;
-        let entry = |entry: Entry| {
-            let rule = rule_arn.name_of("rule").unwrap_or_default();
-            let entry = entry.member("ruleName", rule).member("ruleAction", "LambdaAction");
-            self.trace().record(entry.member("functionArn", function_arn));
-        };
+        let iot_core = self.regional(scope).iot_core;
         let name = function_arn.as_str();
-        let permitted =
-            functions.may_invoke("iot.amazonaws.com", rule_arn, &scope.account, name);
-        if let Err(refused) = permitted {
-            let failure = Entry::failure(scope, "RuleExecution", "AccessDenied");
-            let details = "the rule may not invoke the function";
-            return entry(failure.details(details).why(refused.why));
-        }
-        let outcome = match functions.queue_event(name, payload) {
-            Ok(queued) => queued.run().await.outcome,
-            Err(error) => Err(error),
+        let permitted = functions.may_invoke("iot.amazonaws.com", rule_arn, &scope.account, name);
+        let queued = match permitted {
+            Err(refused) => Err(refused.why),
+            Ok(()) => functions.queue_event(name, payload).map_err(|error| vec![error.to_string()]),
         };
-        entry(match outcome {
-            Ok(answer) if answer.function_error.is_none() => {
-                Entry::success(scope, "RuleExecution")
+        let report = match (queued, asked) {
+            (Err(why), Some(asked)) => return iot_core.rule_action_refused(&asked, &why),
+            (Err(why), None) => {
+                let entry = Entry::failure(scope, "RuleExecution", "ErrorActionFailed");
+                return self.trace().record(entry.member("functionArn", function_arn).why(why));
             }
-            Ok(answer) => {
-                let said = String::from_utf8_lossy(&answer.payload).into_owned();
-                let failure = Entry::failure(scope, "RuleExecution", "FunctionError");
-                failure.details("the function failed").why([said])
+            (Ok(queued), asked) => {
+                if let Some(asked) = &asked {
+                    iot_core.rule_action_done(asked);
+                }
+                queued.run().await
             }
-            Err(error) => Entry::failure(scope, "RuleExecution", error.code().name())
-                .details(error.message()),
-        });
+        };
+        self.note_event(scope, &report);
+    }
+
+    /// Traces an asynchronous invocation that failed in the end.
+    fn note_event(&self, scope: &Scope, report: &EventReport) {
+        let why = match &report.outcome {
+            Ok(answer) if answer.function_error.is_none() => return,
+            Ok(answer) => String::from_utf8_lossy(&answer.payload).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        let entry = Entry::failure(scope, "AsynchronousInvocation", "FunctionError")
+            .member("functionArn", &report.function_arn)
+            .member("requestId", &report.request_id);
+        let details = format!("the function failed {} times", report.attempts);
+        self.trace().record(entry.details(details).why([why]));
     }
 
     /// Runs an event that `lambda:Invoke` took.
     pub(crate) fn run_event(&self, queued: QueuedEvent) {
-        let (trace, scope) = (self.trace().clone(), queued.scope().clone());
+        let (cloud, scope) = (self.clone(), queued.scope().clone());
         let under_way = self.shared.outbox.activity().begin();
         tokio::spawn(async move {
-            let report = queued.run().await;
-            if !report.succeeded() {
-                let entry = Entry::failure(&scope, "AsynchronousInvocation", "FunctionError");
-                let attempts = format!("failed {} times", report.attempts);
-                trace.record(entry.member("functionArn", &report.function_arn).details(attempts));
-            }
+            cloud.note_event(&scope, &queued.run().await);
             drop(under_way);
         });
     }

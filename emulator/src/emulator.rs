@@ -368,8 +368,8 @@ async fn work(cloud: Cloud, mut jobs: mpsc::UnboundedReceiver<Job>) {
 
 async fn perform(cloud: Cloud, job: Job) {
     match job.effect {
-        Effect::Invoke { scope, rule_arn, function_arn, payload } => {
-            cloud.invoke_for_rule(&scope, &rule_arn, &function_arn, payload).await;
+        Effect::Invoke { scope, rule_arn, function_arn, payload, asked } => {
+            cloud.invoke_for_rule(&scope, &rule_arn, &function_arn, payload, asked).await;
         }
         Effect::Provision { scope, certificate_id } => {
             cloud.regional(&scope).iot_core.provision(certificate_id);

@@ -39,5 +39,7 @@ pub use crate::config::{Call, Config, Endpoint, FunctionConfig};
 pub use crate::emulator::{Builder, Emulator, SettleError, StartError};
 pub use crate::errors::{ApiError, ErrorCode};
 pub use crate::iot_core::{AutoRegistration, IotCore, allow};
-pub use crate::lambda::Function;
+pub use crate::api_gateway::{ApiGateway, DomainNameBuilder};
+pub use crate::lambda::{Function, InvalidFunction, ProcessFunction};
+pub use crate::s3::{Buckets, S3Error, S3ErrorCode};
 pub use crate::listeners::Addresses;

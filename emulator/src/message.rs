@@ -10,7 +10,7 @@ use crate::names::TopicName;
 
 /// The MQTT versions that AWS IoT speaks; CONNECT settles one for the whole connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ProtocolVersion {
+pub(crate) enum ProtocolVersion {
     /// MQTT 3.1.1, protocol level 4.
     Mqtt311,
     /// MQTT 5, protocol level 5.
@@ -30,7 +30,7 @@ impl fmt::Display for ProtocolVersion {
 //# QoS 2 is not served, so there is no word for it once a packet is taken
 /// How surely a message arrives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum QoS {
+pub(crate) enum QoS {
     /// QoS 0.
     #[default]
     AtMostOnce,
@@ -40,22 +40,22 @@ pub enum QoS {
 
 /// The MQTT 5 properties that pass through unchanged; an MQTT 3.1.1 receiver never sees them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Properties {
+pub(crate) struct Properties {
     /// Whether the payload claims to be UTF-8; nobody has looked whether it is.
     pub payload_is_utf8: Option<bool>,
     /// A MIME type, or whatever else the two sides agreed on.
-    pub content_type: Option<String>,
+    pub(crate) content_type: Option<String>,
     /// Where an answer is expected; without wildcards.
-    pub response_topic: Option<TopicName>,
+    pub(crate) response_topic: Option<TopicName>,
     /// Any bytes.
-    pub correlation_data: Option<Bytes>,
+    pub(crate) correlation_data: Option<Bytes>,
     /// In the order of the publisher, which is kept; names may repeat.
-    pub user_properties: Vec<(String, String)>,
+    pub(crate) user_properties: Vec<(String, String)>,
 }
 
 impl Properties {
     /// Whether there is nothing in them.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::message_broker::DisconnectReason;
 use crate::names::{Arn, CertificateId, Scope};
+use crate::rules_engine::{Execution, RuleMessage};
 
 /// Invocations that may wait; AWS would throttle a rule long before.
 const PENDING_LIMIT: usize = 10_000;
@@ -20,9 +21,25 @@ const PENDING_LIMIT: usize = 10_000;
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// A topic rule's `lambda` action: invoke the function with the rule's result.
-    Invoke { scope: Scope, rule_arn: Arn, function_arn: Arn, payload: Bytes },
+    Invoke {
+        scope: Scope,
+        rule_arn: Arn,
+        function_arn: Arn,
+        payload: Bytes,
+        /// Whose error action runs if the function cannot be invoked; an error action has none.
+        asked: Option<RuleInvocation>,
+    },
     /// Run the provisioning template of the CA that signed this certificate.
     Provision { scope: Scope, certificate_id: CertificateId },
+}
+
+/// The action of a rule, for one message.
+#[derive(Clone, Debug)]
+pub(crate) struct RuleInvocation {
+    pub(crate) execution: Arc<Execution>,
+    pub(crate) message: Arc<RuleMessage>,
+    /// Which of the rule's actions.
+    pub(crate) action: usize,
 }
 
 /// An effect that counts as under way until it is dropped.

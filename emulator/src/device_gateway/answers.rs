@@ -187,9 +187,11 @@ pub(super) fn delivery(delivery: &Delivery, wants: &Wants, out: &mut Vec<u8>) ->
         QoS::AtLeastOnce => Qos::AtLeastOnce,
     };
     let frame = message.frame(wants.version, delivery.qos, || {
-        let properties = message.properties.as_deref();
-        let expiry = delivery.expiry_seconds;
-        encode::frame(wants.version, qos, &message.topic, expiry, properties, &message.payload)
+        let properties = MessageProperties {
+            message_expiry_interval_seconds: delivery.expiry_seconds,
+            passing: message.properties.as_deref().cloned().unwrap_or_default(),
+        };
+        encode::frame(wants.version, qos, &message.topic, &properties, &message.payload)
     });
     let limit = wants.maximum_packet_size.and_then(|limit| usize::try_from(limit).ok());
     if limit.is_some_and(|limit| frame.bytes.len() > limit) {

@@ -5,7 +5,7 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html>.
 
 use crate::iot_core::requests::Peer;
-use crate::names::{ClientId, Scope, TopicName};
+use crate::names::{CertificateId, ClientId, Scope, ThingName, TopicName};
 use crate::policy::{Action, Context, Permit, PolicyInForce, Refusal, authorize};
 use crate::provisioning::Principal;
 use crate::registry::Registry;
@@ -53,19 +53,16 @@ impl Authorizer {
     ) {
         self.revision = registry.policy_revision();
         let certificate = principal.certificate_id();
-        let thing = client_id.map(|client_id| registry.associated_thing(certificate, client_id));
-        self.policies =
-            registry.policies_in_force(certificate, thing.as_ref().and_then(|thing| thing.as_ref().ok()));
-        match thing {
-            None => {}
-            Some(Ok(name)) => match registry.thing(&name) {
-                Some(thing) => {
-                    let attributes = thing.attributes();
-                    self.context.set_thing(&name, thing.thing_type_name(), attributes);
-                }
-                None => self.context.set_no_thing("the thing is gone"),
-            },
-            Some(Err(why)) => self.context.set_no_thing(&why),
+        let thing = client_id.and_then(|client_id| registry.associated_thing(certificate, client_id));
+        self.policies = registry.policies_in_force(certificate, thing.as_ref());
+        let Some(client_id) = client_id else { return };
+        match thing.as_ref().and_then(|name| Some((name, registry.thing(name)?))) {
+            Some((name, thing)) => {
+                let attributes = thing.attributes.iter();
+                let attributes = attributes.map(|(name, value)| (name.as_str(), value.as_str()));
+                self.context.set_thing(name, thing.thing_type_name(), attributes);
+            }
+            None => self.context.set_no_thing(&no_thing(registry, certificate, client_id)),
         }
     }
 
@@ -93,5 +90,19 @@ impl Authorizer {
     ) -> Result<Permit<A>, Refusal> {
         self.context.set_now(now);
         authorize(&self.policies, &self.context, scope, resource)
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+//# thing variables need a client ID that is the name of a thing the certificate is attached to
+/// Why no thing belongs to the connection.
+fn no_thing(registry: &Registry, certificate: CertificateId, client_id: &ClientId) -> String {
+    let things: Vec<&str> = registry.things_of_certificate(certificate).map(ThingName::as_str).collect();
+    match things.as_slice() {
+        [] => "the certificate is attached to no thing".to_owned(),
+        things => format!(
+            "the client ID `{client_id}` differs from the thing name: the certificate is attached to {}",
+            things.join(", ")
+        ),
     }
 }

@@ -388,8 +388,8 @@ impl Held<'_> {
         if let Err((refused, why)) = check_sizes(&payload, &properties) {
             return Err(self.refuse(&facts, "Publish-In", &topic, why, react(refused)));
         }
-        let way = match topics::publish(&topic, retain) {
-            Ok(destination) => destination.into(),
+        let destination = match topics::publish(&topic, retain) {
+            Ok(destination) => destination,
             Err(refusal) => {
                 let reaction = react(Refused::TopicNameInvalid);
                 return Err(self.refuse(&facts, "Publish-In", &topic, refusal.0, reaction));
@@ -416,7 +416,7 @@ impl Held<'_> {
             properties: boxed(properties),
             publisher: Some(client_id),
         };
-        self.state.send(self.scope, way, permit, publication, &origin, self.now);
+        self.state.send(self.scope, destination, permit, publication, &origin, self.now);
         Ok(())
     }
 

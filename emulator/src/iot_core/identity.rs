@@ -51,8 +51,10 @@ impl IotCore {
                 //# the certificate stays PENDING_ACTIVATION, and the next connect tries again
                 Err(failure) => Entry::failure(self.scope(), "ProvisionThing", "ClientError")
                     .member("principalId", certificate_id)
-                    .details(failure.to_string())
-                    .why(failure.lines())
+                    .member("step", &failure.step)
+                    .details(failure.error.message())
+                    .why(failure.why)
+                    .why(failure.done.iter().map(|line| format!("done before, and stays: {line}")))
                     .answer("nothing; the next connect tries again"),
             };
             state.note(entry);
@@ -142,9 +144,12 @@ impl State {
     //# moving a certificate from ACTIVE disconnects all devices that use it
     pub(super) fn react_to_changes(&mut self, scope: &Scope, now: Timestamp) {
         for change in self.registry.take_changes() {
-            let (Change::CertificateNoLongerActive(id) | Change::CertificateDeleted(id)) = change
-            else {
-                continue;
+            let id = match change {
+                Change::CertificateNoLongerActive(id) | Change::CertificateDeleted(id) => id,
+                Change::CaCertificateDeleted(id) => {
+                    self.after.released.push(id);
+                    continue;
+                }
             };
             for connection in self.broker.connections_of(&id.to_string()) {
                 let why = "its certificate is no longer ACTIVE";

@@ -41,7 +41,7 @@ use crate::message_broker::{ConnectionId, MessageBroker};
 use crate::names::{AccountId, CertificateId, Region, Scope};
 use crate::outbox::{Effect, Mailbox, Outbox};
 use crate::pki::AwsIssuer;
-use crate::registry::Registry;
+use crate::registry::{CertificateMode, Registry};
 use crate::rules_engine::RulesEngine;
 use crate::time::{Clock, Timestamp};
 use crate::trace::{Entry, Trace};
@@ -106,6 +106,8 @@ struct After {
     effects: Vec<Effect>,
     wake: Vec<Mailbox>,
     entries: Vec<Entry>,
+    /// CAs that this account no longer owns.
+    released: Vec<CertificateId>,
 }
 
 impl State {
@@ -176,6 +178,9 @@ impl IotCore {
                 self.trace().record(entry.member("functionArn", function_arn).details(why));
             }
         }
+        for ca in after.released {
+            self.ca_owners().release(self.scope(), ca);
+        }
         for mailbox in after.wake {
             mailbox.wake();
         }
@@ -214,7 +219,9 @@ impl IotCore {
 
     /// Whether `certificate` is registered here so that it is found without SNI.
     pub(crate) fn holds_by_default(&self, certificate: CertificateId) -> bool {
-        self.state().registry.holds_by_default(certificate)
+        let state = self.state();
+        let record = state.registry.certificate(certificate);
+        record.is_some_and(|record| record.mode == CertificateMode::Default)
     }
 
     pub(crate) fn trace_id(&self) -> String {

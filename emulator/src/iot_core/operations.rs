@@ -45,7 +45,7 @@ impl IotCore {
         now: Timestamp,
     ) -> Result<CreateKeysAndCertificateResponse, ApiError> {
         let keys = DeviceKeyPair::generate();
-        let certificate = self.issuer().issue(keys.spki(), now);
+        let certificate = self.issuer().issue(&keys.spki(), now);
         self.registry(|registry, now| {
             registry.create_keys_and_certificate(input, &keys, certificate, now)
         })

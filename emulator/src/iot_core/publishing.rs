@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::authorization::Authorizer;
 use super::refusals::Refused;
@@ -13,13 +14,13 @@ use super::topics::{self, Destination};
 use super::{IotCore, State};
 use crate::errors::{ApiError, ErrorCode};
 use crate::events::Event;
-use crate::message::Properties;
+use crate::message::{Properties, QoS};
 use crate::message_broker::{Notice, Publication, Receiver};
 use crate::names::{ClientId, Scope, TopicName};
-use crate::outbox::Effect;
+use crate::outbox::{Effect, RuleInvocation};
 use crate::policy::{Permit, Publish, Refusal, RetainPublish};
 use crate::quotas::{CONTENT_TYPE_BYTES, CORRELATION_DATA_BYTES, PAYLOAD_BYTES, USER_PROPERTIES_BYTES};
-use crate::rules_engine::{Execution, Invocation, RuleMessage};
+use crate::rules_engine::{self, ActionExecution, Execution, Invocation, RuleMessage};
 use crate::time::Timestamp;
 use crate::trace::Entry;
 
@@ -39,8 +40,6 @@ pub(super) struct Origin {
 struct Travelling {
     permit: Permit<Publish>,
     publication: Publication,
-    /// Only this rule is asked: Basic Ingest.
-    rule: Option<String>,
     depth: u8,
 }
 
@@ -54,110 +53,113 @@ impl State {
         origin: &Origin,
         now: Timestamp,
     ) {
-        self.travel(scope, Travelling { permit, publication, rule: None, depth: 0 }, origin, now);
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html
-    //# only the named rule runs, no subscriber gets the message
-    fn ingest(
-        &mut self,
-        scope: &Scope,
-        permit: Permit<Publish>,
-        publication: Publication,
-        rule: String,
-        origin: &Origin,
-        now: Timestamp,
-    ) {
-        let rule = Some(rule);
-        self.travel(scope, Travelling { permit, publication, rule, depth: 0 }, origin, now);
-    }
-
-    fn travel(&mut self, scope: &Scope, first: Travelling, origin: &Origin, now: Timestamp) {
-        let mut way = VecDeque::from([first]);
-        while let Some(message) = way.pop_front() {
-            if self.rules.is_empty() && message.rule.is_none() {
-                self.broker.publish(message.permit, message.publication, now);
+        let mut way = VecDeque::from([Travelling { permit, publication, depth: 0 }]);
+        while let Some(Travelling { permit, publication, depth }) = way.pop_front() {
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html
+            //# only the named rule runs, no subscriber gets the message
+            let ingested = rules_engine::basic_ingest(permit.resource()).is_some();
+            if self.rules.is_empty() && !ingested {
+                self.broker.publish(permit, publication, now);
                 continue;
             }
-            let seen = self.as_rules_see_it(&message, origin, now);
-            let executions = match &message.rule {
-                None => self.rules.evaluate(&seen),
-                Some(rule) => match self.rules.ingest(rule, &seen) {
-                    Some(execution) => vec![execution],
-                    None => {
-                        let entry = Entry::failure(scope, "RuleNotFound", "RuleNotFound");
-                        let why = "no enabled rule of that name";
-                        self.note(entry.member("ruleName", rule).details(why));
-                        Vec::new()
-                    }
-                },
-            };
-            if message.rule.is_none() {
-                self.broker.publish(message.permit, message.publication, now);
+            let seen = Arc::new(self.as_rules_see_it(permit.resource(), &publication, origin, now));
+            let executions = self.rules.evaluate(&seen);
+            if !ingested {
+                self.broker.publish(permit, publication, now);
             }
             for execution in executions {
-                self.act(scope, execution, message.depth, &mut way);
+                self.act(scope, execution, &seen, depth, &mut way);
             }
         }
     }
 
     fn as_rules_see_it(
         &mut self,
-        message: &Travelling,
+        topic: &TopicName,
+        publication: &Publication,
         origin: &Origin,
         now: Timestamp,
     ) -> RuleMessage {
-        let Travelling { permit, publication, .. } = message;
         RuleMessage {
-            topic: permit.resource().clone(),
+            topic: topic.clone(),
             payload: publication.payload.clone(),
             client_id: origin.client_id.clone(),
             principal: origin.principal.clone(),
             source_ip: origin.source_ip,
-            properties: publication.properties.as_deref().cloned().unwrap_or_default(),
+            properties: publication.properties.as_deref().map(to_rules).unwrap_or_default(),
             now,
             trace_id: self.uuid().to_string(),
             seed: self.random.u64(..),
         }
     }
 
-    /// Sets going what a rule wants done.
+    /// Sets going what a rule wants done, and its error action for what cannot be done.
     fn act(
         &mut self,
         scope: &Scope,
         execution: Execution,
+        message: &Arc<RuleMessage>,
         depth: u8,
         way: &mut VecDeque<Travelling>,
     ) {
-        let rule_name = execution.rule;
-        for failure in execution.failures {
-            let entry = Entry::failure(scope, "RuleExecution", "RuleExecutionFailed");
-            self.note(entry.member("ruleName", &rule_name).details(failure));
+        for entry in execution.entries(scope, message) {
+            // Whether a function may be invoked is known, and told, when it is.
+            if entry.value("ruleAction") != Some("LambdaAction") || entry.reason.is_some() {
+                self.note(entry);
+            }
         }
-        for invocation in execution.invocations {
-            match invocation {
-                Invocation::Lambda { function_arn, payload } => {
-                    let rule_arn = scope.iot_arn("rule", &rule_name);
-                    let scope = scope.clone();
-                    let effect = Effect::Invoke { scope, rule_arn, function_arn, payload };
-                    self.after.effects.push(effect);
-                }
-                Invocation::Republish { topic, .. } if depth >= REPUBLISH_DEPTH => {
-                    let entry = Entry::failure(scope, "RuleExecution", "RepublishLoop");
-                    let entry = entry.member("ruleName", &rule_name).member("topicName", topic);
-                    self.note(entry.details("republished from rule to rule too often"));
-                }
-                Invocation::Republish { topic, payload, qos, expiry_seconds, properties } => {
-                    let publication = Publication {
-                        payload,
-                        qos,
-                        expiry_seconds,
-                        properties: boxed(properties),
-                        ..Publication::default()
-                    };
-                    let permit = Permit::<Publish>::of_aws(topic);
-                    way.push_back(Travelling { permit, publication, rule: None, depth: depth + 1 });
-                }
+        let error_action = execution.error_action(message, &execution.failures());
+        let execution = Arc::new(execution);
+        for index in 0..execution.actions.len() {
+            let asked = RuleInvocation {
+                execution: Arc::clone(&execution),
+                message: Arc::clone(message),
+                action: index,
+            };
+            self.invoke(scope, &execution.actions[index], Some(asked), depth, way);
+        }
+        if let Some(action) = error_action {
+            self.note(action.entry(scope, &execution.rule, message));
+            self.invoke(scope, &action, None, depth, way);
+        }
+    }
+
+    /// Sets one action going; `asked` gets its rule's error action if a function is refused.
+    fn invoke(
+        &mut self,
+        scope: &Scope,
+        action: &ActionExecution,
+        asked: Option<RuleInvocation>,
+        depth: u8,
+        way: &mut VecDeque<Travelling>,
+    ) {
+        match &action.result {
+            Err(_told) => {}
+            Ok(Invocation::Lambda { function_arn, payload }) => {
+                let rule = asked.as_ref().map_or("-", |asked| asked.execution.rule.as_str());
+                self.after.effects.push(Effect::Invoke {
+                    scope: scope.clone(),
+                    rule_arn: scope.iot_arn("rule", rule),
+                    function_arn: function_arn.clone(),
+                    payload: payload.clone(),
+                    asked,
+                });
+            }
+            Ok(Invocation::Republish { topic, .. }) if depth >= REPUBLISH_DEPTH => {
+                let entry = Entry::failure(scope, "RuleExecution", "RepublishLoop");
+                let details = "republished from rule to rule too often";
+                self.note(entry.member("topicName", topic).details(details));
+            }
+            Ok(Invocation::Republish { topic, payload, qos, properties }) => {
+                let publication = Publication {
+                    payload: payload.clone(),
+                    qos: if *qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce },
+                    expiry_seconds: properties.message_expiry_seconds,
+                    properties: boxed(from_rules(properties)),
+                    ..Publication::default()
+                };
+                let permit = Permit::<Publish>::of_aws(topic.clone());
+                way.push_back(Travelling { permit, publication, depth: depth + 1 });
             }
         }
     }
@@ -175,27 +177,23 @@ impl State {
         self.distribute(scope, Permit::<Publish>::of_aws(topic), publication, origin, now);
     }
 
-    /// Publishes what was permitted, to where its topic leads.
+    /// Publishes what was permitted; a topic whose service is not here is told so in the trace.
     pub(super) fn send(
         &mut self,
         scope: &Scope,
-        destination: Way,
+        destination: Destination,
         permit: Permit<Publish>,
         publication: Publication,
         origin: &Origin,
         now: Timestamp,
     ) {
-        match destination {
-            Way::Everybody => self.distribute(scope, permit, publication, origin, now),
-            Way::Rule(rule) => self.ingest(scope, permit, publication, rule, origin, now),
-            Way::Unanswered => {
-                let topic = permit.resource().clone();
-                let entry = Entry::failure(scope, "Publish-In", "NotServed");
-                let why = "the service behind this topic is not in iot-emulator yet; nobody answers";
-                self.note(entry.member("topicName", topic).details(why).answer("nothing"));
-                self.distribute(scope, permit, publication, origin, now);
-            }
+        if destination == Destination::Unanswered {
+            let topic = permit.resource().clone();
+            let entry = Entry::failure(scope, "Publish-In", "NotServed");
+            let why = "the service behind this topic is not in iot-emulator yet; nobody answers";
+            self.note(entry.member("topicName", topic).details(why).answer("nothing"));
         }
+        self.distribute(scope, permit, publication, origin, now);
     }
 
     /// Takes from the broker what has to happen outside.
@@ -215,21 +213,28 @@ impl State {
     }
 }
 
-/// A destination that owns its words.
-#[derive(Debug)]
-pub(super) enum Way {
-    Everybody,
-    Rule(String),
-    Unanswered,
+/// Properties as SQL can ask for them.
+fn to_rules(properties: &Properties) -> rules_engine::MessageProperties {
+    let of = properties.clone();
+    rules_engine::MessageProperties {
+        payload_is_utf8: of.payload_is_utf8.unwrap_or(false),
+        content_type: of.content_type,
+        response_topic: of.response_topic.map(|topic| topic.as_str().to_owned()),
+        correlation_data: of.correlation_data,
+        message_expiry_seconds: None,
+        user_properties: of.user_properties,
+    }
 }
 
-impl From<Destination<'_>> for Way {
-    fn from(destination: Destination<'_>) -> Self {
-        match destination {
-            Destination::Everybody => Self::Everybody,
-            Destination::Rule(rule) => Self::Rule(rule.to_owned()),
-            Destination::Unanswered => Self::Unanswered,
-        }
+/// Properties as a republish action wants them.
+fn from_rules(properties: &rules_engine::MessageProperties) -> Properties {
+    let of = properties.clone();
+    Properties {
+        payload_is_utf8: of.payload_is_utf8.then_some(true),
+        content_type: of.content_type,
+        response_topic: of.response_topic.map(TopicName::from),
+        correlation_data: of.correlation_data,
+        user_properties: of.user_properties,
     }
 }
 
@@ -286,6 +291,35 @@ fn noticed(scope: &Scope, notice: Notice) -> Entry {
 // === publish over HTTP ===
 
 impl IotCore {
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/rule-error-handling.html
+    //# the error action runs when an action of the rule fails
+    /// A function that a rule wanted invoked could not be: trace it, and run the error action.
+    pub(crate) fn rule_action_refused(&self, asked: &RuleInvocation, why: &[String]) {
+        let RuleInvocation { execution, message, action } = asked;
+        let Some(action) = execution.actions.get(*action) else { return };
+        let failure = action.refused(message, &why.join("; "));
+        self.locked(|state, now| {
+            let scope = self.scope();
+            state.note(action.failure_entry(scope, &execution.rule, message, &failure).why(why));
+            let Some(action) = execution.error_action(message, &[failure]) else { return };
+            state.note(action.entry(scope, &execution.rule, message));
+            let mut way = VecDeque::new();
+            state.invoke(scope, &action, None, 0, &mut way);
+            let origin = Origin::default();
+            for Travelling { permit, publication, .. } in way {
+                state.distribute(scope, permit, publication, &origin, now);
+            }
+        });
+    }
+
+    /// A function that a rule wanted invoked was: the rule has done its part.
+    pub(crate) fn rule_action_done(&self, asked: &RuleInvocation) {
+        let RuleInvocation { execution, message, action } = asked;
+        if let Some(action) = execution.actions.get(*action) {
+            self.trace().record(action.entry(self.scope(), &execution.rule, message));
+        }
+    }
+
     //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
     //# iot:Publish is asked, iot:Connect is not; there is no client ID
     /// Publishes for a device with a certificate or a caller of the AWS API.
@@ -299,11 +333,11 @@ impl IotCore {
             //? assumed: 413 for what is too large
             ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
         })?;
-        let way = topics::publish(&topic, retain).map(Way::from);
+        let destination = topics::publish(&topic, retain);
         //= https://github.com/ministackorg/ministack/pull/1755
         //# publishing to a reserved topic is refused
         //? assumed: with 400
-        let way = way.map_err(|refusal| ApiError::invalid_request(refusal.0))?;
+        let destination = destination.map_err(|refusal| ApiError::invalid_request(refusal.0))?;
         let scope = self.scope();
         self.locked(|state, now| {
             let (permit, retain) = match caller {
@@ -340,7 +374,7 @@ impl IotCore {
             let properties = boxed(properties);
             let publication =
                 Publication { payload, qos, retain, expiry_seconds, properties, publisher: None };
-            state.send(scope, way, permit, publication, &origin, now);
+            state.send(scope, destination, permit, publication, &origin, now);
             Ok(())
         })
     }

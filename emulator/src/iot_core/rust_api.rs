@@ -116,7 +116,11 @@ impl IotCore {
     /// If AWS would refuse it.
     #[track_caller]
     pub fn create_topic_rule(&self, name: &str, sql: &str, function: Function) {
-        let function_arn = self.functions().register(&format!("{name}-rule"), function);
+        let registered = self.functions().register(&format!("{name}-rule"), function, self.now());
+        let function_arn = match registered {
+            Ok(function_arn) => function_arn,
+            Err(error) => panic!("the function was refused: {error}"),
+        };
         let action = json!({ "lambda": { "functionArn": function_arn } });
         let payload =
             json!({ "sql": sql, "awsIotSqlVersion": "2016-03-23", "actions": [action] });

@@ -54,11 +54,11 @@ const UNANSWERED: &[&str] = &[
 
 /// Where a publish goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Destination<'a> {
+pub(super) enum Destination {
     /// To subscribers and rules.
     Everybody,
-    /// Basic Ingest: to this rule alone.
-    Rule(&'a str),
+    /// Basic Ingest: to one rule alone.
+    Rule,
     /// A service of AWS that is not here.
     Unanswered,
 }
@@ -68,15 +68,15 @@ pub(super) enum Destination<'a> {
 pub(crate) struct TopicRefusal(pub(crate) String);
 
 /// Whether a device may publish to `topic`, and where that goes.
-pub(super) fn publish(topic: &TopicName, retain: bool) -> Result<Destination<'_>, TopicRefusal> {
+pub(super) fn publish(topic: &TopicName, retain: bool) -> Result<Destination, TopicRefusal> {
     let text = topic.as_str();
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html
     //# `$aws/rules/NAME/` in front does not count towards the limits of a topic
     if let Some(rest) = text.strip_prefix("$aws/rules/") {
-        let (rule, topic) = rest.split_once('/').unwrap_or((rest, ""));
+        let (_rule, topic) = rest.split_once('/').unwrap_or((rest, ""));
         check_size(topic)?;
         refuse_retained(retain, text)?;
-        return Ok(Destination::Rule(rule));
+        return Ok(Destination::Rule);
     }
     check_size(text)?;
     if !text.starts_with('$') {
@@ -140,8 +140,8 @@ mod tests {
             ("$aws/things/t/shadow/update", true, Err(())),
             ("$aws/things/t/shadow/update/accepted", false, Err(())),
             ("$aws/events/certificates/registered/x", false, Err(())),
-            ("$aws/rules/r/a/b/c/d/e/f/g/h", false, Ok(Destination::Rule("r"))),
-            ("$aws/rules/r", false, Ok(Destination::Rule("r"))),
+            ("$aws/rules/r/a/b/c/d/e/f/g/h", false, Ok(Destination::Rule)),
+            ("$aws/rules/r", false, Ok(Destination::Rule)),
             ("$aws/rules/r/a", true, Err(())),
             ("$SYS/x", false, Err(())),
             ("a/b/c/d/e/f/g/h", false, Ok(Destination::Everybody)),

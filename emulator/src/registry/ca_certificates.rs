@@ -221,6 +221,11 @@ impl Registry {
         Ok(())
     }
 
+    /// Takes back a registration that another account's came before.
+    pub(crate) fn withdraw_ca_certificate(&mut self, id: CertificateId) {
+        self.ca_certificates.remove(&id);
+    }
+
     /// The CA certificates of this account and Region.
     pub(crate) fn list_ca_certificates(
         &self,

@@ -280,6 +280,15 @@ impl Registry {
         self.exclusive_thing(certificate).cloned()
     }
 
+    /// The things that the certificate is attached to.
+    pub(crate) fn things_of_certificate(
+        &self,
+        certificate: CertificateId,
+    ) -> impl Iterator<Item = &ThingName> {
+        let target = Target::Certificate(certificate);
+        self.principal_things.get(&target).into_iter().flat_map(|things| things.keys())
+    }
+
     /// The only thing that the certificate may be attached to, if it is attached exclusively.
     pub(crate) fn exclusive_thing(&self, certificate: CertificateId) -> Option<&ThingName> {
         let target = Target::Certificate(certificate);

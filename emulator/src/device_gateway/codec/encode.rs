@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use super::packets::MessageProperties;
 use super::properties::{cut, id, put_text, put_u8, put_u16, put_u32, text, variable};
-use super::{PacketType, ProtocolVersion, Qos, ReasonCode};
+use super::{PacketType, Qos, ReasonCode};
+use crate::message::{Frame, ProtocolVersion};
 use crate::names::{ClientId, TopicName};
 
 /// One packet of the server, a PUBLISH excepted.
@@ -260,14 +261,6 @@ fn packet_with_properties(
     packet(packet_type, &[head, &length, properties, tail], out);
 }
 
-/// A PUBLISH, written once for all subscribers of one version and QoS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PublishFrame {
-    bytes: Bytes,
-    packet_id_at: Option<usize>,
-    message_expiry_at: Option<usize>,
-}
-
 /// What differs between the subscribers of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivery {
@@ -281,75 +274,53 @@ pub(crate) struct Delivery {
     pub(crate) message_expiry_interval_seconds: Option<u32>,
 }
 
-impl PublishFrame {
-    /// Writes the message; MQTT 3.1.1 leaves its properties out.
-    pub(crate) fn new(
-        version: ProtocolVersion,
-        qos: Qos,
-        topic: &TopicName,
-        properties: &MessageProperties,
-        payload: &[u8],
-    ) -> Self {
-        let mut list = Vec::new();
-        let mut expiry_at = None;
-        let mut list_length = Vec::new();
-        if version == ProtocolVersion::Mqtt5 {
-            expiry_at = properties.write(&mut list);
-            variable(&mut list_length, list.len());
-        }
-        let packet_id_bytes = if qos == Qos::AtMostOnce { 0 } else { 2 };
-        let topic = cut(topic.as_str());
-        let length = 2
-            + topic.len().min(usize::from(u16::MAX))
-            + packet_id_bytes
-            + list_length.len()
-            + list.len()
-            + payload.len();
-        let mut out = Vec::with_capacity(5 + length);
-        out.push(PacketType::Publish.first_byte((qos as u8) << 1));
-        variable(&mut out, length);
-        text(&mut out, topic);
-        let packet_id_at = (qos != Qos::AtMostOnce).then_some(out.len());
-        out.extend_from_slice(&[0, 0][..packet_id_bytes]);
-        out.extend_from_slice(&list_length);
-        let message_expiry_at = expiry_at.map(|at| out.len() + at);
-        out.extend_from_slice(&list);
-        out.extend_from_slice(payload);
-        Self { bytes: out.into(), packet_id_at, message_expiry_at }
+/// Writes a message once for all subscribers of one version and QoS; MQTT 3.1.1 leaves its properties out.
+pub(crate) fn frame(
+    version: ProtocolVersion,
+    qos: Qos,
+    topic: &TopicName,
+    properties: &MessageProperties,
+    payload: &[u8],
+) -> Frame {
+    let mut list = Vec::new();
+    let mut expiry_at = None;
+    let mut list_length = Vec::new();
+    if version == ProtocolVersion::Mqtt5 {
+        expiry_at = properties.write(&mut list);
+        variable(&mut list_length, list.len());
     }
+    let packet_id_bytes = if qos == Qos::AtMostOnce { 0 } else { 2 };
+    let topic = cut(topic.as_str());
+    let length = 2
+        + topic.len().min(usize::from(u16::MAX))
+        + packet_id_bytes
+        + list_length.len()
+        + list.len()
+        + payload.len();
+    let mut out = Vec::with_capacity(5 + length);
+    out.push(PacketType::Publish.first_byte((qos as u8) << 1));
+    variable(&mut out, length);
+    text(&mut out, topic);
+    let packet_id_at = (qos != Qos::AtMostOnce).then_some(out.len());
+    out.extend_from_slice(&[0, 0][..packet_id_bytes]);
+    out.extend_from_slice(&list_length);
+    let message_expiry_at = expiry_at.map(|at| out.len() + at);
+    out.extend_from_slice(&list);
+    out.extend_from_slice(payload);
+    Frame { bytes: out.into(), packet_id_at, expiry_at: message_expiry_at }
+}
 
-    /// The bytes of the whole packet, which a client's Maximum Packet Size bounds.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+/// Appends the packet for one subscriber to `out`.
+pub(crate) fn write(frame: &Frame, delivery: Delivery, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&frame.bytes);
+    out[start] |= u8::from(delivery.dup) << 3 | u8::from(delivery.retain);
+    if let Some(at) = frame.packet_id_at {
+        out[start + at..start + at + 2].copy_from_slice(&delivery.packet_id.to_be_bytes());
     }
-
-    /// The frame with packet identifier 0 and without flags.
-    pub(crate) fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// Where the packet identifier goes, two bytes; nowhere with QoS 0.
-    pub(crate) fn packet_id_offset(&self) -> Option<usize> {
-        self.packet_id_at
-    }
-
-    /// Where the message expiry interval goes, four bytes, if the message has one.
-    pub(crate) fn message_expiry_offset(&self) -> Option<usize> {
-        self.message_expiry_at
-    }
-
-    /// Appends the packet for one subscriber to `out`.
-    pub(crate) fn write(&self, delivery: Delivery, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(&self.bytes);
-        out[start] |= u8::from(delivery.dup) << 3 | u8::from(delivery.retain);
-        if let Some(at) = self.packet_id_at {
-            out[start + at..start + at + 2].copy_from_slice(&delivery.packet_id.to_be_bytes());
-        }
-        if let (Some(at), Some(seconds)) =
-            (self.message_expiry_at, delivery.message_expiry_interval_seconds)
-        {
-            out[start + at..start + at + 4].copy_from_slice(&seconds.to_be_bytes());
-        }
+    if let (Some(at), Some(seconds)) =
+        (frame.expiry_at, delivery.message_expiry_interval_seconds)
+    {
+        out[start + at..start + at + 4].copy_from_slice(&seconds.to_be_bytes());
     }
 }

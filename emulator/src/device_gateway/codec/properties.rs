@@ -249,18 +249,18 @@ impl MessageProperties {
     pub(super) fn take<'a>(&mut self, property: Property<'a>) -> Option<Property<'a>> {
         match property {
             Property::PayloadFormatIndicator(is_text) => {
-                self.payload_format_indicator = Some(is_text);
+                self.passing.payload_is_utf8 = Some(is_text);
             }
             Property::MessageExpiryInterval(seconds) => {
                 self.message_expiry_interval_seconds = Some(seconds);
             }
-            Property::ContentType(text) => self.content_type = Some(text.to_owned()),
-            Property::ResponseTopic(topic) => self.response_topic = Some(TopicName::new(topic)),
+            Property::ContentType(text) => self.passing.content_type = Some(text.to_owned()),
+            Property::ResponseTopic(topic) => self.passing.response_topic = Some(TopicName::new(topic)),
             Property::CorrelationData(data) => {
-                self.correlation_data = Some(Bytes::copy_from_slice(data));
+                self.passing.correlation_data = Some(Bytes::copy_from_slice(data));
             }
             Property::UserProperty(name, value) => {
-                self.user_properties.push((name.to_owned(), value.to_owned()));
+                self.passing.user_properties.push((name.to_owned(), value.to_owned()));
             }
             other => return Some(other),
         }
@@ -269,24 +269,24 @@ impl MessageProperties {
 
     /// Writes them without their length; answers where the message expiry interval went.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Option<usize> {
-        if let Some(is_text) = self.payload_format_indicator {
+        if let Some(is_text) = self.passing.payload_is_utf8 {
             put_u8(out, id::PAYLOAD_FORMAT_INDICATOR, u8::from(is_text));
         }
         let expiry_at = self.message_expiry_interval_seconds.map(|seconds| {
             put_u32(out, id::MESSAGE_EXPIRY_INTERVAL, seconds);
             out.len() - 4
         });
-        if let Some(content_type) = &self.content_type {
+        if let Some(content_type) = &self.passing.content_type {
             put_text(out, id::CONTENT_TYPE, content_type);
         }
-        if let Some(topic) = &self.response_topic {
+        if let Some(topic) = &self.passing.response_topic {
             put_text(out, id::RESPONSE_TOPIC, topic.as_str());
         }
-        if let Some(data) = &self.correlation_data {
+        if let Some(data) = &self.passing.correlation_data {
             out.push(id::CORRELATION_DATA);
             binary(out, data);
         }
-        for (name, value) in &self.user_properties {
+        for (name, value) in &self.passing.user_properties {
             put_text(out, id::USER_PROPERTY, name);
             text(out, value);
         }
