@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_function_shows_what_it_is_and_not_what_it_captured() {
-        let function = Function::new(|event| Ok(event));
+        let function = Function::new(Ok);
         assert_eq!(format!("{function:?}"), "Function(\"closure\")");
     }
 }

@@ -11,35 +11,20 @@
 //! Truth: <https://docs.aws.amazon.com/lambda/latest/dg/welcome.html> and botocore's model.
 
 mod code;
-mod configuration;
-mod event;
+pub(crate) mod configuration;
+pub(crate) mod event;
 mod forward;
 mod function;
-mod functions;
+pub(crate) mod functions;
 mod gate;
-mod host;
-mod invocation;
-mod operations;
-mod permissions;
+pub(crate) mod host;
+pub(crate) mod invocation;
+pub(crate) mod operations;
+pub(crate) mod permissions;
 mod process;
 mod reference;
 mod runner;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::configuration::{
-    CreateFunctionRequest, FunctionConfiguration, UpdateFunctionCodeRequest,
-    UpdateFunctionConfigurationRequest,
-};
-pub(crate) use self::event::{EventReport, QueuedEvent};
 pub use self::function::{Function, InvalidFunction, ProcessFunction};
-pub(crate) use self::functions::Functions;
-pub(crate) use self::host::{FunctionHost, LogSink, Surroundings};
-pub(crate) use self::invocation::{Invocation, InvokeAnswer};
-pub(crate) use self::operations::{
-    FunctionRequest, GetFunctionResponse, ListFunctionsRequest, ListFunctionsResponse,
-};
-pub(crate) use self::permissions::{
-    AddPermissionRequest, AddPermissionResponse, GetPolicyResponse, NotPermitted,
-    RemovePermissionRequest,
-};
