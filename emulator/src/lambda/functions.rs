@@ -107,6 +107,13 @@ impl Functions {
         Ok(arn)
     }
 
+    /// Forgets all functions. One that runs is not interrupted; [`FunctionHost`] does that.
+    pub(crate) fn clear(&self) {
+        // Dropped after the lock: a closure may own whatever calls this.
+        let forgotten = std::mem::take(&mut *self.entries());
+        drop(forgotten);
+    }
+
     /// Makes `function` ready to run with `configuration`.
     pub(super) fn runner(
         &self,

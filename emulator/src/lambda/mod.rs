@@ -11,20 +11,24 @@
 //! Truth: <https://docs.aws.amazon.com/lambda/latest/dg/welcome.html> and botocore's model.
 
 mod code;
-pub(crate) mod configuration;
-pub(crate) mod event;
+mod configuration;
+mod event;
 mod forward;
 mod function;
-pub(crate) mod functions;
+mod functions;
 mod gate;
-pub(crate) mod host;
-pub(crate) mod invocation;
-pub(crate) mod operations;
-pub(crate) mod permissions;
+mod host;
+mod invocation;
+mod operations;
+mod permissions;
 mod process;
 mod reference;
 mod runner;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::event::QueuedEvent;
 pub use self::function::{Function, InvalidFunction, ProcessFunction};
+pub(crate) use self::functions::Functions;
+pub(crate) use self::host::{FunctionHost, LogSink, Surroundings};
+pub(crate) use self::invocation::Invocation;
