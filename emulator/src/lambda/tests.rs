@@ -576,6 +576,23 @@ def handler(event, context):
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn warm_processes_end_also_after_the_runtime_that_started_them() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let world = world();
+    let code = "import os\ndef handler(event, context): return os.getpid()";
+    let (_folder, process) = python(code);
+    world.register(process);
+    let pid = runtime.block_on(world.result(json!({})));
+    drop(runtime);
+    assert!(runs(&pid));
+    world.functions.clear();
+    while runs(&pid) {
+        std::thread::yield_now();
+    }
+}
+
 #[tokio::test]
 async fn a_stopped_host_runs_nothing_more() {
     let World { host, functions, .. } = world();
