@@ -210,9 +210,7 @@ impl Runtime {
 #[non_exhaustive]
 pub enum InvalidFunction {
     /// Not a runtime that this machine could run.
-    #[error(
-        "no runtime `{runtime}` here: use python3.*, nodejs*.x, provided, provided.al2 or provided.al2023"
-    )]
+    #[error("no runtime `{runtime}` here: use python3.*, nodejs*.x or provided.*")]
     Runtime {
         /// What was asked for.
         runtime: String,

@@ -107,8 +107,8 @@ impl Environment {
     }
 
     //= https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
-    //# each execution is framed by START, END and REPORT lines; the last tells the duration, and the
-    //# status of a process that did not report
+    //# each execution is framed by START, END and REPORT lines; the last tells the duration, and
+    //# the status of a process that did not report
     fn note_end(&mut self, id: &str, started: Timestamp, memory: u32, status: Option<&str>) {
         let duration = Clock::System.now().since(started).as_millis();
         let status = status.map(|status| format!("\tStatus: {status}")).unwrap_or_default();
