@@ -27,7 +27,7 @@ mod runner;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::event::QueuedEvent;
+pub(crate) use self::event::{EventReport, QueuedEvent};
 pub use self::function::{Function, InvalidFunction, ProcessFunction};
 pub(crate) use self::functions::Functions;
 pub(crate) use self::host::{FunctionHost, LogSink, Surroundings};
