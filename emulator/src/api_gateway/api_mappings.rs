@@ -54,14 +54,15 @@ impl ApiGateway {
         check_key(&key)?;
         let mut state = self.lock();
         let domain = state.domain_name(&input.domain_name)?;
-        //= https://github.com/amplify-education/serverless-domain-manager/issues
+        //= https://github.com/aws/aws-cdk/issues/22660
         //# 409 ConflictException: ApiMapping key already exists for this domain name
         if domain.mappings.values().any(|mapping| mapping.api_mapping_key == key) {
             return Err(conflict("ApiMapping key already exists for this domain name"));
         }
         let api = state.api(self.scope(), &input.api_id)?;
         if !api.stages.contains_key(&input.stage) {
-            //? assumed: as REST's CreateBasePathMapping says it
+            //= https://github.com/aws/aws-cdk/issues/9078
+            //# 400 BadRequestException: Invalid stage identifier specified
             return Err(bad_request("Invalid stage identifier specified"));
         }
         let mapping = ApiMapping {

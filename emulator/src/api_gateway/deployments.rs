@@ -54,9 +54,10 @@ impl ApiGateway {
         let State { apis, identifiers, .. } = &mut *state;
         let api = apis.get_mut(&input.api_id);
         let api = api.ok_or_else(|| self.no_such_api(&input.api_id))?;
-        //? assumed: AWS's sentence, as it is quoted for WebSocket APIs
+        //= https://github.com/mach-composer/mach-composer-cli/issues/42
+        //# 400 BadRequestException: Unable to deploy API because no routes exist in this API
         if api.routes.is_empty() {
-            return Err(bad_request("At least one route is required before deploying the Api."));
+            return Err(bad_request("Unable to deploy API because no routes exist in this API"));
         }
         if let Some(stage) = &input.stage_name
             && !api.stages.contains_key(stage)

@@ -155,7 +155,9 @@ impl ApiGateway {
         let (mutual, truststore) = self.mutual_tls(input.mutual_tls_authentication, None, now)?;
         let mut state = self.lock();
         if state.domain_names.contains_key(&input.domain_name) {
-            //? assumed: REST's text under the exception that the model of v2 has for it
+            //= https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1151
+            //# the text for a domain name that is there already
+            //? assumed: under the exception that the model of v2 has for it
             return Err(conflict("The domain name you provided already exists."));
         }
         let host = format!(
@@ -252,7 +254,7 @@ impl ApiGateway {
 
     //= https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-custom-domain-names.html
     //# a wildcard custom domain name answers for the names that no other custom domain name has
-    /// The domain that `server_name` names: a custom domain name, or the default endpoint of an API.
+    /// The domain that `server_name` names: a custom domain name, or an API's default endpoint.
     pub(crate) fn domain_named(&self, server_name: &str) -> Option<Arc<Domain>> {
         let name = server_name.trim_end_matches('.').to_ascii_lowercase();
         let state = self.lock();
@@ -311,8 +313,8 @@ impl State {
 }
 
 fn no_such_domain_name() -> ApiError {
-    //= https://github.com/localstack/localstack/blob/master/tests/aws/services/apigateway/test_apigateway_custom_ids.py
-    //# AWS's sentence for a domain name that it does not know
+    //= https://github.com/hashicorp/terraform-provider-aws/issues/41659
+    //# 404 NotFoundException: Invalid domain name identifier specified
     ApiError::new(ErrorCode::NotFoundException, "Invalid domain name identifier specified")
 }
 
@@ -338,13 +340,17 @@ fn configuration(
 ) -> Result<DomainNameConfiguration, ApiError> {
     //= https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-mutual-tls.html
     //# mutual TLS wants a Regional custom domain name and at least TLS 1.2; so does any HTTP API
-    match given.endpoint_type.as_deref() {
-        None | Some("REGIONAL") => {}
-        Some(other) => return Err(not_done(&format!("endpointType {other}"))),
-    }
-    match given.security_policy.as_deref() {
-        None | Some("TLS_1_2") => {}
-        Some(other) => return Err(not_done(&format!("securityPolicy {other}"))),
+    //= https://github.com/amplify-education/serverless-domain-manager/issues/381
+    //# the text for any other domain name in the API of v2
+    let regional = matches!(given.endpoint_type.as_deref(), None | Some("REGIONAL"));
+    let tls_1_2 = matches!(given.security_policy.as_deref(), None | Some("TLS_1_2"));
+    if !regional || !tls_1_2 {
+        return Err(bad_request(
+            "Only REGIONAL domain names with a security policy of TLS 1.2 can be managed through \
+             the API Gateway V2 API. For TLS 1.0 domain names, please use the API Gateway V1 API \
+             to upgrade your security policy to TLS 1.2. Currently, only REST APIs can be attached to \
+             a domain name with a security policy of TLS 1.0.",
+        ));
     }
     let or = |given: Option<String>, default: &str| given.unwrap_or_else(|| default.to_owned());
     Ok(DomainNameConfiguration {

@@ -133,8 +133,14 @@ impl State {
 fn check(input: &CreateIntegrationRequest) -> Result<Arn, ApiError> {
     match input.integration_type.as_str() {
         "AWS_PROXY" => {}
-        other @ ("AWS" | "HTTP" | "HTTP_PROXY" | "MOCK") => {
-            return Err(not_done(&format!("integrationType {other}")));
+        "HTTP_PROXY" => return Err(not_done("integrationType HTTP_PROXY")),
+        //= https://github.com/aws/aws-cli/issues/6363
+        //# the text for the types that only other kinds of API have
+        "AWS" | "HTTP" | "MOCK" => {
+            return Err(bad_request(
+                "Currently, an API with a protocol type of HTTP may only be associated with proxy \
+                 integrations (AWS_PROXY, HTTP_PROXY)",
+            ));
         }
         _ => return Err(bad_request("Invalid integration type specified")),
     }

@@ -16,10 +16,12 @@ mod client_certificate;
 mod deployments;
 mod domain_names;
 mod event;
+mod find;
 mod handle;
 mod integrations;
 mod page;
 mod refusals;
+mod refused;
 mod respond;
 mod route_key;
 mod routes;
@@ -35,6 +37,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use domain_names::Domain;
+pub(crate) use handle::Visit;
 pub use typed::DomainNameBuilder;
 
 use crate::lambda::Functions;

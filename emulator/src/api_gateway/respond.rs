@@ -22,11 +22,6 @@ const RESERVED: [&str; 7] = [
     "upgrade",
 ];
 
-/// `{"message":…}` as API Gateway itself answers.
-pub(super) fn message(status: u16, message: &str) -> Response {
-    response(status, "application/json", format!("{{\"message\":\"{message}\"}}"))
-}
-
 /// The response that `result` stands for; the error says why it stands for none, which AWS
 /// answers with 500.
 pub(super) fn respond(result: &Bytes, format: PayloadFormat) -> Result<Response, String> {

@@ -102,6 +102,11 @@ impl State {
     ) -> Result<Route, ApiError> {
         let api = self.api(scope, &input.api_id)?;
         refuse(&input)?;
+        //= https://github.com/goldstack/goldstack/issues/42
+        //# 400 BadRequestException: Route key is required
+        if input.route_key.is_empty() {
+            return Err(bad_request("Route key is required"));
+        }
         let route_key = RouteKey::parse(&input.route_key).map_err(bad_request)?;
         for existing in api.routes.values() {
             check_conflict(&route_key, &existing.route_key)?;

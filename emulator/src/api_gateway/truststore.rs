@@ -171,7 +171,7 @@ impl Truststore {
     //= https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-mutual-tls.html
     //# validated are integrity, validity, and an unbroken chain of names and keys, which must lie
     //# in the truststore from the issuing CA up to the root
-    /// Whether `certificate` leads to a root of the truststore over `depth` CA certificates at most.
+    /// Whether `certificate` leads to a root of the truststore over at most `depth` CAs.
     fn climb(&self, certificate: &Certificate, depth: usize, climb: &mut Climb) -> bool {
         let named: Vec<_> = self
             .certificates

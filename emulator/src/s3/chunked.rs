@@ -1,4 +1,4 @@
-//! `aws-chunked` bodies: what newer AWS CLIs and SDKs wrap an upload in, to add a checksum behind it.
+//! `aws-chunked` bodies: what newer AWS CLIs and SDKs wrap an upload in, with a checksum behind.
 //!
 //! Signatures and checksums of the chunks are not verified: credentials are not, either.
 

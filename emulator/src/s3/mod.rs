@@ -171,7 +171,8 @@ impl Buckets {
             //# a bucket that one owns already is a 409 outside us-east-1
             return Err(S3Error::new(
                 S3ErrorCode::BucketAlreadyOwnedByYou,
-                "Your previous request to create the named bucket succeeded and you already own it.",
+                "Your previous request to create the named bucket succeeded and you already own \
+                 it.",
             )
             .about("BucketName", name));
         }

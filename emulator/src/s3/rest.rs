@@ -13,7 +13,7 @@ use crate::http::{Request, Response, header, response, set_header};
 use crate::time::Timestamp;
 
 /// Sub-resources: a query parameter of this name makes another operation of the request.
-const SUBRESOURCES: [&str; 34] = [
+const SUBRESOURCES: [&str; 38] = [
     "accelerate",
     "acl",
     "analytics",
@@ -48,6 +48,10 @@ const SUBRESOURCES: [&str; 34] = [
     "torrent",
     "uploadId",
     "uploads",
+    "versionId",
+    "versioning",
+    "versions",
+    "website",
 ];
 
 /// The operations done here.
@@ -184,20 +188,36 @@ fn part_of(object: &Object, request: &Request) -> Result<Response, S3Error> {
     Ok(response)
 }
 
+/// S3's name for what a sub-resource asks, or else how it asks it.
+fn named(method: &str, subresource: &str) -> String {
+    let name = match (method, subresource) {
+        ("POST", "uploads") => "CreateMultipartUpload",
+        ("GET", "uploads") => "ListMultipartUploads",
+        ("PUT", "uploadId" | "partNumber") => "UploadPart",
+        ("POST", "uploadId") => "CompleteMultipartUpload",
+        ("DELETE", "uploadId") => "AbortMultipartUpload",
+        ("POST", "delete") => "DeleteObjects",
+        ("GET", "location") => "GetBucketLocation",
+        ("GET", "versioning") => "GetBucketVersioning",
+        ("PUT", "versioning") => "PutBucketVersioning",
+        ("GET", "versions") => "ListObjectVersions",
+        (_, "versionId") => "An object version",
+        _ => return format!("{method} ?{subresource}"),
+    };
+    name.to_owned()
+}
+
 /// What `request` asks for.
 fn operation(request: &Request) -> Result<Operation, S3Error> {
     let (bucket, key) = place(request)?;
     let query = request.query();
     if let Some((name, _)) = query.iter().find(|(name, _)| SUBRESOURCES.contains(&name.as_str())) {
-        return Err(S3Error::not_implemented(&format!("{} ?{name}", request.method)));
+        return Err(S3Error::not_implemented(&named(request.method.as_str(), name)));
     }
     if request.header("x-amz-copy-source").is_some() {
         return Err(S3Error::not_implemented("CopyObject"));
     }
     let parameter = |name: &str| query.iter().any(|(parameter, _)| parameter == name);
-    if parameter("versionId") || parameter("versioning") || parameter("versions") {
-        return Err(S3Error::not_implemented("versioning"));
-    }
     match (request.method.as_str(), bucket, key) {
         ("GET", None, _) => Ok(Operation::ListBuckets),
         ("PUT", Some(bucket), None) => Ok(Operation::CreateBucket(bucket)),

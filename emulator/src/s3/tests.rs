@@ -81,8 +81,9 @@ fn what_is_not_done_is_refused_by_name() {
     let buckets = Buckets::new(None);
     let copy = request("PUT", "/a-b/c", &[("x-amz-copy-source", "/d/e")], b"");
     assert!(text(&buckets.answer(&copy, NOW)).contains("CopyObject"));
-    assert!(text(&ask(&buckets, "POST", "/a-b/c?uploads", b"")).contains("POST ?uploads"));
+    assert!(text(&ask(&buckets, "POST", "/a-b/c?uploads", b"")).contains("CreateMultipartUpload "));
     assert!(text(&ask(&buckets, "GET", "/a-b", b"")).contains("ListObjects "));
+    assert!(text(&ask(&buckets, "PUT", "/a-b?acl", b"")).contains("PUT ?acl "));
 }
 
 #[test]

@@ -63,8 +63,12 @@ fn a_domain_name_that_aws_would_refuse_is_refused() {
             json!({"domainNameConfigurations": null}),
             "Expected one domain name configuration",
         ),
-        ("a.b", json!({"domainNameConfigurations": [{"endpointType": "EDGE"}]}), "EDGE"),
-        ("a.b", json!({"domainNameConfigurations": [{"securityPolicy": "TLS_1_0"}]}), "TLS_1_0"),
+        ("a.b", json!({"domainNameConfigurations": [{"endpointType": "EDGE"}]}), "Only REGIONAL"),
+        (
+            "a.b",
+            json!({"domainNameConfigurations": [{"securityPolicy": "TLS_1_0"}]}),
+            "Only REGIONAL",
+        ),
         ("a.b", json!({"routingMode": "ROUTING_RULE_ONLY"}), "ROUTING_RULE_ONLY"),
         ("a.b", json!({"mutualTlsAuthentication": {}}), "truststoreUri is required"),
         (

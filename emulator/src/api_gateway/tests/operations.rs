@@ -152,8 +152,11 @@ fn what_is_not_done_or_not_right_is_refused() {
         refused!(gateway, create_integration, input)
     };
     let table = [
-        (integration(json!({"integrationType": "HTTP_PROXY"})), "integrationType HTTP_PROXY"),
-        (integration(json!({"integrationType": "MOCK"})), "integrationType MOCK"),
+        (
+            integration(json!({"integrationType": "HTTP_PROXY"})),
+            "integrationType HTTP_PROXY is not done",
+        ),
+        (integration(json!({"integrationType": "MOCK"})), "protocol type of HTTP may only be"),
         (integration(json!({"integrationType": "X"})), "Invalid integration type"),
         (integration(json!({"connectionType": "VPC_LINK"})), "VPC_LINK"),
         (integration(json!({"requestParameters": {"a": "b"}})), "requestParameters"),
@@ -173,7 +176,7 @@ fn what_is_not_done_or_not_right_is_refused() {
             }),
             "Invalid Integration identifier specified none",
         ),
-        (refused!(gateway, create_deployment, { "apiId": id }), "At least one route is required"),
+        (refused!(gateway, create_deployment, { "apiId": id }), "no routes exist in this API"),
         (refused!(gateway, create_stage, { "apiId": id, "stageName": "a b" }), "Stage name only"),
         (
             refused!(gateway, create_stage, {

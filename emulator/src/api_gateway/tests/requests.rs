@@ -322,6 +322,19 @@ async fn a_function_lets_in_the_routes_that_it_has_a_permission_for() {
     assert_eq!(ask(&bench.gateway, "a.example.com", &[], &other, &trace).await.status(), 500);
 }
 
+#[tokio::test]
+async fn a_body_that_lambda_does_not_take_is_a_413() {
+    let bench = bench();
+    let (function, _) = telling(json!({}));
+    bench.gateway.domain_name("a.example.com").route("$default", function).create().unwrap();
+    let mut post = request("POST", "/", &[("content-type", "application/octet-stream")], "");
+    post.body = Bytes::from(vec![0; 5 * 1024 * 1024]);
+    let trace = trace();
+    let response = ask(&bench.gateway, "a.example.com", &[], &post, &trace).await;
+    assert_eq!(seen(&response), "413 {\"message\":\"Request Entity Too Large\"}");
+    assert!(!trace.refusals().is_empty());
+}
+
 /// A device with a subject of many parts, valid from 1 to 5 August.
 fn device(ca: &CertificateAuthority) -> Certificate {
     let subject = Subject::new()
