@@ -16,6 +16,7 @@ use zip::read::ZipFile;
 
 use super::function::InvalidFunction;
 use crate::errors::{ApiError, ErrorCode};
+use crate::pki;
 
 //= https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 //# a deployment package is at most 250 MB unpacked, all files together
@@ -74,7 +75,7 @@ impl Code {
             root: folder.path().to_owned(),
             _unpacked: Some(Arc::new(folder)),
             size: archive.len() as u64,
-            sha256: Some(BASE64_STANDARD.encode(sha256(archive))),
+            sha256: Some(BASE64_STANDARD.encode(pki::sha256(archive))),
         })
     }
 
@@ -92,10 +93,6 @@ impl Code {
     pub(super) fn sha256(&self) -> Option<&str> {
         self.sha256.as_deref()
     }
-}
-
-fn sha256(bytes: &[u8]) -> impl AsRef<[u8]> {
-    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes)
 }
 
 fn invalid(text: impl Into<String>) -> ApiError {

@@ -162,6 +162,8 @@ fn message_of(body: &Bytes) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -182,6 +184,13 @@ mod tests {
                 (endpoint.authority.as_str(), endpoint.target("f").as_str()),
                 (authority, target)
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_parsing_panic(url in "(http://)?[a-z0-9:/@\\[\\]?#é-]{0,30}") {
+            let _either = Endpoint::parse(&url);
         }
     }
 }

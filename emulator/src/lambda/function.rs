@@ -210,9 +210,7 @@ impl Runtime {
 #[non_exhaustive]
 pub enum InvalidFunction {
     /// Not a runtime that this machine could run.
-    #[error(
-        "no runtime `{runtime}` here: use python3.*, nodejs*.x, provided, provided.al2 or provided.al2023"
-    )]
+    #[error("no runtime `{runtime}` here: use python3.*, nodejs*.x or provided.*")]
     Runtime {
         /// What was asked for.
         runtime: String,
@@ -276,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_function_shows_what_it_is_and_not_what_it_captured() {
-        let function = Function::new(|event| Ok(event));
+        let function = Function::new(Ok);
         assert_eq!(format!("{function:?}"), "Function(\"closure\")");
     }
 }

@@ -101,8 +101,17 @@ impl Functions {
             function,
             configuration,
         };
-        self.entries().insert(name.to_owned(), entry);
+        // What it replaces is dropped after the lock: a closure may own anything.
+        let replaced = self.entries().insert(name.to_owned(), entry);
+        drop(replaced);
         Ok(arn)
+    }
+
+    /// Forgets all functions. One that runs is not interrupted; [`FunctionHost`] does that.
+    pub(crate) fn clear(&self) {
+        // Dropped after the lock: a closure may own whatever calls this.
+        let forgotten = std::mem::take(&mut *self.entries());
+        drop(forgotten);
     }
 
     /// Makes `function` ready to run with `configuration`.
@@ -123,8 +132,8 @@ impl Functions {
         function: &str,
         invocation: impl Into<Invocation>,
     ) -> Result<InvokeAnswer, ApiError> {
-        let (attempt, place, runner) =
-            self.admit(function, invocation.into(), SYNCHRONOUS_BYTES)?;
+        let name = self.name_of(function, None)?;
+        let (attempt, place, runner) = self.admit(&name, invocation.into(), SYNCHRONOUS_BYTES)?;
         let request_id = attempt.request_id.clone();
         let ran = runner.run(&place, attempt).await?;
         Ok(answer(ran, request_id))
@@ -145,8 +154,8 @@ impl Functions {
     ) -> Result<QueuedEvent, ApiError> {
         // A client context is for synchronous invocations; AWS drops it here.
         let invocation = Invocation::from(invocation.into().payload);
-        let (attempt, place, _runner) = self.admit(function, invocation, ASYNCHRONOUS_BYTES)?;
         let name = self.name_of(function, None)?;
+        let (attempt, place, _runner) = self.admit(&name, invocation, ASYNCHRONOUS_BYTES)?;
         Ok(QueuedEvent::new(self.clone(), name, attempt, place))
     }
 
@@ -199,12 +208,11 @@ impl Functions {
     /// Checks an invocation and gives it a request ID and a place.
     fn admit(
         &self,
-        function: &str,
+        name: &str,
         mut invocation: Invocation,
         most: usize,
     ) -> Result<(Attempt, Place, Arc<Runner>), ApiError> {
-        let name = self.name_of(function, None)?;
-        let runner = self.runner_of(&name)?;
+        let runner = self.runner_of(name)?;
         invocation.payload = checked_payload(invocation.payload, most)?;
         if let Some(context) = &mut invocation.client_context {
             *context = decoded_context(context)?;
@@ -213,7 +221,7 @@ impl Functions {
         let attempt = Attempt {
             request_id: self.0.host.new_id(),
             trace_id: self.trace_id(),
-            function_arn: self.0.scope.function_arn(&name),
+            function_arn: self.0.scope.function_arn(name),
             invocation,
         };
         Ok((attempt, place, runner))

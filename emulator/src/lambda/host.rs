@@ -49,6 +49,11 @@ impl FunctionHost {
         *lock(&self.0.surroundings) = surroundings;
     }
 
+    /// Kills every process and lets no other start, for whoever cannot drop this yet.
+    pub(crate) fn stop(&self) {
+        self.0.stop();
+    }
+
     pub(super) fn host(&self) -> &Arc<Host> {
         &self.0
     }
@@ -56,7 +61,7 @@ impl FunctionHost {
 
 impl Drop for FunctionHost {
     fn drop(&mut self) {
-        self.0.stop();
+        self.stop();
     }
 }
 

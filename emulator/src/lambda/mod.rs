@@ -1,10 +1,10 @@
 //! AWS Lambda as far as devices need it: functions that topic rules and API routes run.
 //!
-//! A function is a Rust closure, a process that speaks the Lambda Runtime API, or an endpoint of the
-//! Invoke API. This room decides what AWS Lambda decides: which functions there are, who may invoke
-//! them, what an invocation answers, and when it is tried again. It leaves to others when a function
-//! is invoked (the rules engine, the API gateway) and that somebody waits for a queued event (the
-//! outbox).
+//! A function is a Rust closure, a process that speaks the Lambda Runtime API, or an endpoint of
+//! the Invoke API. This room decides what AWS Lambda decides: which functions there are, who may
+//! invoke them, what an invocation answers, and when it is tried again. It leaves to others when a
+//! function is invoked (the rules engine, the API gateway) and that somebody waits for a queued
+//! event (the outbox).
 //!
 //! `functions.rs` keeps the functions of one account and Region and runs them; `operations.rs` are
 //! AWS's operations on them; `process/` runs handlers in other languages.
@@ -27,19 +27,8 @@ mod runner;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::configuration::{
-    CreateFunctionRequest, FunctionConfiguration, UpdateFunctionCodeRequest,
-    UpdateFunctionConfigurationRequest,
-};
-pub(crate) use self::event::{EventReport, QueuedEvent};
+pub(crate) use self::event::QueuedEvent;
 pub use self::function::{Function, InvalidFunction, ProcessFunction};
 pub(crate) use self::functions::Functions;
 pub(crate) use self::host::{FunctionHost, LogSink, Surroundings};
-pub(crate) use self::invocation::{Invocation, InvokeAnswer};
-pub(crate) use self::operations::{
-    FunctionRequest, GetFunctionResponse, ListFunctionsRequest, ListFunctionsResponse,
-};
-pub(crate) use self::permissions::{
-    AddPermissionRequest, AddPermissionResponse, GetPolicyResponse, NotPermitted,
-    RemovePermissionRequest,
-};
+pub(crate) use self::invocation::Invocation;

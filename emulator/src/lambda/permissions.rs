@@ -13,9 +13,9 @@ use super::reference::constraint;
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::{AccountId, Arn};
 
-/// The longest policy, in bytes.
 //= https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 //# a function's resource-based policy is at most 20 KB
+/// The longest policy, in bytes.
 const POLICY_BYTES: usize = 20 * 1024;
 
 /// `AddPermission`.

@@ -1,6 +1,6 @@
 //! How callers name a function: by name, by ARN, by part of an ARN, with or without a qualifier.
 //!
-//! Truth: <https://docs.aws.amazon.com/lambda/latest/dg/API_Invoke.html>, the parameter FunctionName.
+//! Truth: <https://docs.aws.amazon.com/lambda/latest/dg/API_Invoke.html>, its `FunctionName`.
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::Scope;
@@ -88,7 +88,8 @@ impl<'a> Reference<'a> {
         if let (Some(named), Some(given)) = (self.qualifier, qualifier)
             && named != given
         {
-            let text = "The derived qualifier from the function name does not match the specified qualifier.";
+            let text = "The derived qualifier from the function name does not match the specified \
+                        qualifier.";
             return Err(ApiError::new(ErrorCode::InvalidParameterValueException, text));
         }
         let qualifier = self.qualifier.or(qualifier);

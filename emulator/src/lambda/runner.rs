@@ -1,7 +1,7 @@
 //! Runs one function, whatever it is made of.
 //!
-//! It decides how many run at once; what they are asked and what becomes of the result is decided in
-//! `functions.rs`.
+//! It decides how many run at once; what they are asked and what becomes of the result is decided
+//! in `functions.rs`.
 
 use std::any::Any;
 use std::fmt;

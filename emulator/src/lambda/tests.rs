@@ -12,7 +12,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::code::tests::zipped;
-use super::*;
+use super::functions::Functions;
+use super::host::{FunctionHost, Surroundings};
+use super::invocation::{Attempt, Invocation, InvokeAnswer};
+use super::process::{Launch, Pool};
+use super::{Function, ProcessFunction};
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::Scope;
 use crate::time::Timestamp;
@@ -418,15 +422,26 @@ def handler(event, context):
     return os.getpid()
 "#,
     );
-    world.register(process.timeout(Duration::from_millis(300)));
+    world.register(process.timeout(Duration::from_secs(1)));
     let before = world.result(json!(0)).await;
     let answer = world.invoke(json!(1)).await;
     let message =
-        format!("RequestId: {} Error: Task timed out after 0.30 seconds", answer.request_id);
+        format!("RequestId: {} Error: Task timed out after 1.00 seconds", answer.request_id);
     let payload: Value = serde_json::from_slice(&answer.payload).unwrap();
     assert_eq!(payload, json!({ "errorType": "Sandbox.Timedout", "errorMessage": message }));
     assert!(answer.log_tail.contains("began\n"), "{}", answer.log_tail);
+    assert!(answer.log_tail.ends_with("\tStatus: timeout\n"), "{}", answer.log_tail);
     assert_ne!(world.result(json!(0)).await, before);
+}
+
+#[tokio::test]
+async fn a_function_that_never_stops_writing_is_stopped_in_time() {
+    let world = world();
+    let (_folder, process) = python("def handler(event, context):\n  while True: print('x' * 999)");
+    world.register(process.timeout(Duration::from_millis(200)));
+    let answer = world.invoke(json!({})).await;
+    assert!(String::from_utf8_lossy(&answer.payload).contains("Task timed out"), "{answer:?}");
+    assert_eq!(answer.log_tail.len(), 4096);
 }
 
 #[tokio::test]
@@ -502,15 +517,15 @@ async fn a_runtime_that_cannot_start_says_what_is_missing() {
 async fn a_slow_start_is_tried_again_within_the_time_of_the_function() {
     let host = world().host;
     let (_folder, process) = python("import time\ntime.sleep(60)");
-    let launch = process::Launch {
+    let launch = Launch {
         scope: Scope::new("123456789012", "eu-west-1"),
         name: "f".to_owned(),
         memory_megabytes: 128,
         process: process.timeout(Duration::from_millis(200)),
     };
-    let pool = process::Pool::new(launch, Arc::clone(host.host()));
+    let pool = Pool::new(launch, Arc::clone(host.host()));
     let pool = pool.with_init_limit(Duration::from_millis(100));
-    let attempt = invocation::Attempt {
+    let attempt = Attempt {
         request_id: "id".to_owned(),
         trace_id: String::new(),
         function_arn: "arn".into(),
@@ -541,7 +556,7 @@ def handler(event, context):
     for end in ["host", "function", "time"] {
         let world = world();
         let (_folder, process) = python(code);
-        world.register(process.timeout(Duration::from_millis(500)));
+        world.register(process.timeout(Duration::from_secs(1)));
         let pids = world.result(json!(0)).await;
         assert!(runs(&pids[0]) && runs(&pids[1]));
         match end {
@@ -558,6 +573,23 @@ def handler(event, context):
                 tokio::task::yield_now().await;
             }
         }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn warm_processes_end_also_after_the_runtime_that_started_them() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let world = world();
+    let code = "import os\ndef handler(event, context): return os.getpid()";
+    let (_folder, process) = python(code);
+    world.register(process);
+    let pid = runtime.block_on(world.result(json!({})));
+    drop(runtime);
+    assert!(runs(&pid));
+    world.functions.clear();
+    while runs(&pid) {
+        std::thread::yield_now();
     }
 }
 

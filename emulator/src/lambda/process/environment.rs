@@ -19,10 +19,11 @@ use crate::time::{Clock, Timestamp};
 /// A process, its runtime API and its output. Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct Environment {
+    /// Dropped first: it kills by process ID, which is nobody else's while `child` is there.
+    _group: Group,
     child: Child,
     api: RuntimeApi,
     logs: Logs,
-    _group: Group,
 }
 
 /// Whether the process got as far as to ask for an event.
@@ -59,7 +60,7 @@ impl Environment {
         let (mut child, group) = host.spawn(launch.command(host, api.address()))?;
         let (output, errors) = (child.stdout.take(), child.stderr.take());
         let logs = Logs::new(host, &launch.scope, &launch.name, output, errors);
-        Ok(Self { child, api, logs, _group: group })
+        Ok(Self { _group: group, child, api, logs })
     }
 
     /// Waits up to `limit` until the process asks for its first event.
@@ -88,39 +89,33 @@ impl Environment {
         self.logs.note(&format!("START RequestId: {id} Version: $LATEST"));
         self.api.offer(attempt.clone(), started + limit);
         let seen = watch(&mut self.child, &mut self.logs, self.api.report(), limit).await;
-        let (ran, reported) = match seen {
-            Seen::Said(Report::Response(payload)) => (Ran::result(payload), true),
-            Seen::Said(Report::Error(payload)) => (Ran::error(payload), true),
+        let (ran, status) = match seen {
+            Seen::Said(Report::Response(payload)) => (Ran::result(payload), None),
+            Seen::Said(Report::Error(payload)) => (Ran::error(payload), None),
             Seen::Exited(status) if self.api.is_untouched() => {
                 return Handled::Untouched(self.close(exited(id, status)).await);
             }
-            Seen::Exited(status) => (exited(id, status), false),
-            Seen::TimedOut => (timed_out(id, launch.process.timeout), false),
+            Seen::Exited(status) => {
+                (exited(id, status), Some("error\tError Type: Runtime.ExitError"))
+            }
+            Seen::TimedOut => (timed_out(id, launch.process.timeout), Some("timeout")),
         };
         self.logs.drain().await;
-        self.note_end(&ran, reported, id, started, launch.memory_megabytes);
+        self.note_end(id, started, launch.memory_megabytes, status);
         let ran = Ran { log_tail: self.logs.take_tail(), ..ran };
-        if reported { Handled::Reported(ran) } else { Handled::Broken(ran) }
+        if status.is_none() { Handled::Reported(ran) } else { Handled::Broken(ran) }
     }
 
-    //= https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
-    //# each execution is framed by START, END and REPORT lines; the last tells the duration
-    fn note_end(
-        &mut self,
-        ran: &Ran,
-        reported: bool,
-        id: &str,
-        started: Timestamp,
-        memory_megabytes: u32,
-    ) {
-        if !reported {
-            self.logs.note(&String::from_utf8_lossy(&ran.payload));
-        }
+    //= https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    //# each execution is framed by START, END and REPORT lines; the last tells the duration, and
+    //# the status of a process that did not report
+    fn note_end(&mut self, id: &str, started: Timestamp, memory: u32, status: Option<&str>) {
         let duration = Clock::System.now().since(started).as_millis();
+        let status = status.map(|status| format!("\tStatus: {status}")).unwrap_or_default();
         self.logs.note(&format!("END RequestId: {id}"));
         self.logs.note(&format!(
             "REPORT RequestId: {id}\tDuration: {duration}.00 ms\tBilled Duration: {duration} ms\t\
-             Memory Size: {memory_megabytes} MB"
+             Memory Size: {memory} MB{status}"
         ));
     }
 
@@ -164,7 +159,7 @@ pub(in crate::lambda) fn timed_out(request_id: &str, limit: Duration) -> Ran {
     Ran::failed("Sandbox.Timedout", &message)
 }
 
-//= https://docs.aws.amazon.com/lambda/latest/dg/runtimes-context.html
+//= https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 //# a process that ends instead of reporting is a Runtime.ExitError
 fn exited(request_id: &str, status: io::Result<ExitStatus>) -> Ran {
     let why = match status {

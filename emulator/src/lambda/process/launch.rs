@@ -1,4 +1,4 @@
-//! How a process is started: the interpreter, our bootstrap, and the environment that AWS documents.
+//! How a process is started: the interpreter, our bootstrap, the environment that AWS documents.
 //!
 //! Truth: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
 

@@ -19,6 +19,12 @@ const TAIL_BYTES: usize = 4 * 1024;
 /// A line that grows beyond this is cut into several.
 const LINE_BYTES: usize = 64 * 1024;
 
+/// How much is asked for at once, in bytes.
+const READ_BYTES: usize = 8 * 1024;
+
+/// How often a pipe is read to empty it; one holds 64 KB, and a process may fill it meanwhile.
+const DRAIN_READS: usize = 32;
+
 /// The two streams of one process. They are read only while it has an event, as AWS freezes the
 /// process in between.
 #[derive(Debug)]
@@ -79,7 +85,7 @@ impl Logs {
     /// A runtime writes before it reports, and a process before it ends, so that whoever has seen
     /// the report or the end finds the pipes readable.
     pub(super) async fn drain(&mut self) {
-        loop {
+        for _ in 0..DRAIN_READS {
             let more = tokio::select! {
                 biased;
                 () = tokio::task::unconstrained(self.step()) => true,
@@ -113,6 +119,7 @@ impl Logs {
 impl<R: AsyncRead + Unpin> Stream<R> {
     async fn fill(&mut self) {
         let Some(reader) = &mut self.reader else { return future::pending().await };
+        self.unread.reserve(READ_BYTES);
         let read = reader.read_buf(&mut self.unread).await;
         if !matches!(read, Ok(1..)) {
             self.reader = None;

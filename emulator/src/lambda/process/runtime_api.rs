@@ -59,7 +59,7 @@ pub(super) enum Report {
 }
 
 /// Whether the runtime started.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Initialised {
     /// It asked for its first event.
     Ready,
@@ -116,7 +116,7 @@ impl RuntimeApi {
 
     /// Waits until the runtime has started, or says that it cannot.
     pub(super) async fn initialised(&self) -> Initialised {
-        self.shared.until(|state| state.initialised.take()).await
+        self.shared.until(|state| state.initialised.clone()).await
     }
 
     /// Gives the runtime an event, which it gets when it asks next.
@@ -204,15 +204,15 @@ async fn answer(shared: &Shared, request: Request) -> Answer {
 //= https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 //# the runtime waits for the next event without a time limit
 async fn next(shared: &Shared) -> Response {
-    let asked = shared.update(|state| {
-        if matches!(state.turn, Turn::Running { .. }) {
-            return Err(invalid_transition());
+    let too_early = shared.update(|state| {
+        let running = matches!(state.turn, Turn::Running { .. });
+        if !running {
+            state.initialised.get_or_insert(Initialised::Ready);
         }
-        state.initialised.get_or_insert(Initialised::Ready);
-        Ok(())
+        running
     });
-    if let Err(refused) = asked {
-        return refused;
+    if too_early {
+        return invalid_transition();
     }
     let event = shared.until(|state| match std::mem::take(&mut state.turn) {
         Turn::Offered(event) => {
