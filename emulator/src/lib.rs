@@ -3,6 +3,7 @@
 
 pub mod errors;
 pub(crate) mod http;
+pub(crate) mod json;
 pub mod names;
 pub mod quotas;
 pub mod time;
