@@ -6,5 +6,6 @@ pub(crate) mod http;
 pub(crate) mod json;
 pub mod names;
 pub mod quotas;
+pub(crate) mod rules_engine;
 pub mod time;
 pub mod trace;

@@ -116,6 +116,15 @@ impl Object {
         }
     }
 
+    /// The member `name` to be changed in place; `null` if it was not there.
+    pub(crate) fn slot(&mut self, name: &Arc<str>) -> &mut Json {
+        let position = self.position(name).unwrap_or_else(|| {
+            self.append(Arc::clone(name), Json::Null);
+            self.members.len() - 1
+        });
+        &mut self.members[position].1
+    }
+
     fn append(&mut self, name: Arc<str>, value: Json) {
         if self.members.len() == MEMBERS_WITHOUT_INDEX {
             let names = self.members.iter().map(|(name, _)| Arc::clone(name));
