@@ -181,7 +181,6 @@ impl Decimal {
     }
 
     /// The sum; `None` if it is too large.
-    #[expect(clippy::should_implement_trait, reason = "it can fail")]
     pub(crate) fn add(self, other: Self) -> Option<Self> {
         let (high, low) =
             if self.exponent >= other.exponent { (self, other) } else { (other, self) };
@@ -207,13 +206,11 @@ impl Decimal {
     }
 
     /// The difference; `None` if it is too large.
-    #[expect(clippy::should_implement_trait, reason = "it can fail")]
     pub(crate) fn sub(self, other: Self) -> Option<Self> {
         self.add(other.negated())
     }
 
     /// The product; `None` if it is too large.
-    #[expect(clippy::should_implement_trait, reason = "it can fail")]
     pub(crate) fn mul(self, other: Self) -> Option<Self> {
         let negative = self.negative != other.negative;
         let exponent = i64::from(self.exponent) + i64::from(other.exponent);
@@ -231,7 +228,6 @@ impl Decimal {
     }
 
     /// The quotient to 34 digits; `None` for a division by zero or a quotient that is too large.
-    #[expect(clippy::should_implement_trait, reason = "it can fail")]
     pub(crate) fn div(self, other: Self) -> Option<Self> {
         if other.coefficient == 0 {
             return None;
@@ -252,7 +248,6 @@ impl Decimal {
     }
 
     /// What is left of a division that gives a whole number; `None` for a division by zero.
-    #[expect(clippy::should_implement_trait, reason = "it can fail")]
     pub(crate) fn rem(self, other: Self) -> Option<Self> {
         if other.coefficient == 0 {
             return None;

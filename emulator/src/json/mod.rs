@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub(crate) use decimal::{Decimal, Rounding};
 pub(crate) use number::Number;
-pub(crate) use reader::{NotJson, Numbers};
+pub(crate) use reader::Numbers;
 
 /// Any JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::reader::NotJson;
 use super::*;
 
 fn parse(text: &str) -> Result<Json, NotJson> {

@@ -125,10 +125,10 @@ fn arithmetic(
     decimals: fn(Decimal, Decimal) -> Option<Decimal>,
 ) -> Option<Json> {
     let (left_number, right_number) = (to_number(left)?, to_number(right)?);
-    if let (Json::Number(Number::Int(left)), Json::Number(Number::Int(right))) = (left, right) {
-        if let Some(value) = ints(*left, *right) {
-            return Some(Number::int(value).into());
-        }
+    if let (Json::Number(Number::Int(left)), Json::Number(Number::Int(right))) = (left, right)
+        && let Some(value) = ints(*left, *right)
+    {
+        return Some(Number::int(value).into());
     }
     let value = decimals(left_number.to_decimal(), right_number.to_decimal())?;
     Some(Number::Decimal(value).into())
