@@ -15,26 +15,37 @@ fn sni_only(pem: &str) -> Value {
     json!({ "caCertificate": pem, "certificateMode": "SNI_ONLY" })
 }
 
+const NOT_CA: &str = "400 CertificateValidationException: CA certificate is not valid. The CA \
+                      certificate does not have the basicConstraints extension as true";
+const BAD_KEY: &str = "400 CertificateValidationException: The key in the certificate is not valid";
+const BAD_CODE: &str = "400 RegistrationCodeValidationException: Registration code provided in the \
+                        CN field of verification certificate is invalid.";
+
+/// Registers each row's input and compares; none is registered.
+fn refuses<const N: usize>(registry: &mut Registry, table: [(&str, Value, &str); N]) {
+    for (row, json, expected) in table {
+        let refused = registry.register_ca_certificate(input(json), NOW);
+        assert_eq!(outcome(&refused), expected, "{row}");
+    }
+    let list = registry.list_ca_certificates(ListCaCertificatesRequest::default()).unwrap();
+    assert_eq!(list.certificates, [], "nothing was registered");
+}
+
 #[test]
-fn ca_2_to_17_a_ca_certificate_is_checked_as_aws_checks_it() {
+fn ca_2_to_7_and_16_mode_and_verification_certificate() {
     let mut registry = registry();
     let ca = CertificateAuthority::new("Acme");
     let twin = CertificateAuthority::new("Acme");
     let stranger = CertificateAuthority::new("Other");
     let code = code(&mut registry);
-    let leaf = Identity::self_signed("no CA");
-    let mut subject_of_two = Subject::new();
-    for name in ["x", code.as_str()] {
-        subject_of_two = subject_of_two.with(crate::pki::AttributeKind::CommonName, name);
-    }
-    let code_second = ca.issue_with(Leaf::new(subject_of_two)).certificate_pem();
+    let second = ["x", code.as_str()].into_iter().fold(Subject::new(), |subject, name| {
+        subject.with(crate::pki::AttributeKind::CommonName, name)
+    });
+    let second = ca.issue_with(Leaf::new(second)).certificate_pem();
     let with = |verification: &str| json!({ "caCertificate": ca.pem(), "verificationCertificate": verification });
-    let config = |config: Value| {
-        json!({
-            "caCertificate": ca.pem(), "certificateMode": "SNI_ONLY", "registrationConfig": config
-        })
-    };
-    let good = ca.verification_certificate(&code);
+    let mut both = with(&ca.verification_certificate(&code));
+    both["certificateMode"] = json!("SNI_ONLY");
+    let mode = json!({ "caCertificate": ca.pem(), "certificateMode": "BOTH" });
     let table = [
         (
             "CA-2",
@@ -44,10 +55,7 @@ fn ca_2_to_17_a_ca_certificate_is_checked_as_aws_checks_it() {
         ),
         (
             "CA-3",
-            json!({
-                "caCertificate": ca.pem(), "verificationCertificate": good,
-                "certificateMode": "SNI_ONLY"
-            }),
+            both,
             "400 InvalidRequestException: Cannot provide verification certificate for registering \
              CA Certificates in SNI_ONLY mode",
         ),
@@ -68,46 +76,51 @@ fn ca_2_to_17_a_ca_certificate_is_checked_as_aws_checks_it() {
             "400 CertificateValidationException: The signature of the certificate failed \
              verification against the provided CA certificate.",
         ),
+        ("CA-7: wrong code", with(&ca.verification_certificate("0000")), BAD_CODE),
+        ("CA-7: the first CN counts", with(&second), BAD_CODE),
         (
-            "CA-7: wrong code",
-            with(&ca.verification_certificate("0000")),
-            "400 RegistrationCodeValidationException: Registration code provided in the CN field \
-             of verification certificate is invalid.",
+            "CA-16",
+            mode,
+            "400 InvalidRequestException: 1 validation error detected: Value at 'certificateMode' \
+             failed to satisfy constraint: Member must satisfy enum value set: [DEFAULT, SNI_ONLY]",
         ),
         (
-            "CA-7: the first CN counts",
-            with(&code_second),
-            "400 RegistrationCodeValidationException: Registration code provided in the CN field \
-             of verification certificate is invalid.",
+            "§10.3",
+            json!({}),
+            "400 InvalidRequestException: 1 validation error detected: Value at 'caCertificate' \
+             failed to satisfy constraint: Member must not be null",
         ),
-        (
-            "CA-9",
-            sni_only(&leaf.certificate_pem()),
-            "400 CertificateValidationException: CA certificate is not valid. The CA certificate \
-             does not have the basicConstraints extension as true",
-        ),
-        (
-            "CA-9: X.509 version 1",
-            sni_only(V1_CA),
-            "400 CertificateValidationException: CA certificate is not valid. The CA certificate \
-             does not have the basicConstraints extension as true",
-        ),
+    ];
+    refuses(&mut registry, table);
+}
+
+#[test]
+fn ca_9_to_17_the_ca_certificate_itself() {
+    let leaf = Identity::self_signed("no CA");
+    let table = [
+        ("CA-9", sni_only(&leaf.certificate_pem()), NOT_CA),
+        ("CA-9: X.509 version 1", sni_only(V1_CA), NOT_CA),
         (
             "CA-13: no PEM",
             sni_only("nonsense"),
             "400 CertificateValidationException: CA certificate is not valid. It is not an X.509 \
              certificate in PEM",
         ),
-        (
-            "CA-13: RSA 1024",
-            sni_only(WEAK_CA),
-            "400 CertificateValidationException: The key in the certificate is not valid",
-        ),
-        (
-            "CA-17: Ed25519",
-            sni_only(ED25519_CA),
-            "400 CertificateValidationException: The key in the certificate is not valid",
-        ),
+        ("CA-13: RSA 1024", sni_only(WEAK_CA), BAD_KEY),
+        ("CA-17: Ed25519", sni_only(ED25519_CA), BAD_KEY),
+    ];
+    refuses(&mut registry(), table);
+}
+
+#[test]
+fn ca_14_and_15_the_registration_config() {
+    let ca = CertificateAuthority::new("Acme");
+    let config = |config: Value| {
+        let mut json = sni_only(&ca.pem());
+        json["registrationConfig"] = config;
+        json
+    };
+    let table = [
         (
             "CA-14",
             config(json!({ "templateName": "Fleet" })),
@@ -125,29 +138,30 @@ fn ca_2_to_17_a_ca_certificate_is_checked_as_aws_checks_it() {
             "400 InvalidRequestException: registrationConfig must have a roleArn",
         ),
         (
+            "JP-1: a role without a template",
+            config(json!({ "roleArn": ROLE })),
+            "400 InvalidRequestException: registrationConfig must have a templateBody",
+        ),
+        (
+            "JP-6",
+            config(json!({ "templateBody": TEMPLATE, "roleArn": "the role of provisioning" })),
+            "400 InvalidRequestException: Invalid roleArn: the role of provisioning",
+        ),
+        (
             "PT-21",
             config(json!({ "templateBody": "nonsense", "roleArn": ROLE })),
             "400 InvalidRequestException: The template body is invalid",
         ),
         (
-            "CA-16",
-            json!({ "caCertificate": ca.pem(), "certificateMode": "BOTH" }),
-            "400 InvalidRequestException: 1 validation error detected: Value at 'certificateMode' \
-             failed to satisfy constraint: Member must satisfy enum value set: [DEFAULT, SNI_ONLY]",
-        ),
-        (
             "§10.3",
-            json!({}),
-            "400 InvalidRequestException: 1 validation error detected: Value at 'caCertificate' \
-             failed to satisfy constraint: Member must not be null",
+            config(json!({ "templateBody": "x".repeat(10_241), "roleArn": "short" })),
+            "400 InvalidRequestException: 2 validation errors detected: Value at \
+             'registrationConfig.templateBody' failed to satisfy constraint: Member must have \
+             length less than or equal to 10240; Value at 'registrationConfig.roleArn' failed to \
+             satisfy constraint: Member must have length greater than or equal to 20",
         ),
     ];
-    for (row, json, expected) in table {
-        let refused = registry.register_ca_certificate(input(json), NOW);
-        assert_eq!(outcome(&refused), expected, "{row}");
-    }
-    let list = registry.list_ca_certificates(ListCaCertificatesRequest::default()).unwrap();
-    assert_eq!(list.certificates, [], "nothing was registered");
+    refuses(&mut registry(), table);
 }
 
 #[test]

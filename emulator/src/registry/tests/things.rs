@@ -162,6 +162,19 @@ fn pol_35_38_and_39_principals_and_exclusive_things() {
         let attached = registry.attach_thing_principal(input(json));
         assert_eq!(outcome(&attached), expected, "{thing} {principal} {kind:?}");
     }
+}
+
+#[test]
+fn pol_39_principals_are_listed_detached_and_hold_their_things() {
+    let (mut registry, _, arn) = with_certificate("ACTIVE");
+    let identity = "eu-west-1:b4e6a2f0-1111-2222-3333-444455556666";
+    for name in ["a", "b"] {
+        create(&mut registry, json!({ "thingName": name })).unwrap();
+        let pair = json!({ "thingName": name, "principal": arn });
+        registry.attach_thing_principal(input(pair)).unwrap();
+    }
+    let pair = json!({ "thingName": "a", "principal": identity });
+    registry.attach_thing_principal(input(pair)).unwrap();
 
     let v2 = output(registry.list_thing_principals_v2(input(json!({ "thingName": "a" }))).unwrap());
     let non_exclusive = "NON_EXCLUSIVE_THING";
