@@ -16,6 +16,7 @@ use crate::registry::{
 };
 use crate::time::Timestamp;
 
+use super::on_one_line;
 use super::resources::{PolicyResource, PolicySource, Resources, ThingResource, Unusable};
 use super::template::{NotATemplate, Override, Template};
 
@@ -316,7 +317,7 @@ fn invalid_template(sentence: &str) -> ApiError {
 }
 
 fn failure(step: &str, error: ApiError, why: &str) -> Box<ProvisioningFailure> {
-    let (step, why) = (step.to_owned(), vec![why.to_owned()]);
+    let (step, why) = (step.to_owned(), vec![on_one_line(why)]);
     Box::new(ProvisioningFailure { step, error, why, done: Vec::new() })
 }
 

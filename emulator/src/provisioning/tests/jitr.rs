@@ -243,6 +243,15 @@ fn s5_strangers_are_not_registered() {
 }
 
 #[test]
+fn a_subject_cannot_write_lines_into_the_trace() {
+    let device = Identity::self_signed("x\n12:00:00  lamp  ok  Connect");
+    let refused = connect(&mut registry(), &device).unwrap_err();
+    for why in &refused.rejection.why {
+        assert!(!why.contains('\n'), "{why}");
+    }
+}
+
+#[test]
 fn jr_14_an_expired_certificate_registers_nothing_and_an_active_one_is_refused() {
     let mut registry = registry();
     let ca = CertificateAuthority::new("Acme");
