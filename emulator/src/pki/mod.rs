@@ -24,14 +24,14 @@ pub use issue::{CertificateAuthority, Identity, Leaf, Subject, UnusableAuthority
 pub use key::KeyKind;
 pub use name::AttributeKind;
 
-pub(crate) use aws_issued::{AwsIssuer, CsrViolatesConstraints, DeviceKeyPair, SigningRequest};
+pub(crate) use aws_issued::{AwsIssuer, DeviceKeyPair, SigningRequest};
 pub(crate) use certificate::{
     AlternativeNameKind, Certificate, Curve, MalformedCertificate, Party, PublicKey, serial_text,
     validity_text,
 };
 pub(crate) use digest::{hmac_sha256, sha1_hex_upper, sha256};
-pub(crate) use name::{Attribute, DistinguishedName, escape_rfc2253};
-pub(crate) use server_authority::{ServerAuthority, ServerCertificate, ServerKey};
+pub(crate) use name::{DistinguishedName, escape_rfc2253};
+pub(crate) use server_authority::{ServerAuthority, ServerKey};
 pub(crate) use verify::IssuerMismatch;
 
 #[cfg(test)]

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use super::AttributeKind;
 use super::issue::{CertificateAuthority, Subject};
-use super::key::{KeyKind, KeyPair};
+use super::key::{KeyKind, KeyPair, random_serial};
 use super::write::{self, Draft, KeyUsage};
+use crate::names::hex;
 use crate::time::Timestamp;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// With the day before it, as long as clients allow a server certificate to be valid.
+/// With the day before it 397: some clients refuse a server certificate that is valid for longer.
 const SERVER_DAYS: u32 = 396;
 /// The file that devices are given.
 const ROOT_FILE: &str = "AmazonRootCA1.pem";
@@ -80,7 +81,7 @@ impl ServerAuthority {
         if !key_file.exists() {
             let new = Self::generate();
             let text = new.root.private_key_pem() + &new.root.pem();
-            let draft = folder.join(format!(".{KEY_FILE}.{}", std::process::id()));
+            let draft = folder.join(format!(".{KEY_FILE}.{}", hex(&random_serial())));
             write_private(&draft, &text).map_err(|error| about(&draft, &error))?;
             let linked = fs::hard_link(&draft, &key_file);
             let placed = match linked {
@@ -111,8 +112,6 @@ impl ServerAuthority {
     /// A certificate for `name`, a host name or an IP address, and for this machine.
     ///
     /// `now` is the machine's own time: clients hold the certificate against theirs.
-    //= https://support.apple.com/en-us/102028
-    //# TLS clients may refuse a server certificate that is valid for more than 398 days
     pub(crate) fn server_certificate(
         &self,
         name: &str,

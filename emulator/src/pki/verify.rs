@@ -6,7 +6,7 @@
 
 use rustls_pki_types::{SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer};
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, PublicKey};
 use super::der;
 
 /// Why one certificate did not issue another.
@@ -33,7 +33,12 @@ impl Certificate {
         if self.issuer().der() != ca.subject().der() {
             return Err(IssuerMismatch::Name);
         }
-        let verdict = check_signed(self.der(), ca.spki());
+        let short = matches!(ca.public_key(), PublicKey::Rsa { bits } if bits < 2048);
+        let verdict = if short {
+            Err("the RSA key of the CA has fewer than 2048 bits")
+        } else {
+            check_signed(self.der(), ca.spki())
+        };
         verdict.map_err(|why| IssuerMismatch::Signature { why: why.to_owned() })
     }
 
@@ -88,6 +93,7 @@ pub(super) fn check_signed(whole: &[u8], spki: &[u8]) -> Result<(), &'static str
             Err(webpki::Error::InvalidSignatureForPublicKey) => {
                 why = "another key made the signature";
             }
+            // Several algorithms share one identifier; the key decides which of them counts.
             Err(_) if why == UNSUPPORTED => why = "the key is not of the kind that signed",
             Err(_) => {}
         }
@@ -96,6 +102,8 @@ pub(super) fn check_signed(whole: &[u8], spki: &[u8]) -> Result<(), &'static str
 }
 
 const UNSUPPORTED: &str = "its signature algorithm is not supported";
+const PSS_UNSUPPORTED: &str =
+    "RSASSA-PSS is verified only with SHA-2 and a salt as long as the hash";
 
 /// What to say about an algorithm that nothing here verifies.
 fn unsupported(algorithm: &[u8]) -> &'static str {
@@ -106,7 +114,7 @@ fn unsupported(algorithm: &[u8]) -> &'static str {
     match der::element(algorithm).map(|oid| oid.content) {
         Some(SHA1_WITH_RSA | ECDSA_WITH_SHA1) => "it is signed with SHA-1",
         Some(DSA_WITH_SHA256) => "DSA signatures are not verified by this emulator",
-        Some(RSASSA_PSS) => UNSUPPORTED,
+        Some(RSASSA_PSS) => PSS_UNSUPPORTED,
         _ => UNSUPPORTED,
     }
 }

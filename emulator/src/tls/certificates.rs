@@ -49,10 +49,10 @@ impl ServerCertificates {
         let name = (name.to_owned(), key);
         {
             let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((since, certified)) = made.by_name.get(&name) {
-                if *since <= now && now < *since + SHOWN_FOR {
-                    return Some(Arc::clone(certified));
-                }
+            if let Some((since, certified)) = made.by_name.get(&name)
+                && (*since..*since + SHOWN_FOR).contains(&now)
+            {
+                return Some(Arc::clone(certified));
             }
         }
         let new = self.authority.server_certificate(&name.0, key, now);
@@ -65,10 +65,10 @@ impl ServerCertificates {
         if made.by_name.insert(name.clone(), (now, Arc::clone(&certified))).is_none() {
             made.oldest_first.push_back(name);
         }
-        if made.oldest_first.len() > KEPT {
-            if let Some(oldest) = made.oldest_first.pop_front() {
-                made.by_name.remove(&oldest);
-            }
+        if made.oldest_first.len() > KEPT
+            && let Some(oldest) = made.oldest_first.pop_front()
+        {
+            made.by_name.remove(&oldest);
         }
         Some(certified)
     }
@@ -120,5 +120,28 @@ impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name().unwrap_or(&self.unnamed);
         self.certificates.get(name, self.key_for(&hello))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_made_once_for_a_name_and_the_oldest_are_forgotten() {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let certificates = ServerCertificates::new(Arc::new(ServerAuthority::generate()), provider);
+        let first = certificates.get("0", ServerKey::Ecdsa).unwrap();
+        let again = certificates.get("0", ServerKey::Ecdsa).unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+        for name in 1..=2 * KEPT {
+            certificates.get(&name.to_string(), ServerKey::Ecdsa).unwrap();
+        }
+        {
+            let made = certificates.made.lock().unwrap();
+            assert_eq!((made.by_name.len(), made.oldest_first.len()), (KEPT, KEPT));
+        }
+        let anew = certificates.get("0", ServerKey::Ecdsa).unwrap();
+        assert!(!Arc::ptr_eq(&first, &anew));
     }
 }

@@ -66,7 +66,9 @@ fn explain(error: &Error) -> String {
         Error::AlertReceived(
             AlertDescription::UnknownCA
             | AlertDescription::BadCertificate
-            | AlertDescription::CertificateUnknown,
+            | AlertDescription::CertificateUnknown
+            // A root of the same name from an earlier run: the name fits, the signature does not.
+            | AlertDescription::DecryptError,
         ) => "the client does not trust the emulator: give it AmazonRootCA1.pem of this emulator",
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             "the client does not speak TLS on this port"
@@ -77,7 +79,7 @@ fn explain(error: &Error) -> String {
             "no cipher suite in common: the emulator has ECDHE with AES-GCM, and in TLS 1.3 also \
              ChaCha20; AWS has CBC and static RSA suites besides"
         }
-        Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered) => {
+        Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered | PeerIncompatible::Tls12NotOfferedOrEnabled) => {
             "the client does not offer TLS 1.2, and this door speaks nothing newer"
         }
         Error::InvalidCertificate(CertificateError::BadSignature) => {

@@ -271,6 +271,7 @@ fn finished(
 /// Ends a handshake that failed: with the alert that rustls wrote, or without a word.
 //= https://github.com/subratamazumder/aws-learning/tree/master/apigateway
 //# API Gateway drops the TCP connection of a client without a certificate: no alert, no Finished
+//? assumed: by a reset, not by a FIN; curl says (35) to either
 async fn give_up(mut wire: Wire, failure: &HandshakeFailure) {
     if matches!(failure, HandshakeFailure::NoClientCertificate { .. }) {
         wire.reset();
