@@ -7,8 +7,10 @@
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
-use super::variable::{Variable, Which, folded, is_attribute};
-use crate::names::{ClientId, Scope, ThingName, TopicName};
+use super::certificate::CertificateVariables;
+use super::variable::{Variable, Which, digest, folded, is_attribute};
+use crate::names::{CertificateId, ClientId, Scope, ThingName, TopicName};
+use crate::pki::Certificate;
 use crate::time::Timestamp;
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
@@ -23,28 +25,43 @@ const ATTRIBUTE_CHARACTERS: usize = 1024;
 //# a value with a wildcard of a policy or of a topic filter in it is not substituted
 const UNFIT_CHARACTERS: [char; 5] = ['*', '$', '+', '?', '#'];
 
+const CURRENT_TIME: &str = "aws:currenttime";
+const EPOCH_TIME: &str = "aws:epochtime";
+
 /// The policy variables of one connection or request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Context {
     entries: Vec<Entry>,
     absences: Vec<Absence>,
+    certificate: Option<CertificateVariables>,
     now: Option<Now>,
 }
 
+/// A variable and its values.
 #[derive(Clone, Debug)]
-struct Entry {
+pub(super) struct Entry {
     /// Folded.
     name: Box<str>,
+    digest: u64,
     values: Values,
 }
 
+/// The values of a variable.
 #[derive(Clone, Debug)]
-enum Values {
+pub(super) enum Values {
     One(Box<str>),
     /// Only conditions can use it.
     Set(Box<[Box<str>]>),
     /// Of a certificate: the bare name is the first one.
-    Attribute(Box<[Box<str>]>),
+    Attribute(Box<[AttributeValue]>),
+}
+
+/// A value of a certificate's attribute.
+#[derive(Clone, Debug)]
+pub(super) struct AttributeValue {
+    text: Box<str>,
+    /// Whether AWS IoT substitutes it.
+    fit: bool,
 }
 
 /// Why the variable, or all variables below it, have no value.
@@ -58,7 +75,7 @@ struct Absence {
 #[derive(Clone, Debug)]
 struct Now {
     at: Timestamp,
-    spelt: OnceLock<[Box<str>; 2]>,
+    spelt: OnceLock<(Values, Values)>,
 }
 
 impl Context {
@@ -77,10 +94,9 @@ impl Context {
         self.put(name, Values::Set(values.iter().map(|value| Box::from(*value)).collect()));
     }
 
-    /// Gives the certificate variable `name` the values that the certificate holds, in its order.
+    /// Gives the certificate variable `name` the values of an attribute, escaped, in their order.
     pub(crate) fn set_attribute(&mut self, name: &str, values: &[&str]) {
-        let kept = values.iter().take(ATTRIBUTE_VALUES).map(|value| Box::from(*value)).collect();
-        self.put(name, Values::Attribute(kept));
+        self.put(name, Values::attribute(values.iter().copied()));
     }
 
     /// Says why the variable `name` has no value; a name that ends in `.` speaks for all below it.
@@ -89,6 +105,12 @@ impl Context {
         self.entries.retain(|entry| !speaks_for(&name, &entry.name));
         self.absences.retain(|absence| absence.name != name);
         self.absences.push(Absence { name, why: why.into().into() });
+    }
+
+    /// Sets `iot:CertificateId` and the variables of the certificate.
+    pub(crate) fn set_certificate(&mut self, certificate: &Certificate, id: CertificateId) {
+        self.set("iot:CertificateId", id.to_string());
+        self.certificate = Some(CertificateVariables::new(certificate.clone()));
     }
 
     /// Sets `iot:ClientId`.
@@ -122,6 +144,14 @@ impl Context {
         match last_will {
             Some(topic) => self.set("iot:LastWillTopic", scope.iot_arn("topic", topic).as_str()),
             None => self.absent("iot:LastWillTopic", "the client names no will"),
+        }
+    }
+
+    //? assumed: what a CONNECT asks for has no value in the actions that follow it
+    /// Takes back what [`Context::set_connect_attributes`] has set, once the client is connected.
+    pub(crate) fn set_connected(&mut self) {
+        for name in ["iot:ConnectAttributes", "iot:LastWillTopic"] {
+            self.absent(name, "only a CONNECT has it");
         }
     }
 
@@ -165,54 +195,62 @@ impl Context {
         self.absences.retain(|absence| absence.name != name);
         match self.entries.iter_mut().find(|entry| entry.name == name) {
             Some(entry) => entry.values = values,
-            None => self.entries.push(Entry { name, values }),
+            None => self.entries.push(Entry::new(&name, values)),
         }
     }
 
-    fn found(&self, name: &str) -> Option<Found<'_>> {
+    fn found(&self, variable: &Variable) -> Option<&Values> {
+        let name = variable.name();
         // A context holds few variables: looking at each is faster than any map.
-        if let Some(entry) = self.entries.iter().find(|entry| *entry.name == *name) {
-            return Some(match &entry.values {
-                Values::One(value) => Found::One(value),
-                Values::Set(values) => Found::Set(values),
-                Values::Attribute(values) => Found::Attribute(values),
-            });
+        let of_name = |entry: &&Entry| entry.digest == variable.digest() && *entry.name == *name;
+        let mut found = self.entries.iter().find(of_name);
+        if found.is_none() && name.starts_with("iot:certificate.") {
+            found = self.certificate.as_ref()?.entries().iter().find(of_name);
         }
-        let place = ["aws:currenttime", "aws:epochtime"].iter().position(|known| *known == name)?;
-        self.now.as_ref().and_then(|now| now.spelt().get(place)).map(|text| Found::One(text))
+        match (found, name) {
+            (Some(entry), _) => Some(&entry.values),
+            (None, CURRENT_TIME) => Some(&self.now.as_ref()?.spelt().0),
+            (None, EPOCH_TIME) => Some(&self.now.as_ref()?.spelt().1),
+            (None, _) => None,
+        }
     }
 
     /// The text that stands for `variable` in a resource or in the value of a condition.
     pub(super) fn text(&self, variable: &Variable) -> Option<&str> {
-        match (self.found(variable.name())?, variable.which()) {
-            (Found::One(value), Which::First) => Some(value),
-            (Found::Attribute(values), Which::First) => fit(values.first()?),
-            (Found::Attribute(values), Which::Nth(index)) => fit(values.get(index)?),
+        match (self.found(variable)?, variable.which()) {
+            (Values::One(value), Which::First) => Some(value),
+            (Values::Attribute(values), Which::First) => values.first()?.fit(),
+            (Values::Attribute(values), Which::Nth(index)) => values.get(index)?.fit(),
             _ => None,
         }
     }
 
+    //? assumed: an unfit value is missing from conditions and `.List`, as it is from substitution
     /// What a condition on the key `variable` is held against; `None` if it has no value.
-    pub(super) fn values(&self, variable: &Variable) -> Option<impl Iterator<Item = &str> + Clone> {
-        let found = self.found(variable.name())?;
-        let attribute = matches!(found, Found::Attribute(_));
-        let values = match (found, variable.which()) {
-            (Found::One(value), Which::First) => std::slice::from_ref(value),
-            (Found::Set(values), Which::First) => values,
-            (Found::Attribute(values), Which::List) => values,
-            (Found::Attribute(values), Which::First) => values.get(..1)?,
-            (Found::Attribute(values), Which::Nth(index)) => values.get(index..=index)?,
-            _ => return None,
-        };
-        let fit =
-            values.iter().filter_map(move |value| if attribute { fit(value) } else { Some(value) });
-        fit.clone().next().is_some().then_some(fit)
+    pub(super) fn values<'a>(
+        &'a self,
+        variable: &Variable,
+    ) -> Option<impl Iterator<Item = &'a str> + Clone + use<'a>> {
+        let (plain, attribute): (&[Box<str>], &[AttributeValue]) =
+            match (self.found(variable)?, variable.which()) {
+                (Values::One(value), Which::First) => (std::slice::from_ref(value), &[]),
+                (Values::Set(values), Which::First) => (values, &[]),
+                (Values::Attribute(values), Which::List) => (&[], values),
+                (Values::Attribute(values), Which::First) => (&[], values.get(..1)?),
+                (Values::Attribute(values), Which::Nth(index)) => {
+                    (&[], std::slice::from_ref(values.get(index)?))
+                }
+                _ => return None,
+            };
+        let fit = attribute.iter().filter_map(AttributeValue::fit);
+        let values = plain.iter().map(|value| &**value).chain(fit);
+        values.clone().next().is_some().then_some(values)
     }
 
     /// Why `variable` has no value.
     pub(super) fn why_absent(&self, variable: &Variable) -> String {
         let name = variable.name();
-        if let Some(found) = self.found(name) {
+        if let Some(found) = self.found(variable) {
             return found.why_unusable(variable.which());
         }
         // The longest name speaks: `…ThingTypeName` before `iot:Connection.Thing.`.
@@ -234,8 +272,8 @@ impl Context {
 
 /// Variables that AWS IoT documents, folded, besides those of certificates and things.
 const KNOWN: [&str; 14] = [
-    "aws:currenttime",
-    "aws:epochtime",
+    CURRENT_TIME,
+    EPOCH_TIME,
     "aws:securetransport",
     "aws:sourceip",
     "aws:sourcevpc",
@@ -250,17 +288,23 @@ const KNOWN: [&str; 14] = [
     "iot:lastwilltopic",
 ];
 
-#[derive(Clone, Copy)]
-enum Found<'a> {
-    One(&'a Box<str>),
-    Set(&'a [Box<str>]),
-    Attribute(&'a [Box<str>]),
+impl Entry {
+    /// The variable `name`, folded, with `values`.
+    pub(super) fn new(name: &str, values: Values) -> Self {
+        Self { name: name.into(), digest: digest(name), values }
+    }
 }
 
-impl Found<'_> {
-    fn why_unusable(self, which: Which) -> String {
+impl Values {
+    /// The values of a certificate's attribute, of which the sixth and further ones do not count.
+    pub(super) fn attribute(values: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        let kept = values.into_iter().take(ATTRIBUTE_VALUES);
+        Self::Attribute(kept.map(|text| AttributeValue::new(text.into())).collect())
+    }
+
+    fn why_unusable(&self, which: Which) -> String {
         let value = match (self, which) {
-            (Self::Set([]), _) => return "the set is empty".to_owned(),
+            (Self::Set(values), _) if values.is_empty() => return "the set is empty".to_owned(),
             (Self::Attribute(values), Which::Nth(index)) if index >= values.len() => {
                 return format!("the certificate has {} such values, counted from 0", values.len());
             }
@@ -269,7 +313,7 @@ impl Found<'_> {
             _ => return "it is a set of values, which only conditions can use".to_owned(),
         };
         let Some(value) = value else { return "the certificate has no such attribute".to_owned() };
-        match value.chars().find(|character| UNFIT_CHARACTERS.contains(character)) {
+        match value.text.chars().find(|character| UNFIT_CHARACTERS.contains(character)) {
             Some(unfit) => {
                 format!("`{unfit}` in the certificate's value keeps it from substitution")
             }
@@ -280,12 +324,21 @@ impl Found<'_> {
     }
 }
 
-//? assumed: an unfit value is missing from conditions and `.List`, as it is from substitution
-/// The value of a certificate attribute, if AWS IoT substitutes it.
-fn fit(value: &str) -> Option<&str> {
-    let short =
-        value.len() <= ATTRIBUTE_CHARACTERS || value.chars().count() <= ATTRIBUTE_CHARACTERS;
-    (short && !value.contains(UNFIT_CHARACTERS)).then_some(value)
+impl AttributeValue {
+    fn new(text: Box<str>) -> Self {
+        let short = text.chars().count() <= ATTRIBUTE_CHARACTERS;
+        let fit = short && !text.contains(UNFIT_CHARACTERS);
+        Self { text, fit }
+    }
+
+    fn fit(&self) -> Option<&str> {
+        self.fit.then_some(&self.text)
+    }
+}
+
+/// Whether `variable` has another value each second.
+pub(super) fn is_time(variable: &Variable) -> bool {
+    matches!(variable.name(), CURRENT_TIME | EPOCH_TIME)
 }
 
 fn speaks_for(absence: &str, name: &str) -> bool {
@@ -295,10 +348,73 @@ fn speaks_for(absence: &str, name: &str) -> bool {
 impl Now {
     //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
     //# the time of the request, in ISO 8601 and in seconds since 1970
-    fn spelt(&self) -> &[Box<str>; 2] {
+    fn spelt(&self) -> &(Values, Values) {
         self.spelt.get_or_init(|| {
             let seconds = self.at.milliseconds().div_euclid(1000);
-            [self.at.format("%Y-%m-%dT%H:%M:%SZ").into(), seconds.to_string().into()]
+            let date = self.at.format("%Y-%m-%dT%H:%M:%SZ");
+            (Values::One(date.into()), Values::One(seconds.to_string().into()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(context: &Context, name: &str) -> Option<String> {
+        context.text(&Variable::new(name)).map(str::to_owned)
+    }
+
+    #[test]
+    fn pol_44_a_certificates_value_has_1024_characters_at_most() {
+        let name = "iot:Certificate.Subject.CommonName";
+        let mut context = Context::new();
+        context.set_attribute(name, &[&"é".repeat(1024)]);
+        assert!(text(&context, name).is_some());
+        context.set_attribute(name, &[&"x".repeat(1025), "b"]);
+        assert_eq!(text(&context, name), None);
+        assert!(context.why_absent(&Variable::new(name)).contains("1024 characters"));
+        assert_eq!(text(&context, &format!("{name}.1")).as_deref(), Some("b"));
+        let list = Variable::new(&format!("{name}.List"));
+        assert_eq!(context.values(&list).unwrap().collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn the_nearest_reason_speaks() {
+        let mut context = Context::new();
+        let why = |context: &Context, name: &str| context.why_absent(&Variable::new(name));
+        context.set_connect_attributes(&Scope::new("1", "r"), true, Some(&"will".into()));
+        context.set_connected();
+        assert_eq!(text(&context, "iot:LastWillTopic"), None);
+        assert_eq!(why(&context, "iot:ConnectAttributes"), "only a CONNECT has it");
+        context.absent("iot:Connection.Thing.", "no thing");
+        context.absent("iot:Connection.Thing.ThingTypeName", "no type");
+        assert_eq!(why(&context, "iot:connection.thing.THINGNAME"), "no thing");
+        assert_eq!(why(&context, "iot:Connection.Thing.ThingTypeName"), "no type");
+        assert_eq!(why(&context, "iot:Connection"), "AWS IoT has no such variable");
+        assert_eq!(why(&context, "iot:DomainName"), "it is not known here");
+    }
+
+    #[test]
+    fn a_value_and_its_absence_replace_each_other() {
+        let name = "iot:Connection.Thing.ThingName";
+        let mut context = Context::new();
+        context.set_thing(&"T".into(), Some("Lamp"), [("site", "Berlin")]);
+        assert_eq!(text(&context, name).as_deref(), Some("T"));
+        context.set_no_thing("the certificate is attached to no thing");
+        assert_eq!(text(&context, name), None);
+        assert_eq!(text(&context, "iot:Connection.Thing.Attributes[site]"), None);
+        assert_eq!(text(&context, "iot:Connection.Thing.IsAttached").as_deref(), Some("false"));
+        context.set_thing(&"U".into(), None, []);
+        assert_eq!(text(&context, name).as_deref(), Some("U"));
+        context.set_https();
+        assert_eq!(text(&context, "iot:Connection.Thing.IsAttached"), None);
+    }
+
+    #[test]
+    fn an_ipv4_address_is_spelt_as_one_even_on_an_ipv6_socket() {
+        let mut context = Context::new();
+        context.set_source_ip("::ffff:192.0.2.1".parse().unwrap());
+        assert_eq!(text(&context, "aws:SourceIp").as_deref(), Some("192.0.2.1"));
     }
 }

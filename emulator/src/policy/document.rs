@@ -7,9 +7,10 @@
 
 use super::action::KNOWN;
 use super::condition::{Condition, colon_outside_variables};
-use super::context::Context;
+use super::context::{Context, is_time};
 use super::json::Json;
 use super::pattern::{Meaning, Pattern};
+use super::variable::Variable;
 use crate::quotas::POLICY_DOCUMENT_CHARACTERS;
 
 /// A policy document, compiled.
@@ -18,6 +19,7 @@ pub(crate) struct Document {
     statements: Box<[Statement]>,
     /// For each action of [`KNOWN`], the places of the statements that speak of it.
     by_action: [Box<[u16]>; KNOWN.len()],
+    asks_for_the_time: bool,
 }
 
 /// A statement, compiled.
@@ -92,7 +94,14 @@ impl Document {
             .map(|(index, json)| Statement::compile(index + 1, json, variables))
             .collect::<Result<_, _>>()?;
         let by_action = KNOWN.map(|action| places(&statements, action));
-        Ok(Self { statements, by_action })
+        let asks_for_the_time =
+            statements.iter().any(|statement| statement.variables().any(is_time));
+        Ok(Self { statements, by_action, asks_for_the_time })
+    }
+
+    /// Whether a decision may change by time alone.
+    pub(super) fn asks_for_the_time(&self) -> bool {
+        self.asks_for_the_time
     }
 
     /// The statements.
@@ -158,6 +167,16 @@ impl Statement {
             resources: Selection { all_but: not_resources, patterns: resources.collect() },
             conditions,
         })
+    }
+
+    /// Every variable that the resources and the conditions name.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &Variable> {
+        let resources = self.resources.patterns.iter().flat_map(|pattern| pattern.variables());
+        let conditions = self.conditions.iter().flat_map(|condition| {
+            let wanted = condition.wanted().flat_map(|pattern| pattern.variables());
+            std::iter::once(condition.key()).chain(wanted)
+        });
+        resources.chain(conditions)
     }
 
     /// Whether every condition holds.

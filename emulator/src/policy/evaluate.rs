@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use super::context::Context;
 use super::document::{Effect, Statement};
-use super::variable::Variable;
 use super::{Decision, PolicyInForce};
 
 /// What each of the policies has to say.
@@ -72,7 +71,7 @@ pub(crate) fn evaluate<'a>(
             if !statement.actions.covers(&action, context) {
                 continue;
             }
-            let missing = variables(statement).filter(|name| context.values(name).is_none());
+            let missing = statement.variables().filter(|name| context.values(name).is_none());
             evaluation.missing_context_values.extend(missing.map(|name| name.written().to_owned()));
             let applies = applies_to_resource(statement, context, arn);
             allows |= applies && statement.effect == Effect::Allow;
@@ -99,14 +98,4 @@ pub(crate) fn evaluate<'a>(
 /// Whether a statement that speaks of the action also speaks of the resource, here and now.
 pub(super) fn applies_to_resource(statement: &Statement, context: &Context, arn: &str) -> bool {
     statement.resources.covers(arn, context) && statement.conditions_hold(context)
-}
-
-/// Every variable that the statement's resources and conditions name.
-pub(super) fn variables(statement: &Statement) -> impl Iterator<Item = &Variable> {
-    let resources = statement.resources.patterns.iter().flat_map(|pattern| pattern.variables());
-    let conditions = statement.conditions.iter().flat_map(|condition| {
-        let wanted = condition.wanted().flat_map(|pattern| pattern.variables());
-        std::iter::once(condition.key()).chain(wanted)
-    });
-    resources.chain(conditions)
 }

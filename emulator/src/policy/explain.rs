@@ -32,13 +32,15 @@ struct Place<'a> {
     statement: &'a Statement,
 }
 
-/// How far a statement came, by what it fell short of; later is nearer.
+/// How far a statement, or one of its resources, came; later is nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reached {
     /// It does not speak of the action.
     Nothing,
     /// It speaks of the action, and of a resource that begins and ends alike for so many bytes.
     Action(usize),
+    /// It speaks of the action, and would speak of the resource if its variables had values.
+    Variables,
     /// It speaks of the action and the resource, but a condition fails.
     Resource,
 }
@@ -46,11 +48,12 @@ enum Reached {
 impl<'a> Question<'a> {
     /// The lines that explain `decision`.
     pub(super) fn why(self, decision: Decision) -> Vec<String> {
-        match decision {
+        let lines = match decision {
             Decision::ExplicitDeny => self.why_denied(),
             Decision::ImplicitDeny => self.why_not_allowed(),
             Decision::Allowed => Vec::new(),
-        }
+        };
+        lines.into_iter().map(on_one_line).collect()
     }
 
     fn places(self) -> impl Iterator<Item = Place<'a>> {
@@ -99,7 +102,9 @@ impl<'a> Question<'a> {
         };
         match self.reached(place.statement) {
             Reached::Nothing => lines.push(format!("nearest: {}", self.wrong_action(place))),
-            Reached::Action(_) => self.wrong_resource(place.statement, &mut lines),
+            Reached::Action(_) | Reached::Variables => {
+                self.wrong_resource(place.statement, &mut lines)
+            }
             Reached::Resource => self.failed_conditions(place.statement, &mut lines),
         }
         if self.places().nth(1).is_some() {
@@ -131,17 +136,20 @@ impl<'a> Question<'a> {
         if statement.resources.covers(self.arn, self.context) {
             return Reached::Resource;
         }
-        let alike = statement.resources.patterns.iter().map(|pattern| self.alike(pattern));
-        Reached::Action(alike.max().unwrap_or(0))
+        let resources = statement.resources.patterns.iter();
+        resources.map(|pattern| self.closeness(pattern)).max().unwrap_or(Reached::Action(0))
     }
 
-    /// How many bytes at both ends the pattern has in common with the resource.
-    fn alike(self, pattern: &Pattern) -> usize {
+    /// How near a resource that does not match came: by the bytes that both ends have in common.
+    fn closeness(self, pattern: &Pattern) -> Reached {
+        if pattern.forgiving(self.context).matches(self.arn, self.context) {
+            return Reached::Variables;
+        }
         let wanted = pattern.substituted(self.context);
         let (wanted, found) = (wanted.as_bytes(), self.arn.as_bytes());
         let front = wanted.iter().zip(found).take_while(|(a, b)| a == b).count();
         let back = wanted.iter().rev().zip(found.iter().rev()).take_while(|(a, b)| a == b).count();
-        front + back
+        Reached::Action(front + back)
     }
 
     fn wrong_action(self, place: Place<'_>) -> String {
@@ -161,7 +169,7 @@ impl<'a> Question<'a> {
             }
             return;
         }
-        let nearest = resources.patterns.iter().first_max_by_key(|pattern| self.alike(pattern));
+        let nearest = resources.patterns.iter().first_max_by_key(|pattern| self.closeness(pattern));
         let Some(pattern) = nearest else { return };
         self.describe("nearest: ", pattern, lines);
         if let Some(hint) = self.hint(pattern) {
@@ -255,6 +263,21 @@ impl<'a> Question<'a> {
         (wanted.contains(['+', '#']) && topic_matches(wanted, found))
             .then(|| "`+` and `#` are plain characters in a policy; `*` and `?` are not".to_owned())
     }
+}
+
+/// A client chooses its ID and its topics: none may look like a line of the trace.
+fn on_one_line(line: String) -> String {
+    if !line.contains(char::is_control) {
+        return line;
+    }
+    line.chars().fold(String::new(), |mut safe, character| {
+        if character.is_control() {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+        safe
+    })
 }
 
 /// Whether nothing before the resource's own part can be substituted.

@@ -7,15 +7,17 @@
 //! refers to IAM, <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies.html>.
 
 mod action;
+mod certificate;
 mod condition;
 mod context;
 mod document;
-mod evaluate;
+pub(crate) mod evaluate;
 mod explain;
 mod json;
 mod moment;
 mod network;
 mod pattern;
+pub(crate) mod recent;
 #[cfg(test)]
 mod tests;
 mod variable;
@@ -24,18 +26,16 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) use action::{
-    Action, Connect, GetRetainedMessage, ListRetainedMessages, Publish, Receive, RetainPublish,
-    Subscribe,
-};
+pub(crate) use action::*;
 pub(crate) use context::Context;
 pub(crate) use document::{Document, MalformedDocument};
-pub(crate) use evaluate::{Evaluation, evaluate};
 
+use crate::errors::{ApiError, ErrorCode};
 use crate::names::{PolicyName, Scope, TopicName};
 
 /// Leave to do `A` to one resource, once. Only this module makes one.
-// INVARIANT: the field stays private, and the constructors are `authorize` and `of_aws` alone.
+// INVARIANT: the field stays private. Outside tests, a permit comes from `authorize`, from what
+// `recent` remembers of it, or from `of_aws`; no other module of this room makes one.
 #[must_use]
 pub(crate) struct Permit<A: Action> {
     resource: A::Resource,
@@ -76,6 +76,14 @@ impl Permit<RetainPublish> {
 impl<A: Action> fmt::Debug for Permit<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Permit<{}>({})", A::NAME, A::resource_name(&self.resource))
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html
+//# a document that is no policy is refused with MalformedPolicyException
+impl From<MalformedDocument> for ApiError {
+    fn from(malformed: MalformedDocument) -> Self {
+        Self::new(ErrorCode::MalformedPolicyException, malformed.to_string())
     }
 }
 

@@ -89,6 +89,12 @@ impl Pattern {
     /// Goes back to the latest `*` only, so that no pattern costs more than the product of the
     /// lengths.
     pub(super) fn matches(&self, text: &str, context: &Context) -> bool {
+        // Most patterns of a policy are told apart by their end, before any variable is looked up.
+        if let Some(Segment::Literal(end)) = self.segments.last()
+            && !text.ends_with(&**end)
+        {
+            return false;
+        }
         let (mut segment, mut rest) = (0, text);
         let mut retry: Option<(usize, &str)> = None;
         loop {
@@ -140,6 +146,15 @@ impl Pattern {
             }
         }
         text
+    }
+
+    /// The pattern as it would be if a `*` stood for every variable that has no value.
+    pub(super) fn forgiving(&self, context: &Context) -> Self {
+        let forgive = |segment: &Segment| match segment {
+            Segment::Variable(variable) if context.text(variable).is_none() => Segment::Any,
+            segment => segment.clone(),
+        };
+        Self { text: self.text.clone(), segments: self.segments.iter().map(forgive).collect() }
     }
 
     /// The text with every variable replaced, or `None` if one has no value.
