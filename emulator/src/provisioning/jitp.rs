@@ -16,6 +16,7 @@ use crate::registry::{
 };
 use crate::time::Timestamp;
 
+use super::on_one_line;
 use super::resources::{PolicyResource, PolicySource, Resources, ThingResource, Unusable};
 use super::template::{NotATemplate, Override, Template};
 
@@ -119,14 +120,17 @@ fn template_body(registry: &Registry, ca: Option<CertificateId>) -> Step<String>
 //# the values come escaped as RFC 2253 has it
 //? assumed: a Default stands in for what the subject lacks; of several values the first counts
 fn parameters(template: &Template, leaf: &Certificate) -> Step<BTreeMap<String, String>> {
-    let mut values = BTreeMap::new();
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
+    //# the fleet provisioning example refers to the certificate's ID without declaring it
+    //? assumed: the other parameters must be declared to be referred to
+    let mut values = BTreeMap::from([(CERTIFICATE_ID.to_owned(), leaf.id().to_string())]);
     for (name, default) in &template.parameters {
+        if name == CERTIFICATE_ID {
+            continue;
+        }
         let kind = SUBJECT_PARAMETERS.iter().find(|(known, _)| known == name);
-        let value = match kind {
-            Some((_, kind)) => leaf.subject().values(*kind).next().map(escape_rfc2253),
-            None => (name == CERTIFICATE_ID).then(|| leaf.id().to_string()),
-        };
-        let Some(value) = value.or_else(|| default.clone()) else {
+        let value = kind.and_then(|(_, kind)| leaf.subject().values(*kind).next());
+        let Some(value) = value.map(escape_rfc2253).or_else(|| default.clone()) else {
             let sentence = format!("Cannot resolve reference value: {{Ref={name}}}");
             let why = match kind {
                 Some((_, kind)) => format!(
@@ -313,7 +317,7 @@ fn invalid_template(sentence: &str) -> ApiError {
 }
 
 fn failure(step: &str, error: ApiError, why: &str) -> Box<ProvisioningFailure> {
-    let (step, why) = (step.to_owned(), vec![why.to_owned()]);
+    let (step, why) = (step.to_owned(), vec![on_one_line(why)]);
     Box::new(ProvisioningFailure { step, error, why, done: Vec::new() })
 }
 

@@ -11,7 +11,7 @@ use crate::registry::{
 };
 use crate::time::Timestamp;
 
-use super::{Presentation, Principal, ProvisioningEffect, Rejected, Rejection};
+use super::{Presentation, Principal, ProvisioningEffect, Rejected, Rejection, on_one_line};
 
 /// AWS's reasons for refusing a client certificate.
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
@@ -296,6 +296,7 @@ fn reject(
     effects: Vec<ProvisioningEffect>,
 ) -> Box<Rejected> {
     let (reason, details) = reason.words();
+    let why = why.iter().map(|line| on_one_line(line)).collect();
     Box::new(Rejected { rejection: Rejection { reason, details, why, certificate_id }, effects })
 }
 

@@ -15,7 +15,7 @@ use super::registration_config::RegistrationConfig;
 use super::validation::Constraints;
 use super::{
     AutoRegistrationStatus, CaCertificateStatus, CertificateMode, CertificateValidity,
-    CertificatesPage, Change, Registry, Tag,
+    CertificatesPage, Change, Registry,
 };
 
 /// DescribeCACertificate's input.
@@ -126,8 +126,6 @@ pub(crate) struct CaCertificate {
     pub(super) modified: Timestamp,
     pub(super) customer_version: u32,
     pub(super) generation_id: String,
-    #[expect(dead_code, reason = "the tag operations are not served yet")]
-    pub(super) tags: Vec<Tag>,
 }
 
 impl Registry {

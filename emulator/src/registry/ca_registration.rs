@@ -92,7 +92,6 @@ impl Registry {
             modified: now,
             customer_version: 1,
             generation_id: self.derive_uuid("CA certificate", position),
-            tags: input.tags,
             certificate: ca,
         };
         let certificate_id = record.certificate.id();
@@ -152,6 +151,7 @@ impl RegisterCaCertificateRequest {
         constraints.pem("caCertificate", &self.ca_certificate);
         constraints.length("verificationCertificate", verification, 1..=65_536);
         let mode = constraints.word("certificateMode", self.certificate_mode.as_deref());
+        constraints.tags(&self.tags);
         if let Some(config) = &self.registration_config {
             config.constrain(&mut constraints);
         }

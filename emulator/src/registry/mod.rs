@@ -170,7 +170,7 @@ impl Registry {
     }
 }
 
-/// A tag given with a new resource. Kept for the tag operations, which are not served yet.
+/// A tag given with a new resource. Nobody can ask for it: the tag operations are not served yet.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Tag {

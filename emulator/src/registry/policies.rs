@@ -103,8 +103,6 @@ pub(super) struct Policy {
     pub(super) created: Timestamp,
     pub(super) modified: Timestamp,
     pub(super) generation_id: String,
-    #[expect(dead_code, reason = "the tag operations are not served yet")]
-    pub(super) tags: Vec<Tag>,
 }
 
 /// A version of a policy.
@@ -155,7 +153,8 @@ impl Registry {
     ) -> Result<CreatePolicyResponse, ApiError> {
         let CreatePolicyRequest { policy_name, policy_document, tags } = input;
         let mut constraints = Constraints::new();
-        constraints.policy_name(&policy_name).policy_document(&policy_document).finish()?;
+        constraints.policy_name(&policy_name).policy_document(&policy_document);
+        constraints.tags(&tags).finish()?;
         let arn = self.scope.iot_arn("policy", &policy_name);
         let version = PolicyVersion::new(policy_document, now)?;
         let name = PolicyName::from(policy_name);
@@ -178,7 +177,6 @@ impl Registry {
             created: now,
             modified: now,
             generation_id: hex(&self.derive("policy", position)),
-            tags,
         };
         self.policies.insert(name.clone(), policy);
         Ok(CreatePolicyResponse {

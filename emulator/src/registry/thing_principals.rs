@@ -186,6 +186,7 @@ impl Registry {
         &self,
         input: ListThingPrincipalsRequest,
     ) -> Result<ListThingPrincipalsResponse, ApiError> {
+        let input = ListThingPrincipalsRequest { thing_principal_type: None, ..input };
         let ListThingPrincipalsV2Response { thing_principal_objects, next_token } =
             self.list_thing_principals_v2(input)?;
         let principals = thing_principal_objects.into_iter().map(|object| object.principal);
@@ -227,6 +228,7 @@ impl Registry {
         &self,
         input: ListPrincipalThingsRequest,
     ) -> Result<ListPrincipalThingsResponse, ApiError> {
+        let input = ListPrincipalThingsRequest { thing_principal_type: None, ..input };
         let ListPrincipalThingsV2Response { principal_thing_objects, next_token } =
             self.list_principal_things_v2(input)?;
         let things = principal_thing_objects.into_iter().map(|object| object.thing_name);

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 
 use crate::errors::ApiError;
 
+use super::Tag;
 use super::words::Word;
 
 /// Gathers the constraints that a request fails.
@@ -162,6 +163,16 @@ impl Constraints {
         self
     }
 
+    /// The tags of a new resource.
+    pub(crate) fn tags(&mut self, tags: &[Tag]) -> &mut Self {
+        for (index, tag) in tags.iter().enumerate() {
+            let member = |name: &str| format!("tags.{}.member.{name}", index + 1);
+            self.length(&member("key"), Some(&tag.key), 1..=128);
+            self.length(&member("value"), tag.value.as_deref(), 0..=256);
+        }
+        self
+    }
+
     /// AWS's complaint about everything that failed, if anything did.
     pub(crate) fn finish(&mut self) -> Result<(), ApiError> {
         let clauses = std::mem::take(&mut self.clauses);
@@ -203,34 +214,47 @@ mod tests {
 
     #[test]
     fn s10_3_a_failed_constraint_is_told_as_aws_tells_it() {
-        let table: [(&str, fn(&mut Constraints)); 6] = [
-            ("", |c| drop(c.number("pageSize", Some(250), 1..=250))),
+        type Build = fn(&mut Constraints);
+        let table: [(&str, Build); 6] = [
+            ("", |c| {
+                c.number("pageSize", Some(250), 1..=250);
+            }),
             (
                 "1 validation error detected: Value at 'pageSize' failed to satisfy constraint: \
                  Member must have value greater than or equal to 1",
-                |c| drop(c.number("pageSize", Some(0), 1..=250)),
+                |c| {
+                    c.number("pageSize", Some(0), 1..=250);
+                },
             ),
             (
                 "2 validation errors detected: Value at 'caCertificateId' failed to satisfy \
                  constraint: Member must satisfy regular expression pattern: (0x)?[a-fA-F0-9]+; \
                  Value at 'caCertificateId' failed to satisfy constraint: Member must have length \
                  greater than or equal to 64",
-                |c| drop(c.certificate_id("caCertificateId", "xyz")),
+                |c| {
+                    c.certificate_id("caCertificateId", "xyz");
+                },
             ),
             (
                 "1 validation error detected: Value at 'certificateMode' failed to satisfy \
                  constraint: Member must satisfy enum value set: [DEFAULT, SNI_ONLY]",
-                |c| drop(c.word::<CertificateMode>("certificateMode", Some("default"))),
+                |c| {
+                    c.word::<CertificateMode>("certificateMode", Some("default"));
+                },
             ),
             (
                 "1 validation error detected: Value at 'certificatePem' failed to satisfy \
                  constraint: Member must not be null",
-                |c| drop(c.pem("certificatePem", "")),
+                |c| {
+                    c.pem("certificatePem", "");
+                },
             ),
             (
                 "1 validation error detected: Value at 'policyVersionId' failed to satisfy \
                  constraint: Member must satisfy regular expression pattern: [0-9]+",
-                |c| drop(c.policy_version_id("one")),
+                |c| {
+                    c.policy_version_id("one");
+                },
             ),
         ];
         for (expected, build) in table {
