@@ -51,10 +51,16 @@ mod tests {
     fn the_scope_names_account_region_and_service() {
         let aws4 = "AWS4-HMAC-SHA256 Credential=";
         let table = [
-            (format!("{aws4}111122223333/20261121/eu-west-1/iot/aws4_request, SignedHeaders=x"),
-             "111122223333/eu-west-1", Some("iot")),
-            (format!("{aws4}AKIDEXAMPLE/20261121/us-east-1/lambda/aws4_request,Signature=x"),
-             "000000000000/us-east-1", Some("lambda")),
+            (
+                format!("{aws4}111122223333/20261121/eu-west-1/iot/aws4_request, SignedHeaders=x"),
+                "111122223333/eu-west-1",
+                Some("iot"),
+            ),
+            (
+                format!("{aws4}AKIDEXAMPLE/20261121/us-east-1/lambda/aws4_request,Signature=x"),
+                "000000000000/us-east-1",
+                Some("lambda"),
+            ),
             ("Bearer x".to_owned(), "000000000000/us-west-2", None),
             (format!("{aws4}/"), "000000000000/us-west-2", None),
         ];

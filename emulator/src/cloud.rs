@@ -18,7 +18,9 @@ use crate::config::{Config, FunctionConfig};
 use crate::emulator::{SETTLE_LIMIT, SettleError, StartError};
 use crate::errors::{ApiError, ErrorCode};
 use crate::iot_core::{CaOwners, IotCore, Surroundings};
-use crate::lambda::{self, EventReport, Function, FunctionHost, Functions, ProcessFunction, QueuedEvent};
+use crate::lambda::{
+    self, EventReport, Function, FunctionHost, Functions, ProcessFunction, QueuedEvent,
+};
 use crate::listeners::Addresses;
 use crate::names::{Arn, CertificateId, Scope};
 use crate::outbox::{Job, Outbox, RuleInvocation};
@@ -124,10 +126,8 @@ impl Cloud {
     pub(crate) fn seed_from_config(&self) -> Result<(), StartError> {
         let regional = self.regional(self.default_scope());
         for function in &self.shared.config.function {
-            let refused = |error| StartError::Seed {
-                what: format!("function `{}`", function.name),
-                error,
-            };
+            let refused =
+                |error| StartError::Seed { what: format!("function `{}`", function.name), error };
             let made = configured(function).map_err(refused)?;
             regional.functions.register(&function.name, made, self.now()).map_err(refused)?;
         }
@@ -258,9 +258,9 @@ impl Cloud {
     pub(crate) fn domain(&self, server_name: Option<&str>) -> Option<(ApiGateway, Arc<Domain>)> {
         let gateways: Vec<ApiGateway> =
             self.regionals().values().map(|regional| regional.api_gateway.clone()).collect();
-        let named = gateways.iter().find_map(|gateway| {
-            Some((gateway.clone(), gateway.domain_named(server_name?)?))
-        });
+        let named = gateways
+            .iter()
+            .find_map(|gateway| Some((gateway.clone(), gateway.domain_named(server_name?)?)));
         named.or_else(|| {
             let mut all = gateways.iter().flat_map(|gateway| {
                 gateway.domains().into_iter().map(|domain| (gateway.clone(), domain))
@@ -495,7 +495,9 @@ impl Cloud {
             || host.ends_with(".amazonaws.com")
             || host == self.shared.config.endpoint_host;
         // Whoever binds another address wants to be reached by whatever name that address has.
-        named || !bind.is_loopback() || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        named
+            || !bind.is_loopback()
+            || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     }
 }
 
@@ -533,8 +535,9 @@ fn root_ca_path(config: &Config) -> Option<PathBuf> {
 fn server_authority(config: &Config) -> Result<ServerAuthority, StartError> {
     match &config.dir {
         None => Ok(ServerAuthority::generate()),
-        Some(dir) => ServerAuthority::load_or_create(dir).map_err(|error| {
-            StartError::RootCa { path: dir.display().to_string(), reason: error.to_string() }
+        Some(dir) => ServerAuthority::load_or_create(dir).map_err(|error| StartError::RootCa {
+            path: dir.display().to_string(),
+            reason: error.to_string(),
         }),
     }
 }

@@ -100,7 +100,8 @@ impl Config {
         }
         let regions = self.endpoint.iter().map(|endpoint| &endpoint.region);
         for region in regions.chain([&self.region]) {
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             if region.is_empty() || !region.bytes().all(plain) {
                 return Err(format!("Region `{region}` is not a Region name such as `us-east-1`"));
             }

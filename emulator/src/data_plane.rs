@@ -92,7 +92,8 @@ pub(crate) fn read_publish(request: &Request) -> Result<HttpPublish, ApiError> {
         Some("true") => true,
         Some(other) => return Err(bad("retain", other)),
     };
-    let expiry = value("messageExpiry").map(|text| text.parse().map_err(|_| bad("messageExpiry", text)));
+    let expiry =
+        value("messageExpiry").map(|text| text.parse().map_err(|_| bad("messageExpiry", text)));
     let properties = Properties {
         payload_is_utf8: payload_format(request)?,
         content_type: value("contentType").cloned(),
@@ -190,10 +191,15 @@ mod tests {
 
     #[test]
     fn c20_a_publish_that_cannot_be_is_refused() {
-        for uri in
-            ["/topics/", "/topics/a%2B", "/topics/a?qos=2", "/topics/a?retain=yes", "/topics/%ff",
-             "/topics/a?messageExpiry=soon", "/topics/a?responseTopic=%23"]
-        {
+        for uri in [
+            "/topics/",
+            "/topics/a%2B",
+            "/topics/a?qos=2",
+            "/topics/a?retain=yes",
+            "/topics/%ff",
+            "/topics/a?messageExpiry=soon",
+            "/topics/a?responseTopic=%23",
+        ] {
             assert!(read_publish(&request(uri, &[])).is_err(), "{uri}");
         }
     }

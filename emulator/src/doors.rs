@@ -39,7 +39,11 @@ pub(crate) async fn api(cloud: Cloud, stream: TcpStream, peer: SocketAddr) {
         drop(serve_api(&cloud, peer, stream).await);
         return;
     }
-    let terms = Terms { client_certificate: ClientCertificate::NotAsked, alpn: &[b"http/1.1"], tls12_only: false };
+    let terms = Terms {
+        client_certificate: ClientCertificate::NotAsked,
+        alpn: &[b"http/1.1"],
+        tls12_only: false,
+    };
     let accepting = cloud.tls().accept(stream, |_hello| terms);
     if let Ok(Ok(accepted)) = tokio::time::timeout(HANDSHAKE, accepting).await {
         tls::hang_up(serve_api(&cloud, peer, accepted.stream).await).await;
@@ -66,7 +70,11 @@ pub(crate) async fn gateway(cloud: Cloud, stream: TcpStream) {
         let domain = meant.as_ref().map(|(_gateway, domain)| domain);
         let mutual = domain.is_some_and(|domain| domain.requires_client_certificate());
         Terms {
-            client_certificate: if mutual { ClientCertificate::Required } else { ClientCertificate::NotAsked },
+            client_certificate: if mutual {
+                ClientCertificate::Required
+            } else {
+                ClientCertificate::NotAsked
+            },
             alpn: &[b"http/1.1"],
             tls12_only: domain.is_some_and(|domain| domain.tls12_only()),
         }

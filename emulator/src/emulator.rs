@@ -330,8 +330,7 @@ impl Builder {
                 runtime.shutdown_timeout(STOP_LIMIT);
             })
             .map_err(StartError::Runtime)?;
-        let emulator =
-            Emulator { cloud, runtime: handle, stop: Some(stop), thread: Some(thread) };
+        let emulator = Emulator { cloud, runtime: handle, stop: Some(stop), thread: Some(thread) };
         emulator.cloud.seed_from_config()?;
         Ok(emulator)
     }

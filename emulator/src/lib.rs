@@ -32,14 +32,14 @@ pub mod time;
 mod tls;
 pub mod trace;
 
-pub use pki::{
-    AttributeKind, CertificateAuthority, Identity, KeyKind, Leaf, Subject, UnusableAuthority,
-};
+pub use crate::api_gateway::{ApiGateway, DomainNameBuilder};
 pub use crate::config::{Call, Config, Endpoint, FunctionConfig};
 pub use crate::emulator::{Builder, Emulator, SettleError, StartError};
 pub use crate::errors::{ApiError, ErrorCode};
 pub use crate::iot_core::{AutoRegistration, IotCore, allow};
-pub use crate::api_gateway::{ApiGateway, DomainNameBuilder};
 pub use crate::lambda::{Function, InvalidFunction, ProcessFunction};
-pub use crate::s3::{Buckets, S3Error, S3ErrorCode};
 pub use crate::listeners::Addresses;
+pub use crate::s3::{Buckets, S3Error, S3ErrorCode};
+pub use pki::{
+    AttributeKind, CertificateAuthority, Identity, KeyKind, Leaf, Subject, UnusableAuthority,
+};

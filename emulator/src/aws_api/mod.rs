@@ -14,12 +14,12 @@ use base64::Engine as _;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::caller::Caller;
 use self::operations::{Handler, OPERATIONS, Operation, Service};
+use crate::caller::Caller;
 use crate::cloud::{Cloud, Regional};
+use crate::data_plane;
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::{Request, Response, response, set_header};
-use crate::data_plane;
 use crate::iot_core::{HttpCaller, IotCore};
 use crate::lambda::{Functions, Invocation};
 use crate::trace::Entry;
@@ -69,7 +69,8 @@ fn is_unsigned_s3(caller: &Caller, request: &Request) -> bool {
 /// A web page must not drive the emulator: `Host` and `Origin` have to be local.
 fn refuse_foreign_page(cloud: &Cloud, request: &Request) -> Option<Response> {
     let local = |authority: &str| cloud.is_local_host(authority);
-    let origin = request.header("origin").map(|origin| origin.split("://").last().unwrap_or(origin));
+    let origin =
+        request.header("origin").map(|origin| origin.split("://").last().unwrap_or(origin));
     let host = request.header("host").or_else(|| request.uri.authority().map(|a| a.as_str()));
     let foreign = [origin, host].into_iter().flatten().find(|authority| !local(authority))?;
     let message = format!(
@@ -83,10 +84,7 @@ fn refuse_foreign_page(cloud: &Cloud, request: &Request) -> Option<Response> {
 }
 
 /// The row that `request` means, and its members.
-fn operation(
-    caller: &Caller,
-    request: &Request,
-) -> Result<(&'static Operation, Value), ApiError> {
+fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, Value), ApiError> {
     let signing_name = caller.signing_name.as_deref();
     let services = signing_name.map(|name| (name, Service::of_signing_name(name)));
     let among: &[Service] = match services {

@@ -19,7 +19,9 @@ pub(crate) async fn answer(cloud: &Cloud, path: &str, request: &Request) -> Resp
     let post = request.method == Method::POST;
     match path {
         "health" if get => response(200, JSON, json!({ "status": "ready" }).to_string()),
-        "root-ca.pem" if get => response(200, "application/x-pem-file", cloud.root_ca_pem().to_owned()),
+        "root-ca.pem" if get => {
+            response(200, "application/x-pem-file", cloud.root_ca_pem().to_owned())
+        }
         "trace" if get => trace(cloud, request),
         "settled" if get => match cloud.settled().await {
             Ok(()) => response(200, JSON, json!({ "settled": true }).to_string()),
@@ -37,9 +39,7 @@ pub(crate) async fn answer(cloud: &Cloud, path: &str, request: &Request) -> Resp
             response(200, JSON, "{}")
         }
         "health" | "root-ca.pem" | "trace" | "settled" | "environment" | "call" | "advance"
-        | "reset" => {
-            refuse(405, &format!("{} is not for `/_emulator/{path}`", request.method))
-        }
+        | "reset" => refuse(405, &format!("{} is not for `/_emulator/{path}`", request.method)),
         _ => refuse(404, &format!("there is no `/_emulator/{path}`")),
     }
 }

@@ -202,7 +202,12 @@ mod tests {
     #[test]
     fn members_are_gathered_from_wherever_they_travel() {
         let table = [
-            ("PUT /a/{x} ?y:bool", "/a/b%2Fc?y=true", r#"{"z":1}"#, json!({"x":"b/c","y":true,"z":1})),
+            (
+                "PUT /a/{x} ?y:bool",
+                "/a/b%2Fc?y=true",
+                r#"{"z":1}"#,
+                json!({"x":"b/c","y":true,"z":1}),
+            ),
             ("PUT /a ?y=isY:int", "/a?isY=7&y=8", "", json!({"y":7})),
             ("PUT /a ^p=x-amzn-principal", "/a", "", json!({"p":"arn:cert"})),
             ("PUT /a/{n} *doc", "/a/r", r#"{"sql":"S"}"#, json!({"n":"r","doc":{"sql":"S"}})),

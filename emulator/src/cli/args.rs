@@ -212,8 +212,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.toml");
         std::fs::write(&file, "\nmqtt_prot = 1\n").unwrap();
-        let arguments =
-            Arguments::parse_from(["iot-emulator", "--config", file.to_str().unwrap()]);
+        let arguments = Arguments::parse_from(["iot-emulator", "--config", file.to_str().unwrap()]);
         let line = arguments.settings.config(Config::for_binary()).unwrap_err().line;
         assert!(line.contains("x.toml") && line.contains("line 2"), "{line}");
         assert!(line.contains("mqtt_prot"), "{line}");

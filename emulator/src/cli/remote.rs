@@ -85,9 +85,10 @@ impl Remote {
             let stream = tokio::net::TcpStream::connect(authority.as_str())
                 .await
                 .map_err(|error| unreachable(&error))?;
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-                .await
-                .map_err(|error| unreachable(&error))?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream))
+                    .await
+                    .map_err(|error| unreachable(&error))?;
             tokio::spawn(connection);
             let response =
                 sender.send_request(request).await.map_err(|error| unreachable(&error))?;
@@ -167,8 +168,7 @@ fn write(folder: &Path, name: &str, text: &str, secret: bool) -> Result<(), Fail
     let failed =
         |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
     let mut options = std::fs::OpenOptions::new();
-    let mut file =
-        options.write(true).create_new(true).mode(mode).open(&path).map_err(failed)?;
+    let mut file = options.write(true).create_new(true).mode(mode).open(&path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)
 }
 
@@ -231,8 +231,7 @@ fn ca(
     };
     let code = remote.send("GET", "/registrationcode", None)?;
     let code = code["registrationCode"].as_str().unwrap_or_default();
-    let mut body =
-        json!({ "caCertificate": ca.pem(), "verificationCertificate": ca.verification_certificate(code) });
+    let mut body = json!({ "caCertificate": ca.pem(), "verificationCertificate": ca.verification_certificate(code) });
     if let Some(file) = template {
         let text = std::fs::read_to_string(file)
             .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
@@ -241,8 +240,7 @@ fn ca(
             "roleArn": "arn:aws:iam::000000000000:role/JITPRole",
         });
     }
-    let path =
-        format!("/cacertificate?setAsActive=true&allowAutoRegistration={auto_registration}");
+    let path = format!("/cacertificate?setAsActive=true&allowAutoRegistration={auto_registration}");
     let registered = remote.send("POST", &path, Some(body))?;
     print(&format!(
         "{name}/ holds ca.pem and ca.key; registered as {}\n",

@@ -10,7 +10,7 @@ use super::codec::packets::{Connect, MessageProperties, RetainHandling, Subscrip
 use super::codec::{Qos, ReasonCode};
 use super::mqtt::Wants;
 use crate::iot_core::{Accepted, ConnectRequest, Refused, WillRequest};
-use crate::message::{ProtocolVersion, Properties, QoS};
+use crate::message::{Properties, ProtocolVersion, QoS};
 use crate::message_broker::{self, Delivery, DisconnectReason, SubscribeOptions};
 use crate::names::TopicFilter;
 use crate::quotas::{PACKET_BYTES, RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
@@ -145,7 +145,9 @@ pub(super) fn disconnect_for(reason: DisconnectReason, wants: &Wants, out: &mut 
     let code = match reason {
         DisconnectReason::DuplicateClientId => ReasonCode::SessionTakenOver,
         DisconnectReason::MqttKeepAliveTimeout => ReasonCode::KeepAliveTimeout,
-        DisconnectReason::AuthError | DisconnectReason::ForbiddenAccess => ReasonCode::NotAuthorized,
+        DisconnectReason::AuthError | DisconnectReason::ForbiddenAccess => {
+            ReasonCode::NotAuthorized
+        }
         //? assumed: 0x98 for DeleteConnection
         DisconnectReason::ApiInitiatedDisconnect => ReasonCode::AdministrativeAction,
         DisconnectReason::Throttled => ReasonCode::QuotaExceeded,

@@ -188,7 +188,8 @@ impl Conversation {
             Some(Err(refused)) => self.refused(refused, out),
             Some(Ok(())) => {
                 let packet_id = subscribe.packet_id;
-                Answer::SubAck { packet_id, reasons, reason_string: None }.encode(self.wants.version, out);
+                Answer::SubAck { packet_id, reasons, reason_string: None }
+                    .encode(self.wants.version, out);
                 ControlFlow::Continue(())
             }
         }
@@ -205,7 +206,8 @@ impl Conversation {
         };
         let (packet_id, reasons) =
             (unsubscribe.packet_id, existed.into_iter().map(reason).collect());
-        Answer::UnsubAck { packet_id, reasons, reason_string: None }.encode(self.wants.version, out);
+        Answer::UnsubAck { packet_id, reasons, reason_string: None }
+            .encode(self.wants.version, out);
         ControlFlow::Continue(())
     }
 

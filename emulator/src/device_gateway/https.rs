@@ -15,8 +15,7 @@ use crate::quotas::PAYLOAD_BYTES;
 use crate::tls::{self, Accepted};
 
 /// A payload and a little more, so that a payload that is too large is refused in AWS's words.
-const LIMITS: Limits =
-    Limits { body_bytes: 2 * PAYLOAD_BYTES, head: Duration::from_secs(60) };
+const LIMITS: Limits = Limits { body_bytes: 2 * PAYLOAD_BYTES, head: Duration::from_secs(60) };
 
 /// One connection with a client certificate.
 pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: Accepted) {

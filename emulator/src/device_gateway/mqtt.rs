@@ -127,7 +127,8 @@ impl Link {
     async fn run(mut self, accepted: Accepted, peer: Peer, mut out: Vec<u8>) {
         let connection = accepted.connection;
         let patience = Duration::from_millis(u64::from(accepted.keep_alive_seconds) * 1500);
-        let mut conversation = Conversation::new(self.iot_core.clone(), connection, peer, self.wants);
+        let mut conversation =
+            Conversation::new(self.iot_core.clone(), connection, peer, self.wants);
         let mut last_packet = Instant::now();
         let reason = loop {
             if !out.is_empty() {

@@ -53,7 +53,8 @@ impl Authorizer {
     ) {
         self.revision = registry.policy_revision();
         let certificate = principal.certificate_id();
-        let thing = client_id.and_then(|client_id| registry.associated_thing(certificate, client_id));
+        let thing =
+            client_id.and_then(|client_id| registry.associated_thing(certificate, client_id));
         self.policies = registry.policies_in_force(certificate, thing.as_ref());
         let Some(client_id) = client_id else { return };
         match thing.as_ref().and_then(|name| Some((name, registry.thing(name)?))) {
@@ -97,7 +98,8 @@ impl Authorizer {
 //# thing variables need a client ID that is the name of a thing the certificate is attached to
 /// Why no thing belongs to the connection.
 fn no_thing(registry: &Registry, certificate: CertificateId, client_id: &ClientId) -> String {
-    let things: Vec<&str> = registry.things_of_certificate(certificate).map(ThingName::as_str).collect();
+    let things: Vec<&str> =
+        registry.things_of_certificate(certificate).map(ThingName::as_str).collect();
     match things.as_slice() {
         [] => "the certificate is attached to no thing".to_owned(),
         things => format!(

@@ -157,20 +157,22 @@ impl State {
                 .member("sourcePort", peer.address.port());
             let answer = match request.version {
                 crate::message::ProtocolVersion::Mqtt311 => "disconnects, no CONNACK".to_owned(),
-                crate::message::ProtocolVersion::Mqtt5 => format!("CONNACK 0x{:02X}", refused.code()),
+                crate::message::ProtocolVersion::Mqtt5 => {
+                    format!("CONNACK 0x{:02X}", refused.code())
+                }
             };
             (refused, Box::new(entry.answer(answer)))
         };
         check_connect(&request).map_err(|(refused, why)| {
             entry(refused, Entry::failure(scope, "Connect", "CLIENT_ERROR").details(why))
         })?;
-        let mut authorizer =
-            Authorizer::new(&self.registry, &principal, peer, Some(client_id));
+        let mut authorizer = Authorizer::new(&self.registry, &principal, peer, Some(client_id));
         let topic = request.will.as_ref().map(|will| &will.topic);
         authorizer.set_connect_attributes(scope, is_persistent(&request), topic);
         let asked = authorizer.ask::<Connect>(scope, client_id.clone(), now).and_then(|permit| {
             let will = request.will.as_ref();
-            let will = will.map(|will| permits(&mut authorizer, scope, &will.topic, will.retain, now));
+            let will =
+                will.map(|will| permits(&mut authorizer, scope, &will.topic, will.retain, now));
             Ok((permit, will.transpose()?))
         });
         let thing_name = self.registry.exclusive_thing(principal.certificate_id()).cloned();
@@ -345,7 +347,8 @@ fn check_connect(request: &ConnectRequest) -> Result<(), (Refused, String)> {
     }
     //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
     //# a client whose Maximum Packet Size is below 512 may not connect
-    if let Some(size) = request.maximum_packet_size.filter(|size| *size < MAXIMUM_PACKET_SIZE_FLOOR) {
+    if let Some(size) = request.maximum_packet_size.filter(|size| *size < MAXIMUM_PACKET_SIZE_FLOOR)
+    {
         let why = format!("a Maximum Packet Size of {size}, {MAXIMUM_PACKET_SIZE_FLOOR} at least");
         return Err((Refused::UnspecifiedError, why));
     }
@@ -356,7 +359,10 @@ fn check_connect(request: &ConnectRequest) -> Result<(), (Refused, String)> {
 //# a will with QoS 2 refuses the connect
 fn check_will(will: &WillRequest) -> Result<(), (Refused, String)> {
     if will.qos.is_none() {
-        return Err((Refused::QosNotSupported, "a will with QoS 2, which is not served".to_owned()));
+        return Err((
+            Refused::QosNotSupported,
+            "a will with QoS 2, which is not served".to_owned(),
+        ));
     }
     topics::publish(&will.topic, will.retain)
         .map_err(|refusal| (Refused::TopicNameInvalid, format!("the will: {}", refusal.0)))?;
@@ -383,7 +389,13 @@ impl Held<'_> {
         let react = |refused| refusals::publish(facts.version, qos, refused);
         let Some(quality) = qos else {
             let why = "QoS 2 is not served".to_owned();
-            return Err(self.refuse(&facts, "Publish-In", &topic, why, react(Refused::QosNotSupported)));
+            return Err(self.refuse(
+                &facts,
+                "Publish-In",
+                &topic,
+                why,
+                react(Refused::QosNotSupported),
+            ));
         };
         if let Err((refused, why)) = check_sizes(&payload, &properties) {
             return Err(self.refuse(&facts, "Publish-In", &topic, why, react(refused)));
@@ -431,7 +443,13 @@ impl Held<'_> {
         let react = |refused| refusals::subscribe(facts.version, refused);
         if qos.is_none() {
             let why = "QoS 2 is not served".to_owned();
-            return Err(self.refuse(&facts, "Subscribe", &filter, why, react(Refused::QosNotSupported)));
+            return Err(self.refuse(
+                &facts,
+                "Subscribe",
+                &filter,
+                why,
+                react(Refused::QosNotSupported),
+            ));
         }
         if let Err(refusal) = topics::subscribe(&filter) {
             let reaction = react(Refused::TopicFilterInvalid);

@@ -172,7 +172,8 @@ impl IotCore {
             self.trace().record(entry);
         }
         for effect in after.effects {
-            if let Err(Effect::Invoke { function_arn, .. }) = self.shared.around.outbox.send(effect) {
+            if let Err(Effect::Invoke { function_arn, .. }) = self.shared.around.outbox.send(effect)
+            {
                 let entry = Entry::failure(self.scope(), "RuleMessageThrottled", "THROTTLED");
                 let why = "too many invocations wait already";
                 self.trace().record(entry.member("functionArn", function_arn).details(why));
@@ -286,7 +287,8 @@ impl CaOwners {
     /// Makes `scope` the owner, unless another account is; `false` then.
     pub(crate) fn claim(&self, scope: &Scope, ca: CertificateId) -> bool {
         let mut owners = self.lock();
-        let owner = owners.entry((scope.region.clone(), ca)).or_insert_with(|| scope.account.clone());
+        let owner =
+            owners.entry((scope.region.clone(), ca)).or_insert_with(|| scope.account.clone());
         *owner == scope.account
     }
 

@@ -27,7 +27,8 @@ impl IotCore {
         self.registry(|registry, now| {
             let registered = registry.register_ca_certificate(input, now)?;
             let id = registered.certificate_id;
-            let owner = !registry.owns_ca_by_default(id) || self.ca_owners().claim(self.scope(), id);
+            let owner =
+                !registry.owns_ca_by_default(id) || self.ca_owners().claim(self.scope(), id);
             if owner {
                 return Ok(registered);
             }

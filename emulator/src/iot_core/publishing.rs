@@ -19,7 +19,9 @@ use crate::message_broker::{Notice, Publication, Receiver};
 use crate::names::{ClientId, Scope, TopicName};
 use crate::outbox::{Effect, RuleInvocation};
 use crate::policy::{Permit, Publish, Refusal, RetainPublish};
-use crate::quotas::{CONTENT_TYPE_BYTES, CORRELATION_DATA_BYTES, PAYLOAD_BYTES, USER_PROPERTIES_BYTES};
+use crate::quotas::{
+    CONTENT_TYPE_BYTES, CORRELATION_DATA_BYTES, PAYLOAD_BYTES, USER_PROPERTIES_BYTES,
+};
 use crate::rules_engine::{self, ActionExecution, Execution, Invocation, RuleMessage};
 use crate::time::Timestamp;
 use crate::trace::Entry;
@@ -246,7 +248,10 @@ pub(super) fn boxed(properties: Properties) -> Option<Box<Properties>> {
 //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
 //# payload, content type, correlation data and user properties have limits
 /// Says what of a message is too large.
-pub(super) fn check_sizes(payload: &[u8], properties: &Properties) -> Result<(), (Refused, String)> {
+pub(super) fn check_sizes(
+    payload: &[u8],
+    properties: &Properties,
+) -> Result<(), (Refused, String)> {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let pairs = properties.user_properties.iter();
     let pairs: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();

@@ -59,8 +59,10 @@ impl fmt::Display for Reaction {
 //# MQTT 3.1.1 is disconnected; MQTT 5 gets PUBACK 0x87 with QoS 1 and DISCONNECT 0x87 with QoS 0
 /// The reaction to a publish; `qos` is `None` for QoS 2.
 pub(super) fn publish(version: ProtocolVersion, qos: Option<QoS>, refused: Refused) -> Reaction {
-    let in_the_puback =
-        matches!(refused, Refused::NotAuthorized | Refused::TopicNameInvalid | Refused::QuotaExceeded);
+    let in_the_puback = matches!(
+        refused,
+        Refused::NotAuthorized | Refused::TopicNameInvalid | Refused::QuotaExceeded
+    );
     match (version, qos) {
         (ProtocolVersion::Mqtt5, Some(QoS::AtLeastOnce)) if in_the_puback => {
             Reaction::Acknowledge(refused)

@@ -122,8 +122,7 @@ impl IotCore {
             Err(error) => panic!("the function was refused: {error}"),
         };
         let action = json!({ "lambda": { "functionArn": function_arn } });
-        let payload =
-            json!({ "sql": sql, "awsIotSqlVersion": "2016-03-23", "actions": [action] });
+        let payload = json!({ "sql": sql, "awsIotSqlVersion": "2016-03-23", "actions": [action] });
         let input = json!({ "ruleName": name, "topicRulePayload": payload });
         self.must("CreateTopicRule", input);
     }

@@ -82,9 +82,12 @@ pub(super) fn publish(topic: &TopicName, retain: bool) -> Result<Destination, To
     if !text.starts_with('$') {
         return Ok(Destination::Everybody);
     }
-    let may = RESERVED.iter().any(|(filter, may)| *may == May::Publish && topic_matches(filter, text));
+    let may =
+        RESERVED.iter().any(|(filter, may)| *may == May::Publish && topic_matches(filter, text));
     if !may {
-        return Err(TopicRefusal(format!("clients may not publish to the reserved topic `{text}`")));
+        return Err(TopicRefusal(format!(
+            "clients may not publish to the reserved topic `{text}`"
+        )));
     }
     refuse_retained(retain, text)?;
     let unanswered = UNANSWERED.iter().any(|filter| topic_matches(filter, text));
@@ -122,7 +125,9 @@ fn check_size(topic: &str) -> Result<(), TopicRefusal> {
 //# nothing on a reserved topic can be retained
 fn refuse_retained(retain: bool, topic: &str) -> Result<(), TopicRefusal> {
     if retain {
-        return Err(TopicRefusal(format!("nothing can be retained on the reserved topic `{topic}`")));
+        return Err(TopicRefusal(format!(
+            "nothing can be retained on the reserved topic `{topic}`"
+        )));
     }
     Ok(())
 }

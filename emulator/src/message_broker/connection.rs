@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::disconnect::Ended;
 use super::message::Will;
-use crate::message::ProtocolVersion;
 use super::session::Slot;
+use crate::message::ProtocolVersion;
 use crate::names::{ClientId, ThingName};
 use crate::quotas;
 use crate::time::Timestamp;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::deadlines::Deadline;
 use super::message::{Message, Publication};
-use crate::message::QoS;
 use super::queue::{Lane, Queued};
 use super::session::Slot;
 use super::shared::{GroupId, Kept};
 use super::subscriptions::{Overlap, Subscriber, Target, merge};
 use super::{Dropped, MessageBroker, Notice, Receiver};
+use crate::message::QoS;
 use crate::names::{ClientId, TopicFilter};
 use crate::policy::{Permit, Publish};
 use crate::time::Timestamp;

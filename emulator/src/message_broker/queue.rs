@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::{Delivery, Message};
-use crate::message::{ProtocolVersion, QoS};
 use super::shared::GroupId;
+use crate::message::{ProtocolVersion, QoS};
 use crate::quotas;
 use crate::time::Timestamp;
 

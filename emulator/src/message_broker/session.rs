@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::connection::{ConnectionFacts, ConnectionId};
 use super::message::Will;
-use crate::message::ProtocolVersion;
 use super::queue::Queue;
 use super::subscriptions::SubscribeOptions;
+use crate::message::ProtocolVersion;
 use crate::names::{ClientId, TopicFilter};
 use crate::time::Timestamp;
 

@@ -9,8 +9,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::message::Message;
-use crate::message::QoS;
 use super::session::Slot;
+use crate::message::QoS;
 use crate::names::TopicFilter;
 use crate::quotas;
 use crate::time::Timestamp;

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use super::MessageBroker;
 use super::connection::ConnectionId;
-use crate::message::QoS;
 use super::publish::Waits;
 use super::queue::Queued;
 use super::session::Slot;
 use super::shared::{CannotJoin, Member};
 use super::subscriptions::{RetainHandling, SubscribeOptions, Subscriber, Target};
+use crate::message::QoS;
 use crate::names::TopicFilter;
 use crate::policy::{Permit, Subscribe};
 use crate::quotas;

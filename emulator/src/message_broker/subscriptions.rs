@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 
-use crate::message::QoS;
 use super::session::Slot;
 use super::shared::GroupId;
+use crate::message::QoS;
 use crate::names::TopicFilter;
 
 /// When MQTT 5 wants retained messages upon a subscribe.

@@ -172,6 +172,11 @@ impl RulesEngine {
         Self { scope, rules: BTreeMap::new() }
     }
 
+    /// Whether there is no rule at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     fn arn(&self, rule: &str) -> Arn {
         self.scope.iot_arn("rule", rule)
     }

@@ -318,9 +318,7 @@ pub(crate) fn write(frame: &Frame, delivery: Delivery, out: &mut Vec<u8>) {
     if let Some(at) = frame.packet_id_at {
         out[start + at..start + at + 2].copy_from_slice(&delivery.packet_id.to_be_bytes());
     }
-    if let (Some(at), Some(seconds)) =
-        (frame.expiry_at, delivery.message_expiry_interval_seconds)
-    {
+    if let (Some(at), Some(seconds)) = (frame.expiry_at, delivery.message_expiry_interval_seconds) {
         out[start + at..start + at + 4].copy_from_slice(&seconds.to_be_bytes());
     }
 }

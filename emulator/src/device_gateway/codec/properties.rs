@@ -255,7 +255,9 @@ impl MessageProperties {
                 self.message_expiry_interval_seconds = Some(seconds);
             }
             Property::ContentType(text) => self.passing.content_type = Some(text.to_owned()),
-            Property::ResponseTopic(topic) => self.passing.response_topic = Some(TopicName::new(topic)),
+            Property::ResponseTopic(topic) => {
+                self.passing.response_topic = Some(TopicName::new(topic))
+            }
             Property::CorrelationData(data) => {
                 self.passing.correlation_data = Some(Bytes::copy_from_slice(data));
             }
