@@ -1,1 +1,4 @@
-//! x
+//! Real clients against the emulator, over sockets only.
+
+pub mod binary;
+pub mod programs;

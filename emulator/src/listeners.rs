@@ -66,6 +66,21 @@ pub struct Addresses {
     pub gateway: SocketAddr,
     /// The AWS APIs, HTTP and HTTPS.
     pub api: SocketAddr,
+    /// The further accounts and Regions with an address or a port of their own, as configured.
+    pub endpoints: Vec<EndpointAddresses>,
+}
+
+/// Where another account or Region listens for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EndpointAddresses {
+    /// The account, 12 digits.
+    pub account: String,
+    /// The Region.
+    pub region: String,
+    /// MQTT, if it has an address or a port of its own.
+    pub mqtt: Option<SocketAddr>,
+    /// The HTTPS data plane, likewise.
+    pub https: Option<SocketAddr>,
 }
 
 impl Addresses {
@@ -106,12 +121,13 @@ pub(crate) fn bind(config: &Config) -> Result<Bound, StartError> {
         listeners.push((door, scope, listener));
         Ok::<_, StartError>(address)
     };
-    let addresses = Addresses {
+    let mut addresses = Addresses {
         mqtt: open(Door::Mqtt, config.bind, config.mqtt_port, None)?,
         https: open(Door::Https, config.bind, config.https_port, None)?,
         tls: open(Door::Tls, config.bind, config.tls_port, None)?,
         gateway: open(Door::Gateway, config.bind, config.gateway_port, None)?,
         api: open(Door::Api, config.bind, config.api_port, None)?,
+        endpoints: Vec::new(),
     };
     for endpoint in &config.endpoint {
         let scope = Scope::new(endpoint.account.as_str(), endpoint.region.as_str());
@@ -121,14 +137,16 @@ pub(crate) fn bind(config: &Config) -> Result<Bound, StartError> {
         let usual = own_host.is_some();
         let mqtt = endpoint.mqtt_port.or(usual.then_some(config.mqtt_port));
         let https = endpoint.https_port.or(usual.then_some(config.https_port));
-        for (door, port) in [(Door::Mqtt, mqtt), (Door::Https, https)] {
-            if let Some(port) = port {
-                open(door, host, port, Some(scope.clone()))?;
-            }
-        }
-        if usual {
-            open(Door::Tls, host, config.tls_port, Some(scope))?;
-        }
+        let mut own = |door, port: Option<u16>| {
+            port.map(|port| open(door, host, port, Some(scope.clone()))).transpose()
+        };
+        addresses.endpoints.push(EndpointAddresses {
+            account: endpoint.account.clone(),
+            region: endpoint.region.clone(),
+            mqtt: own(Door::Mqtt, mqtt)?,
+            https: own(Door::Https, https)?,
+        });
+        own(Door::Tls, usual.then_some(config.tls_port))?;
     }
     Ok(Bound { addresses, listeners })
 }
@@ -188,6 +206,7 @@ async fn connection(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Endpoint;
 
     #[test]
     fn a_taken_port_is_named_with_its_flag() {
@@ -196,5 +215,21 @@ mod tests {
         let refused = bind(&Config { https_port, ..Config::default() }).unwrap_err().to_string();
         assert!(refused.contains(&https_port.to_string()), "{refused}");
         assert!(refused.contains("--https-port"), "{refused}");
+    }
+
+    #[test]
+    fn a_further_endpoint_that_took_a_free_port_says_which() {
+        let endpoint = Endpoint {
+            account: "000000000000".to_owned(),
+            region: "ap-northeast-1".to_owned(),
+            host: None,
+            mqtt_port: Some(0),
+            https_port: None,
+        };
+        let config = Config { endpoint: vec![endpoint], ..Config::default() };
+        let addresses = bind(&config).unwrap().addresses();
+        let own = &addresses.endpoints[0];
+        assert_eq!((own.region.as_str(), own.https), ("ap-northeast-1", None));
+        assert!(own.mqtt.is_some_and(|own| own.port() != 0 && own != addresses.mqtt), "{own:?}");
     }
 }

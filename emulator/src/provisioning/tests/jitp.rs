@@ -54,10 +54,7 @@ fn policy(properties: Value) -> Value {
 }
 
 fn subject(name: &str) -> Subject {
-    Subject::new()
-        .with(AttributeKind::Country, "DE")
-        .with(AttributeKind::SerialNumber, "4711")
-        .with(AttributeKind::CommonName, name)
+    Subject::new().with(AttributeKind::Country, "DE").with(AttributeKind::CommonName, name)
 }
 
 /// Connects a device and runs what that asks for.
