@@ -149,51 +149,28 @@ impl Answer {
                 return puback(version, *packet_id, *reason, reason_string.as_deref(), out);
             }
             Self::SubAck { packet_id, reasons, reason_string } => {
-                let packet_id = packet_id.to_be_bytes();
-                if version == ProtocolVersion::V311 {
-                    let codes: Vec<u8> =
-                        reasons.iter().map(|code| code.suback_return_code()).collect();
-                    packet(PacketType::SubAck, &[&packet_id, &codes], out);
-                } else {
-                    let codes: Vec<u8> = reasons.iter().map(|code| code.value()).collect();
-                    let properties = reason_string_property(reason_string.as_deref());
-                    packet_with_properties(
-                        PacketType::SubAck,
-                        &packet_id,
-                        &properties,
-                        &codes,
-                        out,
-                    );
-                }
+                let codes = reasons.iter().map(|code| match version {
+                    ProtocolVersion::V311 => code.suback_return_code(),
+                    ProtocolVersion::V5 => code.value(),
+                });
+                let (kind, words) = (PacketType::SubAck, reason_string.as_deref());
+                acknowledge(version, kind, *packet_id, &codes.collect::<Vec<_>>(), words, out);
             }
             Self::UnsubAck { packet_id, reasons, reason_string } => {
-                let packet_id = packet_id.to_be_bytes();
-                if version == ProtocolVersion::V311 {
-                    packet(PacketType::UnsubAck, &[&packet_id], out);
-                } else {
-                    let codes: Vec<u8> = reasons.iter().map(|code| code.value()).collect();
-                    let properties = reason_string_property(reason_string.as_deref());
-                    packet_with_properties(
-                        PacketType::UnsubAck,
-                        &packet_id,
-                        &properties,
-                        &codes,
-                        out,
-                    );
-                }
+                let said = if version == ProtocolVersion::V5 { reasons.len() } else { 0 };
+                let codes: Vec<u8> = reasons[..said].iter().map(|code| code.value()).collect();
+                let (kind, words) = (PacketType::UnsubAck, reason_string.as_deref());
+                acknowledge(version, kind, *packet_id, &codes, words, out);
             }
             Self::PingResp => packet(PacketType::PingResp, &[], out),
             Self::Disconnect { reason, reason_string } => {
                 if version == ProtocolVersion::V311 {
                     return false;
                 }
+                // rumqttc, for one, cannot do without the property length that MQTT lets us omit.
                 let properties = reason_string_property(reason_string.as_deref());
                 let reason = [reason.value()];
-                if properties.is_empty() {
-                    packet(PacketType::Disconnect, &[&reason], out);
-                } else {
-                    packet_with_properties(PacketType::Disconnect, &reason, &properties, &[], out);
-                }
+                packet_with_properties(PacketType::Disconnect, &reason, &properties, &[], out);
             }
         }
         true
@@ -214,7 +191,6 @@ fn puback(
         (ProtocolVersion::V311, ..) | (_, ReasonCode::Success, None) => {
             out.extend_from_slice(&[PacketType::PubAck.first_byte(0), 2, high, low]);
         }
-        (_, reason, None) => packet(PacketType::PubAck, &[&[high, low, reason.value()]], out),
         (_, reason, reason_string) => {
             let properties = reason_string_property(reason_string);
             let head = [high, low, reason.value()];
@@ -222,6 +198,23 @@ fn puback(
         }
     }
     true
+}
+
+/// SUBACK or UNSUBACK.
+fn acknowledge(
+    version: ProtocolVersion,
+    packet_type: PacketType,
+    packet_id: u16,
+    codes: &[u8],
+    reason_string: Option<&str>,
+    out: &mut Vec<u8>,
+) {
+    let head = packet_id.to_be_bytes();
+    if version == ProtocolVersion::V311 {
+        return packet(packet_type, &[&head, codes], out);
+    }
+    let properties = reason_string_property(reason_string);
+    packet_with_properties(packet_type, &head, &properties, codes, out);
 }
 
 fn reason_string_property(reason: Option<&str>) -> Vec<u8> {
@@ -239,8 +232,8 @@ fn put_flag(out: &mut Vec<u8>, identifier: u8, flag: Option<bool>) {
 }
 
 /// A packet of `parts`.
-fn packet(packet: PacketType, parts: &[&[u8]], out: &mut Vec<u8>) {
-    out.push(packet.first_byte(0));
+fn packet(packet_type: PacketType, parts: &[&[u8]], out: &mut Vec<u8>) {
+    out.push(packet_type.first_byte(0));
     variable(out, parts.iter().map(|part| part.len()).sum());
     for part in parts {
         out.extend_from_slice(part);
@@ -323,19 +316,9 @@ impl PublishFrame {
         self.bytes.len()
     }
 
-    /// The frame with packet identifier 0 and without flags.
+    /// The packet with identifier 0 and no flags: for QoS 0, what most subscribers are sent.
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes
-    }
-
-    /// Where the packet identifier goes, two bytes; nowhere with QoS 0.
-    pub(crate) fn packet_id_offset(&self) -> Option<usize> {
-        self.packet_id_at
-    }
-
-    /// Where the message expiry interval goes, four bytes, if the message has one.
-    pub(crate) fn message_expiry_offset(&self) -> Option<usize> {
-        self.message_expiry_at
     }
 
     /// Appends the packet for one subscriber to `out`.
