@@ -4,6 +4,7 @@
 pub(crate) mod device_gateway;
 pub mod errors;
 pub(crate) mod http;
+mod message;
 pub mod names;
 pub mod quotas;
 pub mod time;

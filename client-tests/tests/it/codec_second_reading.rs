@@ -7,8 +7,8 @@
 //!
 //! The library has no public codec. Its source is compiled into this test instead, as a module:
 //! no feature and no hidden door in the library for the sake of one test. The codec names nothing
-//! of the library but `crate::names`, which `main.rs` brings in, and nothing that would let this
-//! test see more than bytes and packets.
+//! of the library but `crate::names` and `crate::message`, which `main.rs` brings in, so this test
+//! sees nothing but bytes and packets.
 
 use std::fmt::Debug;
 use std::panic::catch_unwind;
@@ -26,8 +26,10 @@ use codec::packets::{
 use codec::tests::{
     MAXIMUM_PACKET, Row, arbitrary, client, decoder, notation, rows, write_publish,
 };
-use codec::{ProtocolVersion, Qos, ReasonCode};
+use codec::{Qos, ReasonCode};
 use iot_emulator::names::{ClientId, TopicFilter, TopicName};
+
+use crate::message::{Properties, ProtocolVersion};
 
 #[expect(dead_code, reason = "the emulator uses more of it than this test")]
 #[path = "../../../emulator/src/device_gateway/codec/mod.rs"]
@@ -88,8 +90,8 @@ fn second(version: ProtocolVersion, bytes: &[u8]) -> Result<theirs::Packet, Stri
     let read = || {
         let mut stream = BytesMut::from(bytes);
         match version {
-            ProtocolVersion::V311 => V4.read_mut(&mut stream, MAXIMUM_PACKET),
-            ProtocolVersion::V5 => V5.read_mut(&mut stream, MAXIMUM_PACKET),
+            ProtocolVersion::Mqtt311 => V4.read_mut(&mut stream, MAXIMUM_PACKET),
+            ProtocolVersion::Mqtt5 => V5.read_mut(&mut stream, MAXIMUM_PACKET),
         }
     };
     match catch_unwind(read) {
@@ -104,8 +106,8 @@ fn second(version: ProtocolVersion, bytes: &[u8]) -> Result<theirs::Packet, Stri
 fn version_of(row: &Row) -> ProtocolVersion {
     match (row.version, row.bytes.get(8)) {
         (Some(version), _) => version,
-        (None, Some(5)) => ProtocolVersion::V5,
-        (None, _) => ProtocolVersion::V311,
+        (None, Some(5)) => ProtocolVersion::Mqtt5,
+        (None, _) => ProtocolVersion::Mqtt311,
     }
 }
 
@@ -358,12 +360,14 @@ fn translate_will(
 ) -> Result<Will, String> {
     let delay_interval_seconds = properties.as_ref().and_then(|list| list.delay_interval);
     let properties = properties.map_or_else(Default::default, |list| MessageProperties {
-        payload_format_indicator: list.payload_format_indicator.map(|format| format == 1),
         message_expiry_interval_seconds: list.message_expiry_interval,
-        content_type: list.content_type,
-        response_topic: list.response_topic.map(TopicName::from),
-        correlation_data: list.correlation_data,
-        user_properties: list.user_properties,
+        passing: Properties {
+            payload_is_utf8: list.payload_format_indicator.map(|format| format == 1),
+            content_type: list.content_type,
+            response_topic: list.response_topic.map(TopicName::from),
+            correlation_data: list.correlation_data,
+            user_properties: list.user_properties,
+        },
     });
     Ok(Will {
         topic: TopicName::new(utf8(&will.topic)?),
@@ -383,12 +387,14 @@ fn translate_publish(
     let [first, high, low, ..] = publish.serialize()[..] else { return Err("too short".into()) };
     let topic_alias = properties.as_ref().and_then(|list| list.topic_alias);
     let properties = properties.map_or_else(Default::default, |list| MessageProperties {
-        payload_format_indicator: list.payload_format_indicator.map(|format| format == 1),
         message_expiry_interval_seconds: list.message_expiry_interval,
-        content_type: list.content_type,
-        response_topic: list.response_topic.map(TopicName::from),
-        correlation_data: list.correlation_data,
-        user_properties: list.user_properties,
+        passing: Properties {
+            payload_is_utf8: list.payload_format_indicator.map(|format| format == 1),
+            content_type: list.content_type,
+            response_topic: list.response_topic.map(TopicName::from),
+            correlation_data: list.correlation_data,
+            user_properties: list.user_properties,
+        },
     });
     let topic = utf8(&publish.topic)?;
     Ok(Packet::Publish(Publish {
@@ -421,7 +427,7 @@ fn subscription(filter: theirs::Filter) -> Subscription {
 fn second_answer(version: ProtocolVersion, bytes: &[u8]) -> Result<Answer, String> {
     use theirs::Packet as P;
     let kind = bytes[0] >> 4;
-    if version == ProtocolVersion::V5 && matches!(kind, 2 | 11) {
+    if version == ProtocolVersion::Mqtt5 && matches!(kind, 2 | 11) {
         let packet = client_v5::Packet::read(&mut BytesMut::from(bytes), None);
         return match packet.map_err(|error| error.to_string())? {
             client_v5::Packet::ConnAck(packet) => Ok(connack(packet)),

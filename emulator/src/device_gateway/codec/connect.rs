@@ -9,7 +9,8 @@ use bytes::Bytes;
 use super::packets::{Connect, ConnectProperties, MessageProperties, Will};
 use super::properties::{self, Place, Property};
 use super::reader::{Reader, quote, topic_name};
-use super::{CodecError, ProtocolVersion, Qos, ReasonCode};
+use super::{CodecError, Qos, ReasonCode};
+use crate::message::ProtocolVersion;
 use crate::names::ClientId;
 
 /// The protocol name and level that CONNECT begins with.
@@ -19,8 +20,8 @@ pub(super) fn protocol_version(body: &mut Reader<'_>) -> Result<ProtocolVersion,
     let name = body.binary()?;
     let level = body.u8()?;
     let why = match (name, level) {
-        (b"MQTT", 4) => return Ok(ProtocolVersion::V311),
-        (b"MQTT", 5) => return Ok(ProtocolVersion::V5),
+        (b"MQTT", 4) => return Ok(ProtocolVersion::Mqtt311),
+        (b"MQTT", 5) => return Ok(ProtocolVersion::Mqtt5),
         (b"MQIsdp", _) => "MQTT 3.1 is not served, only 3.1.1 and 5".to_owned(),
         (b"MQTT", level) => format!("protocol level {level} is neither 4 (MQTT 3.1.1) nor 5"),
         (name, _) => format!("the protocol is called {}", quote(&String::from_utf8_lossy(name))),
@@ -47,14 +48,14 @@ pub(super) fn connect(
     check_connect_flags(version, flags)?;
     let keep_alive_seconds = body.u16()?;
     let properties = match version {
-        ProtocolVersion::V311 => ConnectProperties::default(),
-        ProtocolVersion::V5 => connect_properties(body)?,
+        ProtocolVersion::Mqtt311 => ConnectProperties::default(),
+        ProtocolVersion::Mqtt5 => connect_properties(body)?,
     };
     let client_id = ClientId::new(body.text()?);
     let clean_start = flags & connect_flags::CLEAN_START != 0;
     //= https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html
     //# MQTT-3.1.3-8: a session that is to last needs a client identifier
-    if version == ProtocolVersion::V311 && client_id.as_str().is_empty() && !clean_start {
+    if version == ProtocolVersion::Mqtt311 && client_id.as_str().is_empty() && !clean_start {
         let why = "an empty client identifier without clean session";
         return Err(CodecError::new(ReasonCode::ClientIdentifierNotValid, why));
     }
@@ -98,7 +99,7 @@ fn check_connect_flags(version: ProtocolVersion, flags: u8) -> Result<(), CodecE
         return Err(CodecError::malformed("will QoS 3"));
     }
     let nameless = has(connect_flags::PASSWORD) && !has(connect_flags::USERNAME);
-    if version == ProtocolVersion::V311 && nameless {
+    if version == ProtocolVersion::Mqtt311 && nameless {
         return Err(CodecError::malformed("a password without a user name"));
     }
     Ok(())
@@ -137,7 +138,7 @@ fn connect_properties(body: &mut Reader<'_>) -> Result<ConnectProperties, CodecE
 fn will(version: ProtocolVersion, flags: u8, body: &mut Reader<'_>) -> Result<Will, CodecError> {
     let mut properties = MessageProperties::default();
     let mut delay_interval_seconds = None;
-    if version == ProtocolVersion::V5 {
+    if version == ProtocolVersion::Mqtt5 {
         properties::read(body, Place::WILL, |property| {
             if let Some(Property::WillDelayInterval(seconds)) = properties.take(property) {
                 delay_interval_seconds = Some(seconds);

@@ -14,7 +14,8 @@ use super::packets::{
 };
 use super::properties::{self, Place, Property};
 use super::reader::{Reader, text, topic_filter, topic_name, variable};
-use super::{CodecError, PacketType, ProtocolVersion, Qos, ReasonCode};
+use super::{CodecError, PacketType, Qos, ReasonCode};
+use crate::message::ProtocolVersion;
 use crate::names::TopicName;
 
 /// Reads the packets of one connection.
@@ -109,7 +110,7 @@ impl Decoder {
             (P::ConnAck | P::SubAck | P::UnsubAck | P::PingResp, _) => {
                 Err(CodecError::protocol("only a server sends it"))
             }
-            (P::Auth, Some(ProtocolVersion::V311)) => {
+            (P::Auth, Some(ProtocolVersion::Mqtt311)) => {
                 Err(CodecError::malformed("packet type 15 is reserved in MQTT 3.1.1"))
             }
             _ => Ok(()),
@@ -132,7 +133,7 @@ impl Decoder {
         let packet_id = if qos == Qos::AtMostOnce { 0 } else { body.packet_id()? };
         let mut properties = MessageProperties::default();
         let mut topic_alias = None;
-        if version == ProtocolVersion::V5 {
+        if version == ProtocolVersion::Mqtt5 {
             properties::read(&mut body, Place::PUBLISH, |property| {
                 if let Some(Property::TopicAlias(alias)) = properties.take(property) {
                     topic_alias = Some(alias);
@@ -238,7 +239,7 @@ fn acknowledgement(
     body: &mut Reader<'_>,
 ) -> Result<Acknowledgement, CodecError> {
     let packet_id = body.packet_id()?;
-    if version == ProtocolVersion::V311 || body.is_empty() {
+    if version == ProtocolVersion::Mqtt311 || body.is_empty() {
         return Ok(Acknowledgement { packet_id, reason: ReasonCode::Success });
     }
     let reason = reason_code(packet, body)?;
@@ -284,13 +285,13 @@ fn subscription(
 ) -> Result<Subscription, CodecError> {
     let filter = topic_filter(body.text()?)?;
     let options = body.u8()?;
-    let reserved = if version == ProtocolVersion::V5 { 0xC0 } else { 0xFC };
+    let reserved = if version == ProtocolVersion::Mqtt5 { 0xC0 } else { 0xFC };
     if options & reserved != 0 {
         return Err(CodecError::malformed("a reserved bit of the subscription options is set"));
     }
     let qos = Qos::from_bits(options & 3).ok_or_else(|| match version {
-        ProtocolVersion::V5 => CodecError::protocol("maximum QoS 3"),
-        ProtocolVersion::V311 => CodecError::malformed("requested QoS 3"),
+        ProtocolVersion::Mqtt5 => CodecError::protocol("maximum QoS 3"),
+        ProtocolVersion::Mqtt311 => CodecError::malformed("requested QoS 3"),
     })?;
     let no_local = options & 0x04 != 0;
     if no_local && filter.shared().is_some() {
@@ -326,7 +327,7 @@ fn user_properties(
     body: &mut Reader<'_>,
 ) -> Result<Vec<(String, String)>, CodecError> {
     let mut list = Vec::new();
-    if version == ProtocolVersion::V5 {
+    if version == ProtocolVersion::Mqtt5 {
         properties::read(body, place, |property| {
             if let Property::User(name, value) = property {
                 list.push((name.to_owned(), value.to_owned()));
@@ -343,7 +344,7 @@ fn disconnect(version: ProtocolVersion, body: &mut Reader<'_>) -> Result<Disconn
         reason_string: None,
         user_properties: Vec::new(),
     };
-    if version == ProtocolVersion::V311 || body.is_empty() {
+    if version == ProtocolVersion::Mqtt311 || body.is_empty() {
         return Ok(disconnect);
     }
     disconnect.reason = reason_code(PacketType::Disconnect, body)?;

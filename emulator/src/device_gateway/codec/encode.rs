@@ -5,11 +5,9 @@
 //! one version and QoS; what differs between them is patched in.
 //! Truth: MQTT 5 and MQTT 3.1.1, chapter 3.
 
-use bytes::Bytes;
-
-use super::packets::MessageProperties;
-use super::properties::{cut, id, put_text, put_u8, put_u16, put_u32, text, variable};
-use super::{PacketType, ProtocolVersion, Qos, ReasonCode};
+use super::properties::{cut, id, put_message, put_text, put_u8, put_u16, put_u32, text, variable};
+use super::{PacketType, Qos, ReasonCode};
+use crate::message::{Frame, Properties, ProtocolVersion};
 use crate::names::{ClientId, TopicName};
 
 /// One packet of the server, a PUBLISH excepted.
@@ -126,12 +124,12 @@ impl ConnAck {
         //# MQTT-3.2.2-6: a refusal says that there is no session
         let session_present = self.session_present && self.reason == ReasonCode::Success;
         match version {
-            ProtocolVersion::V311 => {
+            ProtocolVersion::Mqtt311 => {
                 let Some(return_code) = self.reason.return_code() else { return false };
                 let head = [u8::from(session_present), return_code];
                 packet(PacketType::ConnAck, &[&head], out);
             }
-            ProtocolVersion::V5 => {
+            ProtocolVersion::Mqtt5 => {
                 let head = [u8::from(session_present), self.reason.value()];
                 packet_with_properties(PacketType::ConnAck, &head, &self.properties(), &[], out);
             }
@@ -150,21 +148,21 @@ impl Answer {
             }
             Self::SubAck { packet_id, reasons, reason_string } => {
                 let codes = reasons.iter().map(|code| match version {
-                    ProtocolVersion::V311 => code.suback_return_code(),
-                    ProtocolVersion::V5 => code.value(),
+                    ProtocolVersion::Mqtt311 => code.suback_return_code(),
+                    ProtocolVersion::Mqtt5 => code.value(),
                 });
                 let (kind, words) = (PacketType::SubAck, reason_string.as_deref());
                 acknowledge(version, kind, *packet_id, &codes.collect::<Vec<_>>(), words, out);
             }
             Self::UnsubAck { packet_id, reasons, reason_string } => {
-                let said = if version == ProtocolVersion::V5 { reasons.len() } else { 0 };
+                let said = if version == ProtocolVersion::Mqtt5 { reasons.len() } else { 0 };
                 let codes: Vec<u8> = reasons[..said].iter().map(|code| code.value()).collect();
                 let (kind, words) = (PacketType::UnsubAck, reason_string.as_deref());
                 acknowledge(version, kind, *packet_id, &codes, words, out);
             }
             Self::PingResp => packet(PacketType::PingResp, &[], out),
             Self::Disconnect { reason, reason_string } => {
-                if version == ProtocolVersion::V311 {
+                if version == ProtocolVersion::Mqtt311 {
                     return false;
                 }
                 // rumqttc, for one, cannot do without the property length that MQTT lets us omit.
@@ -186,9 +184,9 @@ fn puback(
 ) -> bool {
     let [high, low] = packet_id.to_be_bytes();
     match (version, reason, reason_string) {
-        (ProtocolVersion::V311, reason, _) if reason.is_error() => return false,
+        (ProtocolVersion::Mqtt311, reason, _) if reason.is_error() => return false,
         // The one answer that is sent for every message.
-        (ProtocolVersion::V311, ..) | (_, ReasonCode::Success, None) => {
+        (ProtocolVersion::Mqtt311, ..) | (_, ReasonCode::Success, None) => {
             out.extend_from_slice(&[PacketType::PubAck.first_byte(0), 2, high, low]);
         }
         (_, reason, reason_string) => {
@@ -210,7 +208,7 @@ fn acknowledge(
     out: &mut Vec<u8>,
 ) {
     let head = packet_id.to_be_bytes();
-    if version == ProtocolVersion::V311 {
+    if version == ProtocolVersion::Mqtt311 {
         return packet(packet_type, &[&head, codes], out);
     }
     let properties = reason_string_property(reason_string);
@@ -253,14 +251,6 @@ fn packet_with_properties(
     packet(packet_type, &[head, &length, properties, tail], out);
 }
 
-/// A PUBLISH, written once for all subscribers of one version and QoS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PublishFrame {
-    bytes: Bytes,
-    packet_id_at: Option<usize>,
-    message_expiry_at: Option<usize>,
-}
-
 /// What differs between the subscribers of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivery {
@@ -274,65 +264,48 @@ pub(crate) struct Delivery {
     pub(crate) message_expiry_interval_seconds: Option<u32>,
 }
 
-impl PublishFrame {
-    /// Writes the message; MQTT 3.1.1 leaves its properties out.
-    pub(crate) fn new(
-        version: ProtocolVersion,
-        qos: Qos,
-        topic: &TopicName,
-        properties: &MessageProperties,
-        payload: &[u8],
-    ) -> Self {
-        let mut list = Vec::new();
-        let mut expiry_at = None;
-        let mut list_length = Vec::new();
-        if version == ProtocolVersion::V5 {
-            expiry_at = properties.write(&mut list);
-            variable(&mut list_length, list.len());
-        }
-        let packet_id_bytes = if qos == Qos::AtMostOnce { 0 } else { 2 };
-        let topic = cut(topic.as_str());
-        let length = 2
-            + topic.len().min(usize::from(u16::MAX))
-            + packet_id_bytes
-            + list_length.len()
-            + list.len()
-            + payload.len();
-        let mut out = Vec::with_capacity(5 + length);
-        out.push(PacketType::Publish.first_byte((qos as u8) << 1));
-        variable(&mut out, length);
-        text(&mut out, topic);
-        let packet_id_at = (qos != Qos::AtMostOnce).then_some(out.len());
-        out.extend_from_slice(&[0, 0][..packet_id_bytes]);
-        out.extend_from_slice(&list_length);
-        let message_expiry_at = expiry_at.map(|at| out.len() + at);
-        out.extend_from_slice(&list);
-        out.extend_from_slice(payload);
-        Self { bytes: out.into(), packet_id_at, message_expiry_at }
+/// Writes a message once for all subscribers of one version and QoS; MQTT 3.1.1 is told neither
+/// its expiry nor its properties.
+pub(crate) fn frame(
+    version: ProtocolVersion,
+    qos: Qos,
+    topic: &TopicName,
+    expiry_seconds: Option<u32>,
+    passing: Option<&Properties>,
+    payload: &[u8],
+) -> Frame {
+    let mut list = Vec::new();
+    let mut list_length = Vec::new();
+    let mut expiry_at = None;
+    if version == ProtocolVersion::Mqtt5 {
+        expiry_at = put_message(&mut list, expiry_seconds, passing);
+        variable(&mut list_length, list.len());
     }
+    let topic = cut(topic.as_str());
+    let packet_id_bytes = if qos == Qos::AtMostOnce { 0 } else { 2 };
+    let length = 2 + topic.len() + packet_id_bytes + list_length.len() + list.len() + payload.len();
+    let mut out = Vec::with_capacity(5 + length);
+    out.push(PacketType::Publish.first_byte((qos as u8) << 1));
+    variable(&mut out, length);
+    text(&mut out, topic);
+    let packet_id_at = (qos != Qos::AtMostOnce).then_some(out.len());
+    out.extend_from_slice(&[0, 0][..packet_id_bytes]);
+    out.extend_from_slice(&list_length);
+    let expiry_at = expiry_at.map(|at| out.len() + at);
+    out.extend_from_slice(&list);
+    out.extend_from_slice(payload);
+    Frame { bytes: out.into(), packet_id_at, expiry_at }
+}
 
-    /// The bytes of the whole packet, which a client's Maximum Packet Size bounds.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+/// Appends the packet for one subscriber to `out`.
+pub(crate) fn write(frame: &Frame, delivery: Delivery, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&frame.bytes);
+    out[start] |= u8::from(delivery.dup) << 3 | u8::from(delivery.retain);
+    if let Some(at) = frame.packet_id_at {
+        out[start + at..start + at + 2].copy_from_slice(&delivery.packet_id.to_be_bytes());
     }
-
-    /// The packet with identifier 0 and no flags: for QoS 0, what most subscribers are sent.
-    pub(crate) fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// Appends the packet for one subscriber to `out`.
-    pub(crate) fn write(&self, delivery: Delivery, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(&self.bytes);
-        out[start] |= u8::from(delivery.dup) << 3 | u8::from(delivery.retain);
-        if let Some(at) = self.packet_id_at {
-            out[start + at..start + at + 2].copy_from_slice(&delivery.packet_id.to_be_bytes());
-        }
-        if let (Some(at), Some(seconds)) =
-            (self.message_expiry_at, delivery.message_expiry_interval_seconds)
-        {
-            out[start + at..start + at + 4].copy_from_slice(&seconds.to_be_bytes());
-        }
+    if let (Some(at), Some(seconds)) = (frame.expiry_at, delivery.message_expiry_interval_seconds) {
+        out[start + at..start + at + 4].copy_from_slice(&seconds.to_be_bytes());
     }
 }

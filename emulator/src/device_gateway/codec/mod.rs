@@ -7,7 +7,7 @@
 //!
 //! - `decode.rs`: [`decode::Decoder`], the fixed header and each packet of a client, CONNECT in
 //!   `connect.rs`
-//! - `encode.rs`: [`encode::Answer`] and [`encode::PublishFrame`], what a server sends
+//! - `encode.rs`: [`encode::Answer`] and [`encode::frame`], what a server sends
 //! - `packets.rs`: what the packets of a client say
 //! - `properties.rs`: the properties of MQTT 5; `reader.rs`: numbers, texts, topics
 //! - `reason_codes.rs`: MQTT 5's reason codes, one table
@@ -18,6 +18,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+
+use crate::message::ProtocolVersion;
 
 mod connect;
 pub(crate) mod decode;
@@ -30,24 +32,6 @@ mod reason_codes;
 pub(crate) mod tests;
 
 pub(crate) use reason_codes::ReasonCode;
-
-/// What CONNECT settles for the whole connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum ProtocolVersion {
-    /// MQTT 3.1.1, protocol level 4.
-    V311,
-    /// MQTT 5, protocol level 5.
-    V5,
-}
-
-impl fmt::Display for ProtocolVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V311 => "3.1.1",
-            Self::V5 => "5",
-        })
-    }
-}
 
 /// How surely a message arrives.
 #[expect(clippy::enum_variant_names, reason = "MQTT calls them so")]

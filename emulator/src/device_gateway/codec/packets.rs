@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 
-use super::{ProtocolVersion, Qos, ReasonCode};
+use super::{Qos, ReasonCode};
+use crate::message::{Properties, ProtocolVersion};
 use crate::names::{ClientId, TopicFilter, TopicName};
 
 /// One packet of a client.
@@ -115,18 +116,10 @@ pub(crate) struct Will {
 /// The MQTT 5 properties that travel with a message from its publisher to its subscribers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MessageProperties {
-    /// `true`: the payload says that it is UTF-8 text. Nobody has looked whether it is.
-    pub(crate) payload_format_indicator: Option<bool>,
-    /// As the publisher set it; on delivery what is left of it.
+    /// As the publisher set it.
     pub(crate) message_expiry_interval_seconds: Option<u32>,
-    /// A MIME type or whatever else the two sides agreed on.
-    pub(crate) content_type: Option<String>,
-    /// Without wildcards.
-    pub(crate) response_topic: Option<TopicName>,
-    /// Any bytes.
-    pub(crate) correlation_data: Option<Bytes>,
-    /// In their order, names may repeat.
-    pub(crate) user_properties: Vec<(String, String)>,
+    /// Those that the server passes on as they are.
+    pub(crate) passing: Properties,
 }
 
 /// PUBLISH.

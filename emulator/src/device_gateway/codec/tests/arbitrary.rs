@@ -11,11 +11,12 @@ use super::super::packets::{
     Acknowledgement, Auth, Connect, ConnectProperties, Disconnect, MessageProperties, Packet,
     Publish, RetainHandling, Subscribe, Subscription, Unsubscribe, Will,
 };
-use super::super::{PacketType, ProtocolVersion, Qos, ReasonCode};
+use super::super::{PacketType, Qos, ReasonCode};
+use crate::message::{Properties, ProtocolVersion};
 use crate::names::{ClientId, TopicFilter, TopicName};
 
 pub(crate) fn version() -> impl Strategy<Value = ProtocolVersion> {
-    select(vec![ProtocolVersion::V311, ProtocolVersion::V5])
+    select(vec![ProtocolVersion::Mqtt311, ProtocolVersion::Mqtt5])
 }
 
 fn qos() -> impl Strategy<Value = Qos> {
@@ -69,20 +70,22 @@ fn message_properties() -> impl Strategy<Value = MessageProperties> {
     );
     parts.prop_map(|(format, expiry, content_type, response_topic, correlation_data, user)| {
         MessageProperties {
-            payload_format_indicator: format,
             message_expiry_interval_seconds: expiry,
-            content_type,
-            response_topic,
-            correlation_data,
-            user_properties: user,
+            passing: Properties {
+                payload_is_utf8: format,
+                content_type,
+                response_topic,
+                correlation_data,
+                user_properties: user,
+            },
         }
     })
 }
 
 fn properties_of(version: ProtocolVersion) -> BoxedStrategy<MessageProperties> {
     match version {
-        ProtocolVersion::V311 => Just(MessageProperties::default()).boxed(),
-        ProtocolVersion::V5 => {
+        ProtocolVersion::Mqtt311 => Just(MessageProperties::default()).boxed(),
+        ProtocolVersion::Mqtt5 => {
             prop_oneof![Just(MessageProperties::default()), message_properties()].boxed()
         }
     }
@@ -90,8 +93,8 @@ fn properties_of(version: ProtocolVersion) -> BoxedStrategy<MessageProperties> {
 
 fn will(version: ProtocolVersion) -> impl Strategy<Value = Will> {
     let delay = match version {
-        ProtocolVersion::V311 => Just(None).boxed(),
-        ProtocolVersion::V5 => of(any::<u32>()).boxed(),
+        ProtocolVersion::Mqtt311 => Just(None).boxed(),
+        ProtocolVersion::Mqtt5 => of(any::<u32>()).boxed(),
     };
     (topic_name(), binary(), qos(), any::<bool>(), delay, properties_of(version)).prop_map(
         |(topic, payload, qos, retain, delay_interval_seconds, properties)| Will {
@@ -131,14 +134,14 @@ fn connect_properties() -> impl Strategy<Value = ConnectProperties> {
 pub(crate) fn connect() -> impl Strategy<Value = Connect> {
     version().prop_flat_map(|version| {
         let properties = match version {
-            ProtocolVersion::V311 => Just(ConnectProperties::default()).boxed(),
-            ProtocolVersion::V5 => connect_properties().boxed(),
+            ProtocolVersion::Mqtt311 => Just(ConnectProperties::default()).boxed(),
+            ProtocolVersion::Mqtt5 => connect_properties().boxed(),
         };
         let login = (of(text()), of(binary()));
         let parts = (text(), any::<bool>(), any::<u16>(), login, of(will(version)), properties);
         parts.prop_map(move |(client_id, clean, keep_alive, login, will, properties)| {
             let (username, password) = login;
-            let v311 = version == ProtocolVersion::V311;
+            let v311 = version == ProtocolVersion::Mqtt311;
             Connect {
                 version,
                 clean_start: clean || v311 && client_id.is_empty(),
@@ -155,8 +158,8 @@ pub(crate) fn connect() -> impl Strategy<Value = Connect> {
 
 fn publish(version: ProtocolVersion) -> impl Strategy<Value = Publish> {
     let alias = match version {
-        ProtocolVersion::V311 => Just((None, true)).boxed(),
-        ProtocolVersion::V5 => (of(1..=u16::MAX), any::<bool>()).boxed(),
+        ProtocolVersion::Mqtt311 => Just((None, true)).boxed(),
+        ProtocolVersion::Mqtt5 => (of(1..=u16::MAX), any::<bool>()).boxed(),
     };
     let flags = (any::<bool>(), qos(), any::<bool>());
     (flags, topic_name(), alias, 1..=u16::MAX, properties_of(version), binary()).prop_map(
@@ -187,8 +190,8 @@ fn acknowledgement(
     packet: PacketType,
 ) -> impl Strategy<Value = Acknowledgement> {
     let reasons = match version {
-        ProtocolVersion::V311 => vec![ReasonCode::Success],
-        ProtocolVersion::V5 => of_client(packet),
+        ProtocolVersion::Mqtt311 => vec![ReasonCode::Success],
+        ProtocolVersion::Mqtt5 => of_client(packet),
     };
     (1..=u16::MAX, select(reasons))
         .prop_map(|(packet_id, reason)| Acknowledgement { packet_id, reason })
@@ -200,7 +203,7 @@ fn of_client(packet: PacketType) -> Vec<ReasonCode> {
 
 fn subscription(version: ProtocolVersion) -> BoxedStrategy<Subscription> {
     let handling = vec![RetainHandling::Send, RetainHandling::SendIfNew, RetainHandling::DoNotSend];
-    let v5 = version == ProtocolVersion::V5;
+    let v5 = version == ProtocolVersion::Mqtt5;
     let options = (any::<bool>(), any::<bool>(), select(handling));
     let parts = (topic_filter(), qos(), options);
     let subscription = parts.prop_map(move |(filter, qos, (no_local, published, handling))| {
@@ -218,13 +221,13 @@ fn subscription(version: ProtocolVersion) -> BoxedStrategy<Subscription> {
 
 fn user_properties_of(version: ProtocolVersion) -> BoxedStrategy<Vec<(String, String)>> {
     match version {
-        ProtocolVersion::V311 => Just(Vec::new()).boxed(),
-        ProtocolVersion::V5 => user_properties().boxed(),
+        ProtocolVersion::Mqtt311 => Just(Vec::new()).boxed(),
+        ProtocolVersion::Mqtt5 => user_properties().boxed(),
     }
 }
 
 fn disconnect(version: ProtocolVersion) -> BoxedStrategy<Disconnect> {
-    if version == ProtocolVersion::V311 {
+    if version == ProtocolVersion::Mqtt311 {
         let disconnect = Disconnect {
             reason: ReasonCode::Success,
             session_expiry_interval_seconds: None,
@@ -270,7 +273,7 @@ pub(crate) fn packet(version: ProtocolVersion) -> BoxedStrategy<Packet> {
         1 => Just(Packet::PingReq),
         1 => disconnect(version).prop_map(Packet::Disconnect),
     ];
-    if version == ProtocolVersion::V311 {
+    if version == ProtocolVersion::Mqtt311 {
         return common.boxed();
     }
     let parts = (select(of_client(PacketType::Auth)), text(), of(binary()));
@@ -288,7 +291,7 @@ const CONNACK: &[u8] = &[
 
 fn connack(version: ProtocolVersion) -> BoxedStrategy<Answer> {
     let answer = |connack| Answer::ConnAck(Box::new(connack));
-    if version == ProtocolVersion::V311 {
+    if version == ProtocolVersion::Mqtt311 {
         let all = [0x00, 0x84, 0x85, 0x86, 0x87, 0x88]
             .map(|value| ReasonCode::from_value(value).unwrap());
         let parts = (select(all.to_vec()), any::<bool>());
@@ -329,7 +332,7 @@ pub(crate) fn answer(version: ProtocolVersion) -> BoxedStrategy<Answer> {
     let known = |values: &[u8]| -> Vec<ReasonCode> {
         values.iter().map(|&value| ReasonCode::from_value(value).unwrap()).collect()
     };
-    if version == ProtocolVersion::V311 {
+    if version == ProtocolVersion::Mqtt311 {
         let reasons = vec(select(known(&[0, 1, 2, 0x80])), 1..9);
         return prop_oneof![
             connack(version),

@@ -9,15 +9,16 @@ use super::super::packets::{
     Acknowledgement, Connect, MessageProperties, Packet, Publish, RetainHandling, Subscription,
     Will,
 };
-use super::super::{ProtocolVersion, Qos, ReasonCode};
+use super::super::{Qos, ReasonCode};
 use super::decoder;
+use crate::message::ProtocolVersion;
 use crate::names::ClientId;
 
 // === writing ===
 
 /// The packet as a client would write it. A CONNECT has a version of its own.
 pub(crate) fn encode(version: ProtocolVersion, packet: &Packet) -> Vec<u8> {
-    let v5 = version == ProtocolVersion::V5;
+    let v5 = version == ProtocolVersion::Mqtt5;
     let mut body = Vec::new();
     let first = match packet {
         Packet::Connect(packet) => {
@@ -76,7 +77,7 @@ pub(crate) fn encode(version: ProtocolVersion, packet: &Packet) -> Vec<u8> {
 
 fn connect(connect: &Connect, body: &mut Vec<u8>) {
     text(body, "MQTT");
-    let v5 = connect.version == ProtocolVersion::V5;
+    let v5 = connect.version == ProtocolVersion::Mqtt5;
     body.put_u8(if v5 { 5 } else { 4 });
     let mut flags = u8::from(connect.clean_start) << 1;
     flags |= u8::from(connect.username.is_some()) << 7 | u8::from(connect.password.is_some()) << 6;
@@ -138,8 +139,9 @@ fn publish(publish: &Publish, v5: bool, body: &mut Vec<u8>) -> u8 {
 }
 
 fn message_properties(out: &mut Vec<u8>, list: &MessageProperties) {
-    put_u8(out, 1, list.payload_format_indicator.map(u8::from));
     put_u32(out, 2, list.message_expiry_interval_seconds);
+    let list = &list.passing;
+    put_u8(out, 1, list.payload_is_utf8.map(u8::from));
     put_text(out, 3, list.content_type.as_deref());
     put_text(out, 8, list.response_topic.as_ref().map(|topic| topic.as_str()));
     put_binary(out, 9, list.correlation_data.as_ref());
@@ -250,7 +252,7 @@ pub(crate) fn read_answer(version: ProtocolVersion, bytes: &[u8]) -> Answer {
     assert_eq!(first & 0x0F, 0, "the flags of a server's packet");
     let mut body = take_list(&mut bytes);
     assert!(bytes.is_empty(), "bytes behind the packet");
-    let v5 = version == ProtocolVersion::V5;
+    let v5 = version == ProtocolVersion::Mqtt5;
     let answer = match first >> 4 {
         2 => Answer::ConnAck(Box::new(connack(v5, &mut body))),
         4 => {

@@ -8,9 +8,10 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::decode::Decoder;
-use super::encode::{Answer, ConnAck, Delivery, PublishFrame};
-use super::packets::{MessageProperties, Packet, Publish};
-use super::{CodecError, ProtocolVersion, Qos, ReasonCode};
+use super::encode::{self, Answer, ConnAck, Delivery};
+use super::packets::{Packet, Publish};
+use super::{CodecError, Qos, ReasonCode};
+use crate::message::{Properties, ProtocolVersion};
 use crate::names::TopicName;
 
 /// What AWS IoT takes.
@@ -44,8 +45,8 @@ pub(crate) fn rows(file: &str) -> Vec<Row> {
             };
             let version = match version {
                 "-" => None,
-                "3.1.1" => Some(ProtocolVersion::V311),
-                "5" => Some(ProtocolVersion::V5),
+                "3.1.1" => Some(ProtocolVersion::Mqtt311),
+                "5" => Some(ProtocolVersion::Mqtt5),
                 other => panic!("{place}: version {other}"),
             };
             Row { version, bytes: unhex(hex), expected: expected.to_owned(), place }
@@ -152,15 +153,16 @@ fn every_answer_is_written_as_the_fixture_says() {
 /// Through a frame, as a subscriber gets it.
 pub(crate) fn write_publish(version: ProtocolVersion, publish: &Publish, out: &mut Vec<u8>) {
     let topic = publish.topic.clone().unwrap();
-    let frame =
-        PublishFrame::new(version, publish.qos, &topic, &publish.properties, &publish.payload);
+    let expiry = publish.properties.message_expiry_interval_seconds;
+    let passing = Some(&publish.properties.passing);
+    let frame = encode::frame(version, publish.qos, &topic, expiry, passing, &publish.payload);
     let delivery = Delivery {
         packet_id: publish.packet_id,
         dup: publish.dup,
         retain: publish.retain,
         message_expiry_interval_seconds: None,
     };
-    frame.write(delivery, out);
+    encode::write(&frame, delivery, out);
 }
 
 // === what the fixtures cannot say ===
@@ -168,8 +170,8 @@ pub(crate) fn write_publish(version: ProtocolVersion, publish: &Publish, out: &m
 #[test]
 fn a_refused_connect_tells_in_which_version_to_answer() {
     let table = [
-        ("100e00044d5154540503003c00000161", Some(ProtocolVersion::V5)),
-        ("100d00044d5154540403003c000161", Some(ProtocolVersion::V311)),
+        ("100e00044d5154540503003c00000161", Some(ProtocolVersion::Mqtt5)),
+        ("100d00044d5154540403003c000161", Some(ProtocolVersion::Mqtt311)),
         ("100f00064d51497364700302003c000161", None),
         ("c000", None),
     ];
@@ -183,14 +185,14 @@ fn a_refused_connect_tells_in_which_version_to_answer() {
 
 #[test]
 fn an_oversized_packet_is_refused_before_it_is_there() {
-    let mut decoder = Decoder::of_version(ProtocolVersion::V311, 1000);
+    let mut decoder = Decoder::of_version(ProtocolVersion::Mqtt311, 1000);
     let mut buffer = BytesMut::from(&[0x30, 0xE9][..]);
     assert_eq!(decoder.decode(&mut buffer), Ok(None));
     buffer.extend_from_slice(&[0x07]);
     let error = decoder.decode(&mut buffer).unwrap_err();
     assert_eq!(error.reason, ReasonCode::PacketTooLarge);
 
-    let mut decoder = Decoder::of_version(ProtocolVersion::V311, 1000);
+    let mut decoder = Decoder::of_version(ProtocolVersion::Mqtt311, 1000);
     let mut largest = vec![0x30, 0xE8, 0x07, 0, 1, b'a'];
     largest.resize(1003, 0);
     let packet = decoder.decode(&mut BytesMut::from(&largest[..])).unwrap();
@@ -201,7 +203,7 @@ fn an_oversized_packet_is_refused_before_it_is_there() {
 fn a_payload_is_a_slice_of_the_buffer_and_a_topic_is_made_once() {
     let mut buffer = BytesMut::from(&b"\x30\x05\x00\x01ahi\x30\x05\x00\x01aho\xC0\x00"[..]);
     let start = buffer.as_ptr() as usize;
-    let mut decoder = decoder(Some(ProtocolVersion::V311));
+    let mut decoder = decoder(Some(ProtocolVersion::Mqtt311));
     let mut next = || match decoder.decode(&mut buffer) {
         Ok(Some(Packet::Publish(publish))) => publish,
         other => panic!("{other:?}"),
@@ -224,9 +226,9 @@ fn a_version_without_words_for_an_answer_writes_nothing() {
         Answer::Disconnect { reason: refusal, reason_string: None },
     ];
     for answer in speechless {
-        assert!(!answer.encode(ProtocolVersion::V311, &mut out), "{answer:?}");
+        assert!(!answer.encode(ProtocolVersion::Mqtt311, &mut out), "{answer:?}");
         assert!(out.is_empty(), "{answer:?}");
-        assert!(answer.encode(ProtocolVersion::V5, &mut out));
+        assert!(answer.encode(ProtocolVersion::Mqtt5, &mut out));
         out.clear();
     }
 }
@@ -236,8 +238,8 @@ fn a_refusal_never_says_that_a_session_is_present() {
     let mut connack = ConnAck::new(ReasonCode::NotAuthorized);
     connack.session_present = true;
     for (version, expected) in [
-        (ProtocolVersion::V311, &[0x20, 2, 0, 5][..]),
-        (ProtocolVersion::V5, &[0x20, 3, 0, 0x87, 0]),
+        (ProtocolVersion::Mqtt311, &[0x20, 2, 0, 5][..]),
+        (ProtocolVersion::Mqtt5, &[0x20, 3, 0, 0x87, 0]),
     ] {
         let mut out = Vec::new();
         Answer::ConnAck(Box::new(connack.clone())).encode(version, &mut out);
@@ -247,21 +249,19 @@ fn a_refusal_never_says_that_a_session_is_present() {
 
 #[test]
 fn a_frame_is_patched_for_each_subscriber() {
-    let properties =
-        MessageProperties { message_expiry_interval_seconds: Some(60), ..Default::default() };
     let topic = TopicName::new("a/b");
     let frame =
-        PublishFrame::new(ProtocolVersion::V5, Qos::AtLeastOnce, &topic, &properties, b"hi");
-    assert_eq!(&frame.bytes()[7..9], [0, 0]);
+        encode::frame(ProtocolVersion::Mqtt5, Qos::AtLeastOnce, &topic, Some(60), None, b"hi");
+    assert_eq!((frame.packet_id_at, frame.expiry_at), (Some(7), Some(11)));
     let mut out = Vec::new();
     for (packet_id, seconds) in [(1, 59), (0x0203, 58)] {
         let start = out.len();
         let message_expiry_interval_seconds = Some(seconds);
         let delivery =
             Delivery { packet_id, dup: false, retain: false, message_expiry_interval_seconds };
-        frame.write(delivery, &mut out);
-        assert_eq!(out.len() - start, frame.len());
-        let publish = client::read_publish(ProtocolVersion::V5, &out[start..]);
+        encode::write(&frame, delivery, &mut out);
+        assert_eq!(out.len() - start, frame.bytes.len());
+        let publish = client::read_publish(ProtocolVersion::Mqtt5, &out[start..]);
         assert_eq!(publish.packet_id, packet_id);
         let properties = publish.properties;
         assert_eq!(properties.message_expiry_interval_seconds, message_expiry_interval_seconds);
@@ -271,21 +271,22 @@ fn a_frame_is_patched_for_each_subscriber() {
 #[test]
 fn what_mqtt_cannot_say_is_cut_and_spoils_nothing() {
     let long = "é".repeat(40_000);
-    let properties = MessageProperties {
+    let passing = Properties {
         content_type: Some(format!("x{long}")),
         correlation_data: Some(vec![7; 70_000].into()),
         user_properties: vec![(long.clone(), "v".to_owned())],
         ..Default::default()
     };
     let topic = TopicName::new(&long);
-    let frame = PublishFrame::new(ProtocolVersion::V5, Qos::AtMostOnce, &topic, &properties, b"");
-    let mut decoder = Decoder::of_version(ProtocolVersion::V5, usize::MAX);
-    let packet = decoder.decode(&mut BytesMut::from(&frame.bytes()[..])).unwrap();
+    let (version, qos) = (ProtocolVersion::Mqtt5, Qos::AtMostOnce);
+    let frame = encode::frame(version, qos, &topic, None, Some(&passing), b"");
+    let mut decoder = Decoder::of_version(ProtocolVersion::Mqtt5, usize::MAX);
+    let packet = decoder.decode(&mut BytesMut::from(&frame.bytes[..])).unwrap();
     let Some(Packet::Publish(publish)) = packet else { panic!("{packet:?}") };
     assert_eq!(publish.topic.unwrap().as_str().len(), 65_534);
-    assert_eq!(publish.properties.content_type.unwrap().len(), 65_535);
-    assert_eq!(publish.properties.correlation_data.unwrap().len(), 65_535);
-    assert_eq!(publish.properties.user_properties[0].1, "v");
+    assert_eq!(publish.properties.passing.content_type.unwrap().len(), 65_535);
+    assert_eq!(publish.properties.passing.correlation_data.unwrap().len(), 65_535);
+    assert_eq!(publish.properties.passing.user_properties[0].1, "v");
 }
 
 // === properties ===
@@ -345,7 +346,7 @@ proptest! {
     #[test]
     fn a_connect_is_read_back(connect in arbitrary::connect()) {
         let packet = Packet::Connect(Box::new(connect));
-        let bytes = client::encode(ProtocolVersion::V5, &packet);
+        let bytes = client::encode(ProtocolVersion::Mqtt5, &packet);
         let decoded = decode_all(decoder(None), &bytes, &[]);
         prop_assert_eq!(decoded, (vec![packet], None, 0));
     }

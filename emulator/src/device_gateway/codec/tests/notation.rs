@@ -181,8 +181,10 @@ fn publish(publish: &Publish) -> String {
 
 fn message_properties(words: &mut Words, prefix: &str, list: &MessageProperties) {
     let key = |name| format!("{prefix}{name}");
-    words.maybe_bit(&key("payload_format"), list.payload_format_indicator);
-    words.maybe(&key("expiry"), list.message_expiry_interval_seconds);
+    let expiry = list.message_expiry_interval_seconds;
+    let list = &list.passing;
+    words.maybe_bit(&key("payload_format"), list.payload_is_utf8);
+    words.maybe(&key("expiry"), expiry);
     words.maybe_text(&key("content_type"), list.content_type.as_deref());
     let response_topic = list.response_topic.as_ref().map(|topic| topic.as_str());
     words.maybe_text(&key("response_topic"), response_topic);

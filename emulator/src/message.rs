@@ -1,0 +1,73 @@
+//! The words for a message on its way: MQTT version, quality of service, MQTT 5 properties.
+//!
+//! Truth: <https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html>, chapters 3.1 and 3.3.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::names::TopicName;
+
+/// The MQTT versions that AWS IoT speaks; CONNECT settles one for the whole connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum ProtocolVersion {
+    /// MQTT 3.1.1, protocol level 4.
+    Mqtt311,
+    /// MQTT 5, protocol level 5.
+    Mqtt5,
+}
+
+impl fmt::Display for ProtocolVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mqtt311 => "3.1.1",
+            Self::Mqtt5 => "5",
+        })
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+//# QoS 2 is not served, so there is no word for it once a packet is taken
+/// How surely a message arrives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum QoS {
+    /// QoS 0.
+    #[default]
+    AtMostOnce,
+    /// QoS 1.
+    AtLeastOnce,
+}
+
+/// The MQTT 5 properties that pass through unchanged; an MQTT 3.1.1 receiver never sees them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Properties {
+    /// Whether the payload claims to be UTF-8; nobody has looked whether it is.
+    pub payload_is_utf8: Option<bool>,
+    /// A MIME type, or whatever else the two sides agreed on.
+    pub(crate) content_type: Option<String>,
+    /// Where an answer is expected; without wildcards.
+    pub(crate) response_topic: Option<TopicName>,
+    /// Any bytes.
+    pub(crate) correlation_data: Option<Bytes>,
+    /// In the order of the publisher, which is kept; names may repeat.
+    pub(crate) user_properties: Vec<(String, String)>,
+}
+
+impl Properties {
+    /// Whether there is nothing in them.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A message as it was encoded once, with the places where its receivers differ. What the bytes
+/// mean only the codec knows; a message keeps them for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// The whole packet, without flags, its packet ID 0.
+    pub(crate) bytes: Bytes,
+    /// Where the packet ID goes, two bytes; nowhere with QoS 0.
+    pub(crate) packet_id_at: Option<usize>,
+    /// Where the message expiry interval goes, four bytes, if the message has one.
+    pub(crate) expiry_at: Option<usize>,
+}
