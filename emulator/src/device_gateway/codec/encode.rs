@@ -5,9 +5,10 @@
 //! one version and QoS; what differs between them is patched in.
 //! Truth: MQTT 5 and MQTT 3.1.1, chapter 3.
 
-use super::properties::{cut, id, put_message, put_text, put_u8, put_u16, put_u32, text, variable};
+use super::packets::MessageProperties;
+use super::properties::{cut, id, put_text, put_u8, put_u16, put_u32, text, variable};
 use super::{PacketType, Qos, ReasonCode};
-use crate::message::{Frame, Properties, ProtocolVersion};
+use crate::message::{Frame, ProtocolVersion};
 use crate::names::{ClientId, TopicName};
 
 /// One packet of the server, a PUBLISH excepted.
@@ -264,21 +265,20 @@ pub(crate) struct Delivery {
     pub(crate) message_expiry_interval_seconds: Option<u32>,
 }
 
-/// Writes a message once for all subscribers of one version and QoS; MQTT 3.1.1 is told neither
-/// its expiry nor its properties.
+/// Writes a message once for all subscribers of one version and QoS; MQTT 3.1.1 is told no
+/// properties.
 pub(crate) fn frame(
     version: ProtocolVersion,
     qos: Qos,
     topic: &TopicName,
-    expiry_seconds: Option<u32>,
-    passing: Option<&Properties>,
+    properties: &MessageProperties,
     payload: &[u8],
 ) -> Frame {
     let mut list = Vec::new();
     let mut list_length = Vec::new();
     let mut expiry_at = None;
     if version == ProtocolVersion::Mqtt5 {
-        expiry_at = put_message(&mut list, expiry_seconds, passing);
+        expiry_at = properties.write(&mut list);
         variable(&mut list_length, list.len());
     }
     let topic = cut(topic.as_str());

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::packets::MessageProperties;
 use super::reader::{Reader, quote, topic_name_fault};
 use super::{CodecError, ReasonCode};
-use crate::message::Properties;
 use crate::names::TopicName;
 
 macro_rules! identifiers {
@@ -276,40 +275,36 @@ impl MessageProperties {
         }
         None
     }
+
+    /// Writes them without their length; answers where the message expiry interval went.
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> Option<usize> {
+        let passing = &self.passing;
+        if let Some(is_text) = passing.payload_is_utf8 {
+            put_u8(out, id::PAYLOAD_FORMAT_INDICATOR, u8::from(is_text));
+        }
+        let expiry_at = self.message_expiry_interval_seconds.map(|seconds| {
+            put_u32(out, id::MESSAGE_EXPIRY_INTERVAL, seconds);
+            out.len() - 4
+        });
+        if let Some(content_type) = &passing.content_type {
+            put_text(out, id::CONTENT_TYPE, content_type);
+        }
+        if let Some(topic) = &passing.response_topic {
+            put_text(out, id::RESPONSE_TOPIC, topic.as_str());
+        }
+        if let Some(data) = &passing.correlation_data {
+            out.push(id::CORRELATION_DATA);
+            binary(out, data);
+        }
+        for (name, value) in &passing.user_properties {
+            put_text(out, id::USER_PROPERTY, name);
+            text(out, value);
+        }
+        expiry_at
+    }
 }
 
 // === writing ===
-
-/// Writes what travels with a message, without its length; answers where the expiry went.
-pub(super) fn put_message(
-    out: &mut Vec<u8>,
-    expiry_seconds: Option<u32>,
-    passing: Option<&Properties>,
-) -> Option<usize> {
-    let expiry_at = expiry_seconds.map(|seconds| {
-        put_u32(out, id::MESSAGE_EXPIRY_INTERVAL, seconds);
-        out.len() - 4
-    });
-    let Some(passing) = passing else { return expiry_at };
-    if let Some(is_text) = passing.payload_is_utf8 {
-        put_u8(out, id::PAYLOAD_FORMAT_INDICATOR, u8::from(is_text));
-    }
-    if let Some(content_type) = &passing.content_type {
-        put_text(out, id::CONTENT_TYPE, content_type);
-    }
-    if let Some(topic) = &passing.response_topic {
-        put_text(out, id::RESPONSE_TOPIC, topic.as_str());
-    }
-    if let Some(data) = &passing.correlation_data {
-        out.push(id::CORRELATION_DATA);
-        binary(out, data);
-    }
-    for (name, value) in &passing.user_properties {
-        put_text(out, id::USER_PROPERTY, name);
-        text(out, value);
-    }
-    expiry_at
-}
 
 pub(super) fn put_u8(out: &mut Vec<u8>, identifier: u8, value: u8) {
     out.extend_from_slice(&[identifier, value]);

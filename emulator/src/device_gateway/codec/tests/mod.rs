@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::decode::Decoder;
 use super::encode::{self, Answer, ConnAck, Delivery};
-use super::packets::{Packet, Publish};
+use super::packets::{MessageProperties, Packet, Publish};
 use super::{CodecError, Qos, ReasonCode};
 use crate::message::{Properties, ProtocolVersion};
 use crate::names::TopicName;
@@ -153,9 +153,7 @@ fn every_answer_is_written_as_the_fixture_says() {
 /// Through a frame, as a subscriber gets it.
 pub(crate) fn write_publish(version: ProtocolVersion, publish: &Publish, out: &mut Vec<u8>) {
     let topic = publish.topic.clone().unwrap();
-    let expiry = publish.properties.message_expiry_interval_seconds;
-    let passing = Some(&publish.properties.passing);
-    let frame = encode::frame(version, publish.qos, &topic, expiry, passing, &publish.payload);
+    let frame = encode::frame(version, publish.qos, &topic, &publish.properties, &publish.payload);
     let delivery = Delivery {
         packet_id: publish.packet_id,
         dup: publish.dup,
@@ -249,9 +247,10 @@ fn a_refusal_never_says_that_a_session_is_present() {
 
 #[test]
 fn a_frame_is_patched_for_each_subscriber() {
+    let properties =
+        MessageProperties { message_expiry_interval_seconds: Some(60), ..Default::default() };
     let topic = TopicName::new("a/b");
-    let frame =
-        encode::frame(ProtocolVersion::Mqtt5, Qos::AtLeastOnce, &topic, Some(60), None, b"hi");
+    let frame = encode::frame(ProtocolVersion::Mqtt5, Qos::AtLeastOnce, &topic, &properties, b"hi");
     assert_eq!((frame.packet_id_at, frame.expiry_at), (Some(7), Some(11)));
     let mut out = Vec::new();
     for (packet_id, seconds) in [(1, 59), (0x0203, 58)] {
@@ -278,8 +277,9 @@ fn what_mqtt_cannot_say_is_cut_and_spoils_nothing() {
         ..Default::default()
     };
     let topic = TopicName::new(&long);
+    let properties = MessageProperties { message_expiry_interval_seconds: None, passing };
     let (version, qos) = (ProtocolVersion::Mqtt5, Qos::AtMostOnce);
-    let frame = encode::frame(version, qos, &topic, None, Some(&passing), b"");
+    let frame = encode::frame(version, qos, &topic, &properties, b"");
     let mut decoder = Decoder::of_version(ProtocolVersion::Mqtt5, usize::MAX);
     let packet = decoder.decode(&mut BytesMut::from(&frame.bytes[..])).unwrap();
     let Some(Packet::Publish(publish)) = packet else { panic!("{packet:?}") };
