@@ -55,6 +55,8 @@ error_codes! {
     MalformedPolicyException 400,
     MethodNotAllowedException 405,
     NotFoundException 404,
+    PolicyLengthExceededException 400,
+    PreconditionFailedException 412,
     RegistrationCodeValidationException 400,
     RequestEntityTooLargeException 413,
     RequestTooLargeException 413,
@@ -72,6 +74,7 @@ error_codes! {
     UnauthorizedException 401,
     UnknownOperationException 404,
     UnrecognizedClientException 403,
+    ValidationException 400,
     VersionConflictException 409,
     VersionsLimitExceededException 409,
 }

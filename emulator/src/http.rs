@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -144,3 +145,27 @@ impl fmt::Display for HungUp {
 }
 
 impl std::error::Error for HungUp {}
+
+/// Asks `request` on `stream` and gives back the whole answer; it may hold `limit` bytes.
+pub(crate) async fn exchange<S>(stream: S, request: Request, limit: usize) -> io::Result<Response>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut asked = hyper::Request::new(Full::new(request.body));
+    *asked.method_mut() = request.method;
+    *asked.uri_mut() = request.uri;
+    *asked.headers_mut() = request.headers;
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(io::Error::other)?;
+    let answer = async move {
+        let (head, body) = sender.send_request(asked).await.map_err(io::Error::other)?.into_parts();
+        let body = Limited::new(body, limit).collect().await.map_err(io::Error::other)?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    };
+    tokio::pin!(connection, answer);
+    // The connection moves only while somebody polls it; its own end decides nothing.
+    tokio::select! {
+        answer = &mut answer => answer,
+        _ended = &mut connection => answer.await,
+    }
+}

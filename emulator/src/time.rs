@@ -41,7 +41,17 @@ impl Timestamp {
 
     /// `pattern` (strftime) filled in for this moment in UTC.
     pub fn format(self, pattern: &str) -> String {
-        jiff::Timestamp::from_millisecond(self.0).unwrap_or_default().strftime(pattern).to_string()
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(moment) => moment.strftime(pattern).to_string(),
+            // The last two hours of 9999, where certificates without an end expire.
+            Err(_) => {
+                let since = jiff::SignedDuration::from_millis(self.0);
+                let civil = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0).saturating_add(since);
+                jiff::fmt::strtime::BrokenDownTime::from(civil)
+                    .to_string(pattern)
+                    .unwrap_or_default()
+            }
+        }
     }
 }
 

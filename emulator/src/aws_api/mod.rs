@@ -1,0 +1,248 @@
+//! The AWS APIs on one port: a request of the AWS CLI or an SDK becomes one operation of the table.
+//!
+//! It decides which operation and which account and Region are meant, and how a failure is worded
+//! on the wire. What an operation does is decided by the room that the table names.
+//! Truth: the service models of botocore.
+
+pub(crate) mod operations;
+mod own_paths;
+mod wire;
+
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use serde_json::Value;
+
+use self::operations::{Handler, OPERATIONS, Operation, Service};
+use crate::caller::Caller;
+use crate::cloud::{Cloud, Regional};
+use crate::data_plane;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::{Request, Response, response, set_header};
+use crate::iot_core::{HttpCaller, IotCore};
+use crate::lambda::{Functions, Invocation};
+use crate::trace::Entry;
+
+const JSON: &str = "application/json";
+
+/// Answers one request.
+pub(crate) async fn answer(cloud: &Cloud, peer: SocketAddr, request: Request) -> Response {
+    if let Some(refused) = refuse_foreign_page(cloud, &request) {
+        return refused;
+    }
+    if let Some(path) = request.uri.path().strip_prefix("/_emulator/") {
+        return own_paths::answer(cloud, path, &request).await;
+    }
+    let caller = Caller::of(&request, cloud.default_scope());
+    if caller.signing_name.as_deref() == Some("s3") || is_unsigned_s3(&caller, &request) {
+        return cloud.buckets().answer(&request, cloud.now());
+    }
+    let request_id = cloud.uuid();
+    let regional = cloud.regional(&caller.scope);
+    let (name, result) = match operation(&caller, &request) {
+        Ok((operation, members)) => {
+            (operation.name, run(cloud, &regional, operation, members, peer, &request).await)
+        }
+        Err(error) => ("-", Err(error)),
+    };
+    let mut response = result.unwrap_or_else(|error| {
+        let entry = Entry::failure(&caller.scope, "AwsApiCall", error.code().name());
+        let entry = entry.member("operation", name).member("uri", request.uri.path());
+        cloud.trace().record(entry.details(error.message()).answer(format!(
+            "HTTP {} {}",
+            error.code().status(),
+            error.code().name()
+        )));
+        failure(&error)
+    });
+    set_header(&mut response, "x-amzn-requestid", &request_id.to_string());
+    response
+}
+
+/// Objects are also fetched without credentials, but only where no AWS path has that shape.
+fn is_unsigned_s3(caller: &Caller, request: &Request) -> bool {
+    let host = request.header("host").unwrap_or_default();
+    caller.signing_name.is_none() && host.contains(".s3.")
+}
+
+/// A web page must not drive the emulator: `Host` and `Origin` have to be local.
+fn refuse_foreign_page(cloud: &Cloud, request: &Request) -> Option<Response> {
+    let local = |authority: &str| cloud.is_local_host(authority);
+    let origin =
+        request.header("origin").map(|origin| origin.split("://").last().unwrap_or(origin));
+    let host = request.header("host").or_else(|| request.uri.authority().map(|a| a.as_str()));
+    let foreign = [origin, host].into_iter().flatten().find(|authority| !local(authority))?;
+    let message = format!(
+        "`{foreign}` is not local: the emulator's API answers only `localhost`, loopback addresses \
+         and AWS names"
+    );
+    let scope = cloud.default_scope();
+    let entry = Entry::failure(scope, "AwsApiCall", "FOREIGN_ORIGIN").details(&message);
+    cloud.trace().record(entry.answer("HTTP 403"));
+    Some(failure(&ApiError::new(ErrorCode::ForbiddenException, message)))
+}
+
+/// The row that `request` means, and its members.
+fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, Value), ApiError> {
+    let signing_name = caller.signing_name.as_deref();
+    let services = signing_name.map(|name| (name, Service::of_signing_name(name)));
+    let among: &[Service] = match services {
+        Some((_, Some(services))) => services,
+        Some((name, None)) => {
+            let message = format!("iot-emulator does not answer for the service `{name}`");
+            return Err(ApiError::new(ErrorCode::UnknownOperationException, message));
+        }
+        None => &[Service::Iot, Service::IotData, Service::Lambda, Service::ApiGatewayV2],
+    };
+    let path = request.uri.path();
+    let candidates = OPERATIONS.iter().filter(|operation| {
+        among.contains(&operation.service) && operation.wire.method == request.method.as_str()
+    });
+    let named = candidates.filter_map(|operation| Some((operation, operation.wire.labels(path)?)));
+    let Some((operation, labels)) = named.max_by_key(|(found, _)| found.wire.precision()) else {
+        let message = format!(
+            "iot-emulator has no operation {} {path} of the service `{}`",
+            request.method,
+            signing_name.unwrap_or("-")
+        );
+        return Err(ApiError::new(ErrorCode::UnknownOperationException, message));
+    };
+    Ok((operation, operation.wire.members(labels, request)?))
+}
+
+async fn run(
+    cloud: &Cloud,
+    regional: &Regional,
+    operation: &Operation,
+    members: Value,
+    peer: SocketAddr,
+    request: &Request,
+) -> Result<Response, ApiError> {
+    let now = cloud.now();
+    let output = match &operation.handler {
+        Handler::Iot(method) => method(&regional.iot_core, members)?,
+        Handler::Lambda(method) => method(&regional.functions, members, now)?,
+        Handler::ApiGateway(method) => method(&regional.api_gateway, members, now)?,
+        Handler::Invoke => {
+            return invoke(cloud, &regional.functions, &members, request.body.clone()).await;
+        }
+        //? assumed: whoever signs may do all, since IAM is not here
+        Handler::Publish => {
+            let caller = HttpCaller::AwsCaller { source_ip: peer.ip() };
+            let iot_core = &regional.iot_core;
+            iot_core.publish_over_http(&caller, data_plane::read_publish(request)?)?;
+            return Ok(response(200, JSON, r#"{"message":"OK"}"#));
+        }
+    };
+    Ok(success(operation.status, &output))
+}
+
+//= https://github.com/ministackorg/ministack/pull/1755
+//# an operation without output answers 200 with an empty body, not `{}`
+fn success(status: u16, output: &Value) -> Response {
+    match output {
+        Value::Null => response(status, JSON, Bytes::new()),
+        output => response(status, JSON, output.to_string()),
+    }
+}
+
+fn failure(error: &ApiError) -> Response {
+    let mut response = response(error.code().status(), JSON, error.body().to_string());
+    set_header(&mut response, "x-amzn-errortype", error.code().name());
+    response
+}
+
+//= https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+//# 200 with the function's answer, 202 for Event, 204 for DryRun; X-Amz-Function-Error says it failed
+async fn invoke(
+    cloud: &Cloud,
+    functions: &Functions,
+    members: &Value,
+    payload: Bytes,
+) -> Result<Response, ApiError> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let name = text("FunctionName").unwrap_or_default();
+    let client_context = text("ClientContext").map(str::to_owned);
+    let answer = match text("InvocationType") {
+        None | Some("RequestResponse") => {
+            functions.invoke(name, Invocation { payload, client_context }).await?
+        }
+        Some("Event") => {
+            let queued = functions.queue_event(name, payload)?;
+            let accepted = queued.accepted();
+            cloud.run_event(queued);
+            accepted
+        }
+        Some("DryRun") => functions.dry_run(name)?,
+        Some(other) => {
+            let text = format!("`{other}` is not one of RequestResponse, Event, DryRun");
+            return Err(ApiError::new(ErrorCode::InvalidParameterValueException, text));
+        }
+    };
+    let mut response = response(answer.status, JSON, answer.payload);
+    if let Some(version) = answer.executed_version {
+        set_header(&mut response, "x-amz-executed-version", version);
+    }
+    if let Some(error) = &answer.function_error {
+        set_header(&mut response, "x-amz-function-error", error);
+    }
+    if text("LogType") == Some("Tail") {
+        let tail = base64::engine::general_purpose::STANDARD.encode(answer.log_tail);
+        set_header(&mut response, "x-amz-log-result", &tail);
+    }
+    Ok(response)
+}
+
+impl IotCore {
+    /// Runs any operation of AWS IoT that is here, with exactly the JSON that the AWS CLI would
+    /// send (`aws iot OPERATION --cli-input-json …`), and answers what AWS would answer.
+    ///
+    /// # Errors
+    ///
+    /// AWS's exception; `UnknownOperationException` for an operation that is not here.
+    ///
+    /// ```
+    /// use iot_emulator::Emulator;
+    /// use serde_json::json;
+    ///
+    /// let emulator = Emulator::start();
+    /// let iot = emulator.iot_core();
+    /// iot.call("CreateThing", json!({ "thingName": "sensor-1" }))?;
+    /// let thing = iot.call("DescribeThing", json!({ "thingName": "sensor-1" }))?;
+    /// assert_eq!(thing["version"], 1);
+    /// # Ok::<(), iot_emulator::ApiError>(())
+    /// ```
+    pub fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
+        match operations::find(Service::Iot, operation).map(|found| &found.handler) {
+            Some(Handler::Iot(method)) => method(self, input),
+            _ => Err(not_here(Service::Iot, operation)),
+        }
+    }
+}
+
+/// Runs any operation that is here and waits for nobody, for `[[call]]` tables.
+pub(crate) fn call(
+    regional: &Regional,
+    service: &str,
+    operation: &str,
+    input: Value,
+) -> Result<Value, ApiError> {
+    let now = regional.iot_core.now();
+    let all = [Service::Iot, Service::Lambda, Service::ApiGatewayV2];
+    let Some(service) = all.into_iter().find(|candidate| candidate.name() == service) else {
+        let message = format!("iot-emulator does not answer for the service `{service}`");
+        return Err(ApiError::new(ErrorCode::UnknownOperationException, message));
+    };
+    match operations::find(service, operation).map(|found| &found.handler) {
+        Some(Handler::Iot(method)) => method(&regional.iot_core, input),
+        Some(Handler::Lambda(method)) => method(&regional.functions, input, now),
+        Some(Handler::ApiGateway(method)) => method(&regional.api_gateway, input, now),
+        _ => Err(not_here(service, operation)),
+    }
+}
+
+fn not_here(service: Service, operation: &str) -> ApiError {
+    let message = format!("iot-emulator has no operation `{operation}` of `{}`", service.name());
+    ApiError::new(ErrorCode::UnknownOperationException, message)
+}

@@ -1,0 +1,99 @@
+//! What the emulator answers for itself, beside AWS's paths: `/_emulator/…`.
+//!
+//! Health, the root CA, the trace, waiting until all is settled, moving the clock, forgetting.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::cloud::Cloud;
+use crate::config::Call;
+use crate::http::{Method, Request, Response, response};
+
+const JSON: &str = "application/json";
+
+/// Answers `/_emulator/PATH`.
+pub(crate) async fn answer(cloud: &Cloud, path: &str, request: &Request) -> Response {
+    let get = request.method == Method::GET;
+    let post = request.method == Method::POST;
+    match path {
+        "health" if get => response(200, JSON, json!({ "status": "ready" }).to_string()),
+        "root-ca.pem" if get => {
+            response(200, "application/x-pem-file", cloud.root_ca_pem().to_owned())
+        }
+        "trace" if get => trace(cloud, request),
+        "settled" if get => match cloud.settled().await {
+            Ok(()) => response(200, JSON, json!({ "settled": true }).to_string()),
+            Err(unsettled) => refuse(503, &unsettled.to_string()),
+        },
+        "environment" if get => {
+            let environment = cloud.environment().into_iter();
+            let environment = environment.map(|(name, value)| (name.to_owned(), value.into()));
+            response(200, JSON, Value::Object(environment.collect()).to_string())
+        }
+        "call" if post => call(cloud, request),
+        "advance" if post => advance(cloud, request).await,
+        "reset" if post => {
+            cloud.reset();
+            response(200, JSON, "{}")
+        }
+        "health" | "root-ca.pem" | "trace" | "settled" | "environment" | "call" | "advance"
+        | "reset" => refuse(405, &format!("{} is not for `/_emulator/{path}`", request.method)),
+        _ => refuse(404, &format!("there is no `/_emulator/{path}`")),
+    }
+}
+
+fn refuse(status: u16, message: &str) -> Response {
+    response(status, JSON, json!({ "message": message }).to_string())
+}
+
+fn trace(cloud: &Cloud, request: &Request) -> Response {
+    let query = request.query();
+    let after = query.iter().find(|(name, _)| name == "after").map_or("0", |(_, value)| value);
+    let Ok(after) = after.parse() else {
+        return refuse(400, &format!("`after={after}` is not a number"));
+    };
+    let entries = cloud.trace().after(after);
+    let entries: Vec<Value> = entries
+        .iter()
+        .map(|entry| {
+            let mut json = entry.to_json();
+            json["text"] = entry.to_string().into();
+            json
+        })
+        .collect();
+    response(200, JSON, json!({ "entries": entries }).to_string())
+}
+
+/// Any operation with the JSON that the AWS CLI takes, wherever a member travels on AWS's wire.
+fn call(cloud: &Cloud, request: &Request) -> Response {
+    let call: Call = match serde_json::from_slice(&request.body) {
+        Ok(call) => call,
+        Err(error) => return refuse(400, &error.to_string()),
+    };
+    let regional = cloud.regional(cloud.default_scope());
+    match super::call(&regional, &call.service, &call.operation, call.input.into()) {
+        Ok(output) => response(200, JSON, output.to_string()),
+        Err(error) => super::failure(&error),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: f64,
+}
+
+async fn advance(cloud: &Cloud, request: &Request) -> Response {
+    let Ok(Advance { seconds }) = serde_json::from_slice(&request.body) else {
+        return refuse(400, r#"the body is not {"seconds": NUMBER}"#);
+    };
+    let Ok(duration) = Duration::try_from_secs_f64(seconds) else {
+        return refuse(400, &format!("{seconds} seconds is not a duration"));
+    };
+    match cloud.advance(duration).await {
+        Ok(()) => response(200, JSON, "{}"),
+        Err(error) => refuse(409, &error.to_string()),
+    }
+}

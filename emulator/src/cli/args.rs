@@ -1,0 +1,220 @@
+//! What can be typed, and how it becomes a `Config`: defaults, file, environment, flags.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use iot_emulator::Config;
+
+use super::Failure;
+
+/// AWS IoT Core on your own machine, for tests.
+#[derive(Debug, Parser)]
+#[command(name = "iot-emulator", version, about)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start, print where everything is, wait. The default.
+    Serve,
+    /// Start on free ports, run COMMAND with the environment set, stop.
+    Exec {
+        /// The command and its arguments.
+        #[arg(trailing_var_arg = true, required = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Print `export` lines for the running emulator.
+    Env,
+    /// Make a key, an ACTIVE certificate, a thing and a full-access policy, into ./NAME/.
+    Enroll {
+        /// The thing's name.
+        name: String,
+    },
+    /// Make a CA into ./NAME/, and register it on request.
+    Ca {
+        /// The CA's common name.
+        name: String,
+        /// Register it as ACTIVE.
+        #[arg(long)]
+        register: bool,
+        /// Register it with auto-registration: devices register themselves just in time.
+        #[arg(long)]
+        auto_registration: bool,
+        /// Register it with auto-registration and this provisioning template.
+        #[arg(long, value_name = "FILE")]
+        template: Option<PathBuf>,
+    },
+    /// Print what happened and why.
+    Trace {
+        /// Go on as it happens.
+        #[arg(long)]
+        follow: bool,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Move the manual clock, by seconds or as in `90s`, `30m`, `1h`, `1d`.
+    Advance {
+        /// How far.
+        duration: String,
+    },
+    /// Wait until nothing is under way.
+    Settled,
+    /// Forget all state.
+    Reset,
+    /// Exit with 0 when the emulator is ready.
+    Healthcheck,
+    /// Print a completion script.
+    Completions {
+        /// For this shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How the trace is printed while serving.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Refusals, for people.
+    #[default]
+    Text,
+    /// Every entry as CloudWatch would log it, one JSON object a line.
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Settings {
+    /// The configuration file; `iot-emulator.toml` is read if it is there.
+    #[arg(long, global = true, env = "IOT_EMULATOR_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The address to listen on.
+    #[arg(long, global = true, env = "IOT_EMULATOR_BIND")]
+    pub(crate) bind: Option<IpAddr>,
+    /// MQTT over mutual TLS (8883).
+    #[arg(long, global = true, env = "IOT_EMULATOR_MQTT_PORT", value_name = "PORT")]
+    pub(crate) mqtt_port: Option<u16>,
+    /// The HTTPS data plane over mutual TLS (8443).
+    #[arg(long, global = true, env = "IOT_EMULATOR_HTTPS_PORT", value_name = "PORT")]
+    pub(crate) https_port: Option<u16>,
+    /// What 443 of the data endpoint is; the protocol is chosen by ALPN (4443).
+    #[arg(long, global = true, env = "IOT_EMULATOR_TLS_PORT", value_name = "PORT")]
+    pub(crate) tls_port: Option<u16>,
+    /// What 443 of API Gateway custom domain names is (9443).
+    #[arg(long, global = true, env = "IOT_EMULATOR_GATEWAY_PORT", value_name = "PORT")]
+    pub(crate) gateway_port: Option<u16>,
+    /// The AWS APIs (4566).
+    #[arg(long, global = true, env = "IOT_EMULATOR_API_PORT", value_name = "PORT")]
+    pub(crate) api_port: Option<u16>,
+    /// The default account (000000000000).
+    #[arg(long, global = true, env = "IOT_EMULATOR_ACCOUNT")]
+    pub(crate) account: Option<String>,
+    /// The default Region (us-east-1).
+    #[arg(long, global = true, env = "IOT_EMULATOR_REGION")]
+    pub(crate) region: Option<String>,
+    /// Where the root CA and s3/BUCKET/KEY lie (.iot-emulator).
+    #[arg(long, global = true, env = "IOT_EMULATOR_DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// What DescribeEndpoint answers (localhost); `aws` answers the AWS-style name.
+    #[arg(long, global = true, env = "IOT_EMULATOR_ENDPOINT_HOST", value_name = "HOST")]
+    pub(crate) endpoint_host: Option<String>,
+    /// What endpoint prefixes, registration codes and IDs are derived from (random).
+    #[arg(long, global = true, env = "IOT_EMULATOR_SEED")]
+    pub(crate) seed: Option<u64>,
+    /// Time moves only by `iot-emulator advance`.
+    #[arg(long, global = true, env = "IOT_EMULATOR_MANUAL_CLOCK")]
+    pub(crate) manual_clock: bool,
+    /// How the trace is printed.
+    #[arg(long, global = true, env = "IOT_EMULATOR_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    /// Write ports, host names and file paths there as JSON, once all are bound.
+    #[arg(long, global = true, env = "IOT_EMULATOR_PORTS_FILE", value_name = "FILE")]
+    pub(crate) ports_file: Option<PathBuf>,
+    /// The running emulator that the other commands speak to.
+    #[arg(long, global = true, env = "IOT_EMULATOR_API_URL", value_name = "URL")]
+    pub(crate) api_url: Option<String>,
+}
+
+/// The file that is read if nobody names another.
+const DEFAULT_FILE: &str = "iot-emulator.toml";
+
+impl Settings {
+    /// `base`, then the file, then what was set by environment and flags.
+    pub(crate) fn config(&self, base: Config) -> Result<Config, Failure> {
+        let mut config = self.file(base)?;
+        macro_rules! take {
+            ($($field:ident)*) => {
+                $(if let Some(value) = self.$field.clone() { config.$field = value; })*
+            };
+        }
+        take!(bind mqtt_port https_port tls_port gateway_port api_port account region endpoint_host);
+        config.dir = self.dir.clone().or(config.dir);
+        config.seed = self.seed.or(config.seed);
+        config.manual_clock |= self.manual_clock;
+        Ok(config)
+    }
+
+    fn file(&self, base: Config) -> Result<Config, Failure> {
+        let path = match &self.config {
+            Some(path) => path.as_path(),
+            None if Path::new(DEFAULT_FILE).exists() => Path::new(DEFAULT_FILE),
+            None => return Ok(base),
+        };
+        let failed = |error: &dyn std::fmt::Display| {
+            let text = error.to_string();
+            Failure::start(format!("{}: {}", path.display(), text.trim_end().replace('\n', " ")))
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+        let file: Config = toml::from_str(&text).map_err(|error| failed(&error))?;
+        let mentioned: toml::Table = toml::from_str(&text).map_err(|error| failed(&error))?;
+        Ok(merge(base, file, &mentioned))
+    }
+}
+
+/// `file` where it says something, `base` elsewhere.
+fn merge(base: Config, file: Config, mentioned: &toml::Table) -> Config {
+    let mut config = base;
+    macro_rules! take {
+        ($($field:ident)*) => {
+            $(if mentioned.contains_key(stringify!($field)) { config.$field = file.$field; })*
+        };
+    }
+    take!(bind mqtt_port https_port tls_port gateway_port api_port account region dir endpoint_host
+        seed manual_clock endpoint function call);
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.toml");
+        std::fs::write(&file, "mqtt_port = 1\nhttps_port = 2\n").unwrap();
+        let arguments = Arguments::parse_from([
+            "iot-emulator",
+            "--config",
+            file.to_str().unwrap(),
+            "--mqtt-port",
+            "3",
+        ]);
+        let config = arguments.settings.config(Config::for_binary()).unwrap();
+        assert_eq!((config.mqtt_port, config.https_port, config.api_port), (3, 2, 4566));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_file_and_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.toml");
+        std::fs::write(&file, "\nmqtt_prot = 1\n").unwrap();
+        let arguments = Arguments::parse_from(["iot-emulator", "--config", file.to_str().unwrap()]);
+        let line = arguments.settings.config(Config::for_binary()).unwrap_err().line;
+        assert!(line.contains("x.toml") && line.contains("line 2"), "{line}");
+        assert!(line.contains("mqtt_prot"), "{line}");
+    }
+}

@@ -1,0 +1,262 @@
+//! The commands that speak to a running emulator, over its API port.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+use iot_emulator::CertificateAuthority;
+use serde_json::{Value, json};
+
+use super::args::{Command, Settings};
+use super::serve::runtime;
+use super::{Failure, print};
+
+/// How often `trace --follow` asks for news.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+
+/// Runs a command that needs an emulator that runs already.
+pub(crate) fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
+    let remote = Remote::new(settings);
+    match command {
+        Command::Env => env(&remote),
+        Command::Enroll { name } => enroll(&remote, &name),
+        Command::Ca { name, register, auto_registration, template } => {
+            let template = template.as_deref();
+            let register = register || auto_registration || template.is_some();
+            let auto = auto_registration || template.is_some();
+            ca(&remote, &name, register.then_some(auto), template)
+        }
+        Command::Trace { follow, json } => trace(&remote, follow, json),
+        Command::Advance { duration } => {
+            let body = json!({ "seconds": seconds(&duration)? });
+            remote.send("POST", "/_emulator/advance", Some(body)).map(drop)
+        }
+        Command::Settled => remote.send("GET", "/_emulator/settled", None).map(drop),
+        Command::Reset => remote.send("POST", "/_emulator/reset", None).map(drop),
+        Command::Healthcheck => remote.send("GET", "/_emulator/health", None).map(drop),
+        Command::Serve | Command::Exec { .. } | Command::Completions { .. } => {
+            Err(Failure::new("this command starts its own emulator"))
+        }
+    }
+}
+
+/// A running emulator.
+struct Remote {
+    authority: String,
+}
+
+impl Remote {
+    fn new(settings: &Settings) -> Self {
+        let asked = settings.api_url.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
+        let port = settings.api_port.unwrap_or(4566);
+        let url = asked.unwrap_or_else(|| format!("http://localhost:{port}"));
+        let authority = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        Self { authority }
+    }
+
+    /// One request; anything but 2xx is a failure with the emulator's own message.
+    fn send(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+        let text = self.exchange(method, path, body)?;
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).map_err(|_| Failure::new(format!("not JSON: {text}")))
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: Option<Value>) -> Result<String, Failure> {
+        let authority = &self.authority;
+        let unreachable = |error: &dyn std::fmt::Display| {
+            Failure::new(format!(
+                "no emulator answers at http://{authority} ({error}); start one with \
+                 `iot-emulator`, or name it with --api-url"
+            ))
+        };
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", authority)
+            .header("content-type", "application/json")
+            .body(Full::new(hyper::body::Bytes::from(body)))
+            .map_err(|error| unreachable(&error))?;
+        let (status, text) = runtime()?.block_on(async {
+            let stream = tokio::net::TcpStream::connect(authority.as_str())
+                .await
+                .map_err(|error| unreachable(&error))?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream))
+                    .await
+                    .map_err(|error| unreachable(&error))?;
+            tokio::spawn(connection);
+            let response =
+                sender.send_request(request).await.map_err(|error| unreachable(&error))?;
+            let status = response.status();
+            let body = response.into_body().collect().await.map_err(|error| unreachable(&error))?;
+            Ok::<_, Failure>((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+        })?;
+        if status.is_success() {
+            return Ok(text);
+        }
+        let message = serde_json::from_str::<Value>(&text)
+            .ok()
+            .and_then(|body| body["message"].as_str().map(str::to_owned));
+        Err(Failure::new(message.unwrap_or(text)))
+    }
+}
+
+fn env(remote: &Remote) -> Result<(), Failure> {
+    let environment = remote.send("GET", "/_emulator/environment", None)?;
+    let mut lines = String::new();
+    for (name, value) in environment.as_object().into_iter().flatten() {
+        let credential = name.starts_with("AWS_ACCESS") || name.starts_with("AWS_SECRET");
+        if credential && std::env::var_os(name).is_some() {
+            continue;
+        }
+        let value = value.as_str().unwrap_or_default().replace('\'', r"'\''");
+        let _infallible = writeln!(lines, "export {name}='{value}'");
+    }
+    print(&lines)
+}
+
+fn trace(remote: &Remote, follow: bool, json: bool) -> Result<(), Failure> {
+    let mut after = 0;
+    loop {
+        let news = remote.send("GET", &format!("/_emulator/trace?after={after}"), None)?;
+        for entry in news["entries"].as_array().into_iter().flatten() {
+            after = entry["number"].as_u64().unwrap_or(after);
+            let line = if json { entry.to_string() } else { text_of(entry) };
+            print(&format!("{line}\n"))?;
+        }
+        if !follow {
+            return Ok(());
+        }
+        std::thread::sleep(FOLLOW_EVERY);
+    }
+}
+
+/// The entry's own text form, which the emulator sends along.
+fn text_of(entry: &Value) -> String {
+    entry["text"].as_str().map_or_else(|| entry.to_string(), str::to_owned)
+}
+
+/// `90`, `90s`, `30m`, `1h`, `1d` as seconds.
+fn seconds(text: &str) -> Result<f64, Failure> {
+    let (number, unit) = match text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()) {
+        number if number.len() == text.len() => (number, 1.0),
+        number => match text.trim_start_matches(number) {
+            "s" => (number, 1.0),
+            "m" => (number, 60.0),
+            "h" => (number, 3600.0),
+            "d" => (number, 86_400.0),
+            unit => return Err(Failure::new(format!("`{unit}` is not one of s, m, h, d"))),
+        },
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| Failure::new(format!("`{text}` is not a duration such as 90s or 1h")))?;
+    Ok(number * unit)
+}
+
+/// Writes a file that others may read, or not if it holds a key.
+fn write(folder: &Path, name: &str, text: &str, secret: bool) -> Result<(), Failure> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = folder.join(name);
+    let mode = if secret { 0o600 } else { 0o644 };
+    let failed =
+        |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(mode).open(&path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
+fn new_folder(name: &str) -> Result<&Path, Failure> {
+    let folder = Path::new(name);
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::new(format!("cannot make ./{name}: {error}")))?;
+    Ok(folder)
+}
+
+/// Like the console's "connect one device": all that a client needs, in one folder.
+fn enroll(remote: &Remote, name: &str) -> Result<(), Failure> {
+    remote.send("POST", &format!("/things/{name}"), Some(json!({})))?;
+    let made = remote.send("POST", "/keys-and-certificate?setAsActive=true", None)?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let folder = new_folder(name)?;
+    write(folder, "certificate.pem", &text(&made["certificatePem"]), false)?;
+    write(folder, "private.key", &text(&made["keyPair"]["PrivateKey"]), true)?;
+    write(folder, "root-ca.pem", &remote.exchange("GET", "/_emulator/root-ca.pem", None)?, false)?;
+    let document = json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "iot:*", "Resource": "*" }],
+    });
+    let policy = format!("{name}-full-access");
+    let body = json!({ "policyDocument": document.to_string() });
+    remote.send("POST", &format!("/policies/{policy}"), Some(body))?;
+    let certificate_arn = text(&made["certificateArn"]);
+    let attach = json!({ "target": certificate_arn });
+    remote.send("PUT", &format!("/target-policies/{policy}"), Some(attach))?;
+    remote.send(
+        "POST",
+        "/_emulator/call",
+        Some(json!({
+            "operation": "AttachThingPrincipal",
+            "input": { "thingName": name, "principal": certificate_arn },
+        })),
+    )?;
+    let environment = remote.send("GET", "/_emulator/environment", None)?;
+    print(&format!(
+        "{name}/ holds certificate.pem, private.key and root-ca.pem. Try:\n  mosquitto_pub \
+         -h localhost -p {} --cafile {name}/root-ca.pem --cert {name}/certificate.pem \
+         --key {name}/private.key -i {name} -t hello -m world -q 1 -d\n",
+        text(&environment["IOT_EMULATOR_MQTT_PORT"])
+    ))
+}
+
+/// A CA as the articles make it; `register` with its auto-registration, if it is to be registered.
+fn ca(
+    remote: &Remote,
+    name: &str,
+    register: Option<bool>,
+    template: Option<&Path>,
+) -> Result<(), Failure> {
+    let ca = CertificateAuthority::new(name);
+    let folder = new_folder(name)?;
+    write(folder, "ca.pem", &ca.pem(), false)?;
+    write(folder, "ca.key", &ca.private_key_pem(), true)?;
+    let Some(auto_registration) = register else {
+        return print(&format!("{name}/ holds ca.pem and ca.key.\n"));
+    };
+    let code = remote.send("GET", "/registrationcode", None)?;
+    let code = code["registrationCode"].as_str().unwrap_or_default();
+    let mut body = json!({ "caCertificate": ca.pem(), "verificationCertificate": ca.verification_certificate(code) });
+    if let Some(file) = template {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
+        body["registrationConfig"] = json!({
+            "templateBody": text,
+            "roleArn": "arn:aws:iam::000000000000:role/JITPRole",
+        });
+    }
+    let path = format!("/cacertificate?setAsActive=true&allowAutoRegistration={auto_registration}");
+    let registered = remote.send("POST", &path, Some(body))?;
+    print(&format!(
+        "{name}/ holds ca.pem and ca.key; registered as {}\n",
+        registered["certificateId"].as_str().unwrap_or_default()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_read_with_or_without_a_unit() {
+        for (text, expected) in [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("1h", 3600.0)] {
+            assert_eq!(seconds(text).unwrap(), expected, "{text}");
+        }
+        assert!(seconds("1w").is_err() && seconds("soon").is_err());
+    }
+}

@@ -1,0 +1,195 @@
+//! One MQTT connection: read packets, ask `IotCore`, write packets.
+//!
+//! It decides nothing but how an answer is put on this connection. Keep-alive follows real time.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::answers::{self, Outgoing};
+use super::codec::CodecError;
+use super::codec::decode::Decoder;
+use super::codec::packets::{Connect, Packet};
+use super::conversation::Conversation;
+use crate::cloud::{Cloud, Meant};
+use crate::iot_core::{Accepted, IotCore, Peer};
+use crate::message::ProtocolVersion;
+use crate::message_broker::DisconnectReason;
+use crate::outbox::Mailbox;
+use crate::quotas::PACKET_BYTES;
+use crate::tls::{self, Stream};
+
+//? assumed: how long a device may take for its CONNECT after the handshake
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// Room for what arrives at once; many small packets fit.
+const READ_BYTES: usize = 8 * 1024;
+
+/// Serves one connection from its first packet to its orderly close.
+pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) {
+    let tls::Accepted { mut stream, server_name, chain, peer, local, .. } = accepted;
+    let peer = Peer { address: peer, local, server_name, by_name: meant.by_name, protocol: "MQTT" };
+    let iot_core = meant.iot_core;
+    let mut decoder = Decoder::new(PACKET_BYTES);
+    let mut buffer = BytesMut::new();
+    let first = timeout(CONNECT_WITHIN, first_packet(&mut stream, &mut decoder, &mut buffer)).await;
+    let connect = match first {
+        Ok(Ok(Some(connect))) => connect,
+        Ok(Err(error)) => {
+            iot_core.note_protocol_error(None, &peer, &error.to_string());
+            return tls::hang_up(stream).await;
+        }
+        Ok(Ok(None)) | Err(_) => return tls::hang_up(stream).await,
+    };
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# a certificate is registered on the CONNECT packet, not on the handshake; no CONNACK follows
+    let Ok(principal) = iot_core.present(&chain, &peer, Some(&connect.client_id)) else {
+        return tls::hang_up(stream).await;
+    };
+    let mailbox = Mailbox::new(cloud.outbox().activity());
+    let asked_for = connect.client_id.clone();
+    let wants = Wants::of(&connect);
+    let request = answers::connect_request(*connect);
+    match iot_core.connect(principal, &peer, request, mailbox.clone()) {
+        Ok(accepted) => {
+            let mut out = Vec::new();
+            answers::connack(&accepted, &wants, asked_for.as_str().is_empty(), &mut out);
+            let link = Link { iot_core, stream, decoder, buffer, mailbox, wants };
+            link.run(accepted, peer, out).await;
+        }
+        Err(refused) => {
+            let mut out = Vec::new();
+            answers::connect_refused(refused, &wants, &cloud.uuid().to_string(), &mut out);
+            let _gone = stream.write_all(&out).await;
+            tls::hang_up(stream).await;
+        }
+    }
+}
+
+/// What a client said in its CONNECT about how it wants to be answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wants {
+    pub(super) version: ProtocolVersion,
+    pub(super) keep_alive_seconds: u16,
+    pub(super) session_expiry_seconds: Option<u32>,
+    pub(super) maximum_packet_size: Option<u32>,
+    pub(super) problem_information: bool,
+}
+
+impl Wants {
+    fn of(connect: &Connect) -> Self {
+        let properties = &connect.properties;
+        Self {
+            version: connect.version,
+            keep_alive_seconds: connect.keep_alive_seconds,
+            session_expiry_seconds: properties.session_expiry_interval_seconds,
+            maximum_packet_size: properties.maximum_packet_size,
+            problem_information: properties.request_problem_information,
+        }
+    }
+}
+
+/// The CONNECT; `None` if the client went away before it had sent one.
+async fn first_packet(
+    stream: &mut Stream,
+    decoder: &mut Decoder,
+    buffer: &mut BytesMut,
+) -> Result<Option<Box<Connect>>, CodecError> {
+    loop {
+        match decoder.decode(buffer)? {
+            Some(Packet::Connect(connect)) => return Ok(Some(connect)),
+            // The decoder lets nothing else come first.
+            Some(_) => return Ok(None),
+            None => {}
+        }
+        buffer.reserve(READ_BYTES);
+        match stream.read_buf(buffer).await {
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// A connected client.
+struct Link {
+    iot_core: IotCore,
+    stream: Stream,
+    decoder: Decoder,
+    buffer: BytesMut,
+    mailbox: Mailbox,
+    wants: Wants,
+}
+
+impl Link {
+    async fn run(mut self, accepted: Accepted, peer: Peer, mut out: Vec<u8>) {
+        let connection = accepted.connection;
+        let patience = Duration::from_millis(u64::from(accepted.keep_alive_seconds) * 1500);
+        let mut conversation =
+            Conversation::new(self.iot_core.clone(), connection, peer, self.wants);
+        let mut last_packet = Instant::now();
+        let reason = loop {
+            if !out.is_empty() {
+                match timeout(patience, self.stream.write_all(&out)).await {
+                    Ok(Ok(())) => out.clear(),
+                    Ok(Err(_)) => break DisconnectReason::ConnectionLost,
+                    Err(_) => break DisconnectReason::MqttKeepAliveTimeout,
+                }
+                let _flushed = self.stream.flush().await;
+            }
+            self.buffer.reserve(READ_BYTES);
+            let turn = async {
+                tokio::select! {
+                    read = self.stream.read_buf(&mut self.buffer) => Turn::Read(read.unwrap_or(0)),
+                    news = self.mailbox.news() => Turn::News(news),
+                }
+            };
+            match timeout_at(last_packet + patience, turn).await {
+                Ok(Turn::Read(0)) => break DisconnectReason::ConnectionLost,
+                Ok(Turn::Read(_)) => {
+                    last_packet = Instant::now();
+                    let read = conversation.read(&mut self.decoder, &mut self.buffer, &mut out);
+                    if let ControlFlow::Break(reason) = read {
+                        break reason;
+                    }
+                }
+                Ok(Turn::News(news)) => {
+                    if let Some(reason) = news.closed {
+                        answers::disconnect_for(reason, &self.wants, &mut out);
+                        break reason;
+                    }
+                    // The news counts as unread until all that waited is on its way.
+                    while conversation.deliver(&mut out) == Outgoing::More {
+                        if self.stream.write_all(&out).await.is_err() {
+                            break;
+                        }
+                        out.clear();
+                    }
+                    if !out.is_empty() {
+                        let _gone = timeout(patience, self.stream.write_all(&out)).await;
+                        let _flushed = self.stream.flush().await;
+                        out.clear();
+                    }
+                    drop(news);
+                }
+                //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+                //# a client that is silent for one and a half times its keep-alive is disconnected
+                Err(_elapsed) => {
+                    let reason = DisconnectReason::MqttKeepAliveTimeout;
+                    answers::disconnect_for(reason, &self.wants, &mut out);
+                    break reason;
+                }
+            }
+        };
+        self.iot_core.end(connection, reason);
+        let _gone = timeout(Duration::from_secs(1), self.stream.write_all(&out)).await;
+        tls::hang_up(self.stream).await;
+    }
+}
+
+enum Turn {
+    Read(usize),
+    News(crate::outbox::News),
+}

@@ -1,0 +1,110 @@
+//! Policies and variables of one connection or request, worked out again only when something they
+//! depend on has changed.
+//!
+//! It decides which thing belongs to a connection; what the policies say is decided in `policy/`.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html>.
+
+use crate::iot_core::requests::Peer;
+use crate::names::{CertificateId, ClientId, Scope, ThingName, TopicName};
+use crate::policy::{Action, Context, Permit, PolicyInForce, Refusal, authorize};
+use crate::provisioning::Principal;
+use crate::registry::Registry;
+use crate::time::Timestamp;
+
+/// What the checks of one connection need.
+#[derive(Debug)]
+pub(super) struct Authorizer {
+    /// The registry's revision that the rest was worked out from.
+    revision: u64,
+    policies: Vec<PolicyInForce>,
+    context: Context,
+}
+
+impl Authorizer {
+    /// For an MQTT connection with `client_id`, or an HTTP request without.
+    pub(super) fn new(
+        registry: &Registry,
+        principal: &Principal,
+        peer: &Peer,
+        client_id: Option<&ClientId>,
+    ) -> Self {
+        let mut authorizer = Self { revision: 0, policies: Vec::new(), context: Context::new() };
+        let context = &mut authorizer.context;
+        context.set_certificate(principal.certificate(), principal.certificate_id());
+        context.set_source_ip(peer.address.ip());
+        match &peer.server_name {
+            Some(name) => context.set("iot:DomainName", name.as_str()),
+            None => context.absent("iot:DomainName", "the client sent no host name in SNI"),
+        }
+        match client_id {
+            Some(client_id) => context.set_client_id(client_id),
+            None => context.set_https(),
+        }
+        authorizer.refresh(registry, principal, client_id);
+        authorizer
+    }
+
+    /// Takes in what has changed in the registry since.
+    pub(super) fn refresh(
+        &mut self,
+        registry: &Registry,
+        principal: &Principal,
+        client_id: Option<&ClientId>,
+    ) {
+        self.revision = registry.policy_revision();
+        let certificate = principal.certificate_id();
+        let thing =
+            client_id.and_then(|client_id| registry.associated_thing(certificate, client_id));
+        self.policies = registry.policies_in_force(certificate, thing.as_ref());
+        let Some(client_id) = client_id else { return };
+        match thing.as_ref().and_then(|name| Some((name, registry.thing(name)?))) {
+            Some((name, thing)) => {
+                let attributes = thing.attributes.iter();
+                let attributes = attributes.map(|(name, value)| (name.as_str(), value.as_str()));
+                self.context.set_thing(name, thing.thing_type_name(), attributes);
+            }
+            None => self.context.set_no_thing(&no_thing(registry, certificate, client_id)),
+        }
+    }
+
+    /// Says what only a CONNECT has; afterwards it has it no longer.
+    pub(super) fn set_connect_attributes(
+        &mut self,
+        scope: &Scope,
+        persistent: bool,
+        last_will: Option<&TopicName>,
+    ) {
+        self.context.set_connect_attributes(scope, persistent, last_will);
+    }
+
+    /// Whether the registry has changed since.
+    pub(super) fn is_stale(&self, registry: &Registry) -> bool {
+        self.revision != registry.policy_revision()
+    }
+
+    /// May it?
+    pub(super) fn ask<A: Action>(
+        &mut self,
+        scope: &Scope,
+        resource: A::Resource,
+        now: Timestamp,
+    ) -> Result<Permit<A>, Refusal> {
+        self.context.set_now(now);
+        authorize(&self.policies, &self.context, scope, resource)
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+//# thing variables need a client ID that is the name of a thing the certificate is attached to
+/// Why no thing belongs to the connection.
+fn no_thing(registry: &Registry, certificate: CertificateId, client_id: &ClientId) -> String {
+    let things: Vec<&str> =
+        registry.things_of_certificate(certificate).map(ThingName::as_str).collect();
+    match things.as_slice() {
+        [] => "the certificate is attached to no thing".to_owned(),
+        things => format!(
+            "the client ID `{client_id}` differs from the thing name: the certificate is attached to {}",
+            things.join(", ")
+        ),
+    }
+}

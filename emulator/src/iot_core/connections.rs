@@ -1,0 +1,575 @@
+//! A client connects, asks for things, and goes. [`Held`] is one connected client under the lock.
+//!
+//! It decides the order of AWS's checks on a CONNECT, and what a refusal leaves in the trace. Whether
+//! something is permitted, and who gets what, is decided in `policy/` and `message_broker/`.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
+
+use std::sync::Arc;
+
+use super::authorization::Authorizer;
+use super::publishing::{Origin, boxed, check_sizes, permits, refused};
+use super::refusals::{self, Reaction, Refused};
+use super::requests::{Accepted, ConnectRequest, Peer, PublishRequest, WillRequest};
+use super::topics;
+use super::{IotCore, State};
+use crate::events::{Event, Subject};
+use crate::message::QoS;
+use crate::message_broker::{
+    self, ClientDisconnect, ConnectionDetails, ConnectionFacts, ConnectionId, Delivery,
+    DisconnectReason, Ended, Publication, SubscribeError, SubscribeOptions, Will,
+};
+use crate::names::{ClientId, Scope, TopicFilter};
+use crate::outbox::Mailbox;
+use crate::policy::{Connect, Receive, Subscribe};
+use crate::provisioning::Principal;
+use crate::quotas::{CLIENT_ID_BYTES, MAXIMUM_PACKET_SIZE_FLOOR};
+use crate::time::Timestamp;
+use crate::trace::Entry;
+
+/// A live connection, as the checks and the wake-ups need it.
+#[derive(Debug)]
+pub(super) struct Live {
+    principal: Arc<Principal>,
+    facts: Arc<ConnectionFacts>,
+    authorizer: Authorizer,
+    mailbox: Mailbox,
+    /// Filters of the SUBSCRIBE that is being worked on.
+    subscribed: Vec<TopicFilter>,
+}
+
+impl Live {
+    pub(super) fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    pub(super) fn close(self, reason: DisconnectReason) {
+        self.mailbox.close(reason);
+    }
+}
+
+/// Why a CONNECT is refused: the answer, and the entry that explains it.
+type ConnectRefusal = (Refused, Box<Entry>);
+
+impl IotCore {
+    /// Lets a client in, or says how to refuse it.
+    pub(crate) fn connect(
+        &self,
+        principal: Arc<Principal>,
+        peer: &Peer,
+        request: ConnectRequest,
+        mailbox: Mailbox,
+    ) -> Result<Accepted, Refused> {
+        let scope = self.scope();
+        self.locked(|state, now| {
+            let client_id = match request.client_id.as_str() {
+                //= https://github.com/awslabs/aws-c-mqtt/blob/main/source/v5/mqtt5_utils.c
+                //# a client without an ID is called $GEN/ and a UUID
+                "" => ClientId::from(format!("$GEN/{}", state.uuid())),
+                _ => request.client_id.clone(),
+            };
+            let session = state.uuid().to_string();
+            let admitted = state.admit(scope, principal, peer, &client_id, &session, request, now);
+            match admitted {
+                Ok(request) => Ok(state.let_in(scope, peer, request, mailbox, now)),
+                Err((refused, entry)) => {
+                    state.note(*entry);
+                    Err(refused)
+                }
+            }
+        })
+    }
+
+    /// Asks something for a connected client; `None` if its connection is over.
+    pub(crate) fn on<R>(
+        &self,
+        connection: ConnectionId,
+        ask: impl FnOnce(&mut Held<'_>) -> R,
+    ) -> Option<R> {
+        self.locked(|state, now| {
+            let live = state.live.get_mut(&connection)?;
+            if live.authorizer.is_stale(&state.registry) {
+                let client_id = Some(&live.facts.client_id);
+                live.authorizer.refresh(&state.registry, &live.principal, client_id);
+            }
+            Some(ask(&mut Held { state, scope: self.scope(), connection, now }))
+        })
+    }
+
+    /// The connection is over, seen from its socket; nothing if the broker ended it before.
+    pub(crate) fn end(&self, connection: ConnectionId, reason: DisconnectReason) {
+        self.locked(|state, now| state.end(self.scope(), connection, reason, None, now));
+    }
+
+    /// The client sent DISCONNECT.
+    pub(crate) fn client_disconnect(&self, connection: ConnectionId, asked: ClientDisconnect) {
+        self.locked(|state, now| {
+            let ended = state.broker.client_disconnect(connection, asked, now);
+            state.finish(self.scope(), ended, None, now);
+        });
+    }
+
+    /// Traces bytes that are not MQTT, or not what MQTT allows.
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+    //# CLIENT_ERROR: the client did something that ended the connection
+    pub(crate) fn note_protocol_error(
+        &self,
+        connection: Option<ConnectionId>,
+        peer: &Peer,
+        why: &str,
+    ) {
+        let facts = connection.and_then(|id| self.state().broker.facts(id).cloned());
+        let event_type = if connection.is_some() { "Disconnect" } else { "Connect" };
+        let mut entry = Entry::failure(self.scope(), event_type, "CLIENT_ERROR");
+        if let Some(facts) = facts {
+            entry = entry.member("clientId", &facts.client_id);
+        }
+        let entry = entry.member("protocol", peer.protocol).member("sourceIp", peer.address.ip());
+        self.trace().record(entry.details(why).answer("disconnects"));
+    }
+}
+
+/// A CONNECT that may be.
+struct Admitted {
+    permit: crate::policy::Permit<Connect>,
+    request: message_broker::ConnectRequest,
+    principal: Arc<Principal>,
+    authorizer: Authorizer,
+}
+
+impl State {
+    #[expect(clippy::too_many_arguments, reason = "each is what one CONNECT consists of")]
+    fn admit(
+        &mut self,
+        scope: &Scope,
+        principal: Arc<Principal>,
+        peer: &Peer,
+        client_id: &ClientId,
+        session: &str,
+        request: ConnectRequest,
+        now: Timestamp,
+    ) -> Result<Admitted, ConnectRefusal> {
+        let entry = |refused: Refused, entry: Entry| {
+            let entry = entry
+                .member("protocol", peer.protocol)
+                .member("clientId", client_id)
+                .member("principalId", principal.certificate_id())
+                .member("sourceIp", peer.address.ip())
+                .member("sourcePort", peer.address.port());
+            let answer = match request.version {
+                crate::message::ProtocolVersion::Mqtt311 => "disconnects, no CONNACK".to_owned(),
+                crate::message::ProtocolVersion::Mqtt5 => {
+                    format!("CONNACK 0x{:02X}", refused.code())
+                }
+            };
+            (refused, Box::new(entry.answer(answer)))
+        };
+        check_connect(&request).map_err(|(refused, why)| {
+            entry(refused, Entry::failure(scope, "Connect", "CLIENT_ERROR").details(why))
+        })?;
+        let mut authorizer = Authorizer::new(&self.registry, &principal, peer, Some(client_id));
+        let topic = request.will.as_ref().map(|will| &will.topic);
+        authorizer.set_connect_attributes(scope, is_persistent(&request), topic);
+        let asked = authorizer.ask::<Connect>(scope, client_id.clone(), now).and_then(|permit| {
+            let will = request.will.as_ref();
+            let will =
+                will.map(|will| permits(&mut authorizer, scope, &will.topic, will.retain, now));
+            Ok((permit, will.transpose()?))
+        });
+        let thing_name = self.registry.exclusive_thing(principal.certificate_id()).cloned();
+        let (permit, will_permits) = asked.map_err(|refusal| {
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+            //# connect_failed: not authorized to connect, or not to publish the will
+            let principal_identifier = principal.certificate_id().to_string();
+            let subject = Subject {
+                client_id,
+                thing_name: thing_name.as_ref(),
+                session_identifier: session,
+                principal_identifier: &principal_identifier,
+                at: now,
+            };
+            self.emit(scope, subject.connect_failed(peer.address.ip()), &Origin::default(), now);
+            entry(Refused::NotAuthorized, refused(scope, "Connect", &refusal))
+        })?;
+        let details = ConnectionDetails {
+            principal: principal.certificate_id().to_string().into(),
+            session_identifier: session.into(),
+            thing_name,
+            source_ip: peer.address.ip(),
+            source_port: peer.address.port(),
+        };
+        let will = request.will.zip(will_permits).map(|(will, (permit, retain))| Will {
+            permit,
+            publication: Publication {
+                payload: will.payload,
+                qos: will.qos.unwrap_or_default(),
+                retain,
+                expiry_seconds: will.expiry_seconds,
+                properties: boxed(will.properties),
+                publisher: Some(client_id.clone()),
+            },
+        });
+        let request = message_broker::ConnectRequest {
+            version: request.version,
+            clean_start: request.clean_start,
+            session_expiry_seconds: request.session_expiry_seconds,
+            keep_alive_seconds: request.keep_alive_seconds,
+            receive_maximum: Some(request.receive_maximum),
+            will,
+            details,
+        };
+        Ok(Admitted { permit, request, principal, authorizer })
+    }
+
+    fn let_in(
+        &mut self,
+        scope: &Scope,
+        peer: &Peer,
+        admitted: Admitted,
+        mailbox: Mailbox,
+        now: Timestamp,
+    ) -> Accepted {
+        let Admitted { permit, request, principal, authorizer } = admitted;
+        let connected = self.broker.connect(permit, request, now);
+        let why = "another connection took the client ID over";
+        self.finish(scope, connected.taken_over, Some(why), now);
+        let facts = connected.facts;
+        let live = Live {
+            principal,
+            facts: Arc::clone(&facts),
+            authorizer,
+            mailbox,
+            subscribed: Vec::new(),
+        };
+        self.live.insert(connected.connection, live);
+        self.note(
+            Entry::success(scope, "Connect")
+                .member("protocol", peer.protocol)
+                .member("clientId", &facts.client_id)
+                .member("principalId", &facts.details.principal)
+                .member("sourceIp", peer.address.ip())
+                .member("sourcePort", peer.address.port()),
+        );
+        let event = subject(&facts, now).connected(peer.address.ip(), facts.version_number);
+        self.emit(scope, event, &Origin::default(), now);
+        Accepted {
+            connection: connected.connection,
+            client_id: facts.client_id.clone(),
+            session_present: connected.session_present,
+            session_expiry_seconds: connected.session_expiry_seconds,
+            keep_alive_seconds: facts.keep_alive_seconds,
+        }
+    }
+
+    /// Ends a connection for a reason that is not the client's wish.
+    pub(super) fn end(
+        &mut self,
+        scope: &Scope,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+        why: Option<&str>,
+        now: Timestamp,
+    ) {
+        let ended = self.broker.disconnect(connection, reason, now);
+        self.finish(scope, ended, why, now);
+    }
+
+    /// What the end of a connection leaves to be done: tell its task, the will, the event, the log.
+    fn finish(&mut self, scope: &Scope, ended: Option<Ended>, why: Option<&str>, now: Timestamp) {
+        let Some(ended) = ended else { return };
+        let Ended { facts, reason, will, .. } = ended;
+        if let Some(live) = self.live.remove(&facts.connection) {
+            live.close(reason);
+        }
+        let entry = match reason {
+            DisconnectReason::ClientInitiatedDisconnect => Entry::success(scope, "Disconnect"),
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/security-best-practices.html
+            //# the log says DUPLICATE_CLIENT_ID where the event says DUPLICATE_CLIENTID
+            DisconnectReason::DuplicateClientId => {
+                Entry::failure(scope, "Disconnect", "DUPLICATE_CLIENT_ID")
+                    .details("A new connection was established with the same client ID")
+            }
+            reason => Entry::failure(scope, "Disconnect", reason.name()),
+        };
+        let entry = entry
+            .member("clientId", &facts.client_id)
+            .member("principalId", &facts.details.principal)
+            .member("disconnectReason", reason.name());
+        self.note(entry.why(why));
+        let client_id = Some(facts.client_id.clone());
+        let principal = Some(facts.details.principal.to_string());
+        let origin = Origin { client_id, principal, source_ip: Some(facts.details.source_ip) };
+        if let Some(will) = will {
+            self.distribute(scope, will.permit, will.publication, &origin, now);
+        }
+        let event = subject(&facts, now).disconnected(
+            reason.is_client_initiated(),
+            reason.name(),
+            facts.version_number,
+        );
+        self.emit(scope, event, &Origin::default(), now);
+    }
+}
+
+fn subject(facts: &ConnectionFacts, at: Timestamp) -> Subject<'_> {
+    Subject {
+        client_id: &facts.client_id,
+        thing_name: facts.details.thing_name.as_ref(),
+        session_identifier: &facts.details.session_identifier,
+        principal_identifier: &facts.details.principal,
+        at,
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+//# MQTT 3.1.1: no clean session; MQTT 5
+//? assumed: for MQTT 5 a session expiry above 0 is what makes a connect persistent
+fn is_persistent(request: &ConnectRequest) -> bool {
+    match request.version {
+        crate::message::ProtocolVersion::Mqtt311 => !request.clean_start,
+        crate::message::ProtocolVersion::Mqtt5 => {
+            request.session_expiry_seconds.is_some_and(|seconds| seconds > 0)
+        }
+    }
+}
+
+/// What AWS refuses about a CONNECT before any policy.
+fn check_connect(request: &ConnectRequest) -> Result<(), (Refused, String)> {
+    let client_id = request.client_id.as_str();
+    //= https://github.com/awslabs/aws-c-mqtt/blob/main/source/v5/mqtt5_utils.c
+    //# a client ID that begins with `$` is refused, even one that the server gave before
+    if client_id.starts_with('$') {
+        let why = format!("the client ID `{client_id}` begins with `$`");
+        return Err((Refused::ClientIdentifierNotValid, why));
+    }
+    if client_id.len() > CLIENT_ID_BYTES {
+        let why = format!("{} bytes of client ID, {CLIENT_ID_BYTES} at most", client_id.len());
+        return Err((Refused::ClientIdentifierNotValid, why));
+    }
+    //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+    //# a client whose Maximum Packet Size is below 512 may not connect
+    if let Some(size) = request.maximum_packet_size.filter(|size| *size < MAXIMUM_PACKET_SIZE_FLOOR)
+    {
+        let why = format!("a Maximum Packet Size of {size}, {MAXIMUM_PACKET_SIZE_FLOOR} at least");
+        return Err((Refused::UnspecifiedError, why));
+    }
+    request.will.as_ref().map_or(Ok(()), check_will)
+}
+
+//= https://github.com/bertmelis/espMqttClient/issues/116
+//# a will with QoS 2 refuses the connect
+fn check_will(will: &WillRequest) -> Result<(), (Refused, String)> {
+    if will.qos.is_none() {
+        return Err((
+            Refused::QosNotSupported,
+            "a will with QoS 2, which is not served".to_owned(),
+        ));
+    }
+    topics::publish(&will.topic, will.retain)
+        .map_err(|refusal| (Refused::TopicNameInvalid, format!("the will: {}", refusal.0)))?;
+    check_sizes(&will.payload, &will.properties)
+}
+
+/// One connected client, while the lock is held for it.
+pub(crate) struct Held<'a> {
+    state: &'a mut State,
+    scope: &'a Scope,
+    connection: ConnectionId,
+    now: Timestamp,
+}
+
+impl Held<'_> {
+    fn facts(&self) -> Option<Arc<ConnectionFacts>> {
+        self.state.live.get(&self.connection).map(|live| Arc::clone(&live.facts))
+    }
+
+    /// The client publishes.
+    pub(crate) fn publish(&mut self, request: PublishRequest) -> Result<(), Reaction> {
+        let Some(facts) = self.facts() else { return Ok(()) };
+        let PublishRequest { topic, payload, qos, retain, expiry_seconds, properties } = request;
+        let react = |refused| refusals::publish(facts.version, qos, refused);
+        let Some(quality) = qos else {
+            let why = "QoS 2 is not served".to_owned();
+            return Err(self.refuse(
+                &facts,
+                "Publish-In",
+                &topic,
+                why,
+                react(Refused::QosNotSupported),
+            ));
+        };
+        if let Err((refused, why)) = check_sizes(&payload, &properties) {
+            return Err(self.refuse(&facts, "Publish-In", &topic, why, react(refused)));
+        }
+        let destination = match topics::publish(&topic, retain) {
+            Ok(destination) => destination,
+            Err(refusal) => {
+                let reaction = react(Refused::TopicNameInvalid);
+                return Err(self.refuse(&facts, "Publish-In", &topic, refusal.0, reaction));
+            }
+        };
+        let Some(live) = self.state.live.get_mut(&self.connection) else { return Ok(()) };
+        let asked = permits(&mut live.authorizer, self.scope, &topic, retain, self.now);
+        let (permit, retain) = asked.map_err(|refusal| {
+            let reaction = react(Refused::NotAuthorized);
+            let entry = refused(self.scope, "Publish-In", &refusal);
+            self.note_refused(&facts, entry.member("topicName", &topic), reaction)
+        })?;
+        let client_id = facts.client_id.clone();
+        let origin = Origin {
+            client_id: Some(client_id.clone()),
+            principal: Some(facts.details.principal.to_string()),
+            source_ip: Some(facts.details.source_ip),
+        };
+        let publication = Publication {
+            payload,
+            qos: quality,
+            retain,
+            expiry_seconds,
+            properties: boxed(properties),
+            publisher: Some(client_id),
+        };
+        self.state.send(self.scope, destination, permit, publication, &origin, self.now);
+        Ok(())
+    }
+
+    /// The client subscribes to one filter; `qos` is `None` for QoS 2.
+    pub(crate) fn subscribe(
+        &mut self,
+        filter: TopicFilter,
+        qos: Option<QoS>,
+        options: SubscribeOptions,
+    ) -> Result<QoS, Reaction> {
+        let Some(facts) = self.facts() else { return Ok(QoS::AtMostOnce) };
+        let react = |refused| refusals::subscribe(facts.version, refused);
+        if qos.is_none() {
+            let why = "QoS 2 is not served".to_owned();
+            return Err(self.refuse(
+                &facts,
+                "Subscribe",
+                &filter,
+                why,
+                react(Refused::QosNotSupported),
+            ));
+        }
+        if let Err(refusal) = topics::subscribe(&filter) {
+            let reaction = react(Refused::TopicFilterInvalid);
+            return Err(self.refuse(&facts, "Subscribe", &filter, refusal.0, reaction));
+        }
+        let Some(live) = self.state.live.get_mut(&self.connection) else {
+            return Ok(QoS::AtMostOnce);
+        };
+        let permit = live.authorizer.ask::<Subscribe>(self.scope, filter.clone(), self.now);
+        let permit = permit.map_err(|refusal| {
+            let reaction = react(Refused::NotAuthorized);
+            let entry = refused(self.scope, "Subscribe", &refusal);
+            self.note_refused(&facts, entry.member("topicName", &filter), reaction)
+        })?;
+        match self.state.broker.subscribe(self.connection, permit, options, self.now) {
+            Ok(granted) => {
+                if let Some(live) = self.state.live.get_mut(&self.connection) {
+                    live.subscribed.push(filter);
+                }
+                Ok(granted)
+            }
+            Err(error) => {
+                let reaction = react(match error {
+                    SubscribeError::FilterTooLong => Refused::TopicFilterInvalid,
+                    _ => Refused::QuotaExceeded,
+                });
+                Err(self.refuse(&facts, "Subscribe", &filter, error.to_string(), reaction))
+            }
+        }
+    }
+
+    /// The SUBSCRIBE is done: the event names the filters that were granted.
+    pub(crate) fn subscribed(&mut self) {
+        let Some(live) = self.state.live.get_mut(&self.connection) else { return };
+        let filters = std::mem::take(&mut live.subscribed);
+        if !filters.is_empty() {
+            self.tell("Subscribe", &filters, |subject| subject.subscribed(&filters));
+        }
+    }
+
+    /// The client unsubscribes; which of the filters it had.
+    pub(crate) fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Vec<bool> {
+        let broker = &mut self.state.broker;
+        let existed = |filter| broker.unsubscribe(self.connection, filter).unwrap_or(false);
+        let existed = filters.iter().map(existed).collect();
+        self.tell("Unsubscribe", filters, |subject| subject.unsubscribed(filters));
+        existed
+    }
+
+    fn tell(
+        &mut self,
+        event_type: &'static str,
+        filters: &[TopicFilter],
+        event: impl FnOnce(Subject<'_>) -> Option<Event>,
+    ) {
+        let Some(facts) = self.facts() else { return };
+        let names: Vec<&str> = filters.iter().map(TopicFilter::as_str).collect();
+        let entry = Entry::success(self.scope, event_type)
+            .member("clientId", &facts.client_id)
+            .member("topicName", names.join(","));
+        self.state.note(entry);
+        let event = event(subject(&facts, self.now));
+        self.state.emit(self.scope, event, &Origin::default(), self.now);
+    }
+
+    /// The client has the message `packet_id`.
+    pub(crate) fn acknowledge(&mut self, packet_id: u16) {
+        self.state.broker.acknowledge(self.connection, packet_id);
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+    //# iot:Receive is checked on every delivery; what is not allowed does not arrive
+    /// The next message for the client that it may receive.
+    pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
+        loop {
+            let pending = self.state.broker.next_delivery(self.connection, self.now)?;
+            let live = self.state.live.get_mut(&self.connection)?;
+            let topic = pending.message().topic.clone();
+            match live.authorizer.ask::<Receive>(self.scope, topic.clone(), self.now) {
+                Ok(permit) => {
+                    if let Some(delivery) = pending.deliver(permit) {
+                        return Some(delivery);
+                    }
+                }
+                Err(refusal) => {
+                    pending.refuse();
+                    let entry = refused(self.scope, "Publish-Out", &refusal)
+                        .member("clientId", &live.facts.client_id)
+                        .member("topicName", topic)
+                        .answer("nothing: the message is not delivered");
+                    self.state.note(entry);
+                }
+            }
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        facts: &ConnectionFacts,
+        event_type: &'static str,
+        topic: impl std::fmt::Display,
+        why: String,
+        reaction: Reaction,
+    ) -> Reaction {
+        let entry = Entry::failure(self.scope, event_type, "CLIENT_ERROR");
+        self.note_refused(facts, entry.member("topicName", topic).details(why), reaction)
+    }
+
+    fn note_refused(
+        &mut self,
+        facts: &ConnectionFacts,
+        entry: Entry,
+        reaction: Reaction,
+    ) -> Reaction {
+        let entry = entry
+            .member("protocol", "MQTT")
+            .member("clientId", &facts.client_id)
+            .member("principalId", &facts.details.principal)
+            .member("sourceIp", facts.details.source_ip);
+        self.state.note(entry.answer(reaction.to_string()));
+        reaction
+    }
+}

@@ -1,0 +1,160 @@
+//! A presented chain becomes a `Principal`; or it is rejected, traced, and what follows from it is
+//! set going: the registered event, the provisioning template.
+//!
+//! What a chain means is decided in `provisioning/`.
+
+use std::sync::Arc;
+
+use super::publishing::Origin;
+use super::requests::Peer;
+use super::{IotCore, State};
+use crate::events::CertificateRegistered;
+use crate::message_broker::DisconnectReason;
+use crate::names::{CertificateId, ClientId, Scope};
+use crate::outbox::Effect;
+use crate::pki::Certificate;
+use crate::provisioning::{self, Presentation, Principal, ProvisioningEffect, Rejected};
+use crate::registry::Change;
+use crate::time::Timestamp;
+use crate::trace::Entry;
+
+/// The client is nobody: hang up. Why stands in the trace.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unknown;
+
+impl IotCore {
+    /// Who is this? Asked for each CONNECT and each HTTP request.
+    pub(crate) fn present(
+        &self,
+        chain: &[Certificate],
+        peer: &Peer,
+        client_id: Option<&ClientId>,
+    ) -> Result<Arc<Principal>, Unknown> {
+        let presentation =
+            Presentation { chain, by_name: peer.by_name, source_ip: peer.address.ip() };
+        self.locked(|state, now| {
+            provisioning::present(&mut state.registry, &presentation, now)
+                .map(Arc::new)
+                .map_err(|rejected| state.reject(self.scope(), *rejected, peer, client_id, now))
+        })
+    }
+
+    /// Runs the provisioning template for a certificate that registered itself.
+    pub(crate) fn provision(&self, certificate_id: CertificateId) {
+        self.locked(|state, now| {
+            let done = provisioning::provision(&mut state.registry, certificate_id, now);
+            let entry = match done {
+                Ok(provisioned) => Entry::success(self.scope(), "ProvisionThing")
+                    .member("principalId", certificate_id)
+                    .why(provisioned.lines),
+                //= https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html
+                //# the certificate stays PENDING_ACTIVATION, and the next connect tries again
+                Err(failure) => Entry::failure(self.scope(), "ProvisionThing", "ClientError")
+                    .member("principalId", certificate_id)
+                    .member("step", &failure.step)
+                    .details(failure.error.message())
+                    .why(failure.why)
+                    .why(failure.done.iter().map(|line| format!("done before, and stays: {line}")))
+                    .answer("nothing; the next connect tries again"),
+            };
+            state.note(entry);
+        });
+    }
+}
+
+impl State {
+    fn reject(
+        &mut self,
+        scope: &Scope,
+        rejected: Rejected,
+        peer: &Peer,
+        client_id: Option<&ClientId>,
+        now: Timestamp,
+    ) -> Unknown {
+        let rejection = rejected.rejection;
+        let mut entry = Entry::failure(scope, "Connection.AuthNError", rejection.reason)
+            .member("protocol", peer.protocol)
+            .member("authenticationType", "AWS_X509");
+        if let Some(client_id) = client_id {
+            entry = entry.member("clientId", client_id);
+        }
+        if let Some(certificate_id) = rejection.certificate_id {
+            entry = entry.member("principalId", certificate_id);
+        }
+        if let Some(server_name) = &peer.server_name {
+            entry = entry.member("serverNameIndication", server_name);
+        }
+        let entry = entry
+            .member("sourceIp", peer.address.ip())
+            .member("sourcePort", peer.address.port())
+            .member("targetPort", peer.local.port())
+            .details(rejection.details)
+            .why(rejection.why);
+        self.note(entry.answer("disconnects"));
+        for effect in rejected.effects {
+            self.set_going(scope, effect, client_id, now);
+        }
+        Unknown
+    }
+
+    fn set_going(
+        &mut self,
+        scope: &Scope,
+        effect: ProvisioningEffect,
+        client_id: Option<&ClientId>,
+        now: Timestamp,
+    ) {
+        match effect {
+            ProvisioningEffect::RegisteredEvent {
+                certificate_id,
+                ca_certificate_id,
+                registration_timestamp,
+                source_ip,
+                ..
+            } => {
+                let event = CertificateRegistered {
+                    certificate_id,
+                    ca_certificate_id,
+                    account: &scope.account,
+                    registered: registration_timestamp,
+                    source_ip,
+                    at: now,
+                };
+                //= https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html
+                //# a rule on the event can ask clientid() for the client that connected
+                let origin = Origin {
+                    client_id: client_id.filter(|id| !id.as_str().is_empty()).cloned(),
+                    principal: Some(certificate_id.to_string()),
+                    source_ip: Some(source_ip),
+                };
+                let entry = Entry::success(scope, "RegisterCertificateJustInTime");
+                let entry = entry.member("principalId", certificate_id);
+                self.note(entry.member("caCertificateId", ca_certificate_id));
+                self.emit(scope, Some(event.event()), &origin, now);
+            }
+            ProvisioningEffect::Provision { certificate_id, .. } => {
+                let scope = scope.clone();
+                self.after.effects.push(Effect::Provision { scope, certificate_id });
+            }
+        }
+    }
+
+    /// Ends the connections of certificates that are no longer ACTIVE.
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_UpdateCertificate.html
+    //# moving a certificate from ACTIVE disconnects all devices that use it
+    pub(super) fn react_to_changes(&mut self, scope: &Scope, now: Timestamp) {
+        for change in self.registry.take_changes() {
+            let id = match change {
+                Change::CertificateNoLongerActive(id) | Change::CertificateDeleted(id) => id,
+                Change::CaCertificateDeleted(id) => {
+                    self.after.released.push(id);
+                    continue;
+                }
+            };
+            for connection in self.broker.connections_of(&id.to_string()) {
+                let why = "its certificate is no longer ACTIVE";
+                self.end(scope, connection, DisconnectReason::AuthError, Some(why), now);
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! [`IotCore`]: AWS IoT Core of one account in one Region. It owns the state and the only lock.
+//!
+//! Every door calls its methods: MQTT, HTTPS, the AWS API, the Rust API. It brings the rooms of the
+//! core together (who is it, may it, who gets it, which rules) and decides nothing that one of
+//! them can decide. What must happen afterwards it hands out when the lock is free again.
+//!
+//! - `identity.rs`: a presented chain becomes a `Principal`, or a rejection and what follows from it
+//! - `connections.rs`: connect, and all that a connected client may ask ([`Held`])
+//! - `publishing.rs`: one message to subscribers and rules, and the events
+//! - `authorization.rs`: policies and variables of one connection
+//! - `operations.rs`: operations of the AWS API that need more than one room
+//! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
+//! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
+
+mod authorization;
+mod connections;
+mod identity;
+mod operations;
+mod publishing;
+mod refusals;
+mod requests;
+mod rust_api;
+mod topics;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+pub(crate) use connections::Held;
+pub(crate) use refusals::{Reaction, Refused};
+pub(crate) use requests::{
+    Accepted, ConnectRequest, HttpCaller, HttpPublish, Peer, PublishRequest, WillRequest,
+};
+pub use rust_api::{AutoRegistration, allow};
+
+use self::connections::Live;
+use crate::lambda::Functions;
+use crate::message_broker::{ConnectionId, MessageBroker};
+use crate::names::{AccountId, CertificateId, Region, Scope};
+use crate::outbox::{Effect, Mailbox, Outbox};
+use crate::pki::AwsIssuer;
+use crate::registry::{CertificateMode, Registry};
+use crate::rules_engine::RulesEngine;
+use crate::time::{Clock, Timestamp};
+use crate::trace::{Entry, Trace};
+
+/// What an `IotCore` needs from the emulator around it.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) scope: Scope,
+    pub(crate) seed: u64,
+    pub(crate) clock: Clock,
+    pub(crate) trace: Trace,
+    pub(crate) outbox: Outbox,
+    pub(crate) functions: Functions,
+    /// What `DescribeEndpoint` answers.
+    pub(crate) endpoint_host: String,
+    /// The first part of the AWS-style endpoint name.
+    pub(crate) endpoint_prefix: String,
+    /// Is told when a deadline comes nearer.
+    pub(crate) timers: Arc<Notify>,
+    pub(crate) ca_owners: CaOwners,
+    /// Issues device certificates as AWS does; one for the emulator.
+    pub(crate) issuer: Arc<AwsIssuer>,
+}
+
+/// AWS IoT Core of one account in one Region; clones are the same.
+///
+/// [`IotCore::call`] runs any operation with the JSON of the AWS CLI; the other methods are sugar
+/// over it.
+#[derive(Clone)]
+pub struct IotCore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    around: Surroundings,
+    /// Never held across an `.await`, nor while a user's function runs.
+    state: Mutex<State>,
+}
+
+impl fmt::Debug for IotCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IotCore({})", self.scope())
+    }
+}
+
+/// All that changes.
+struct State {
+    registry: Registry,
+    broker: MessageBroker,
+    rules: RulesEngine,
+    live: HashMap<ConnectionId, Live>,
+    /// What AWS draws at random and nobody can derive: session identifiers, trace IDs.
+    random: fastrand::Rng,
+    after: After,
+    /// The deadline that the timer knows of.
+    armed: Option<Timestamp>,
+}
+
+/// What is done when the lock is free again.
+#[derive(Debug, Default)]
+struct After {
+    effects: Vec<Effect>,
+    wake: Vec<Mailbox>,
+    entries: Vec<Entry>,
+    /// CAs that this account no longer owns.
+    released: Vec<CertificateId>,
+}
+
+impl State {
+    fn new(around: &Surroundings) -> Self {
+        let Surroundings { scope, seed, .. } = around;
+        // Each account and Region rolls dice of its own.
+        let salt = scope.to_string().bytes().fold(*seed, |salt, byte| {
+            salt.wrapping_mul(0x0100_0000_01B3).wrapping_add(u64::from(byte))
+        });
+        Self {
+            registry: Registry::new(scope.clone(), *seed),
+            broker: MessageBroker::new(salt),
+            rules: RulesEngine::new(scope.clone()),
+            live: HashMap::new(),
+            random: fastrand::Rng::with_seed(salt),
+            after: After::default(),
+            armed: None,
+        }
+    }
+
+    fn uuid(&mut self) -> uuid::Uuid {
+        uuid::Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid()
+    }
+
+    fn note(&mut self, entry: Entry) {
+        self.after.entries.push(entry);
+    }
+}
+
+impl IotCore {
+    pub(crate) fn new(around: Surroundings) -> Self {
+        let state = Mutex::new(State::new(&around));
+        Self { shared: Arc::new(Shared { around, state }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock is our bug; the others go on with what there is.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work` under the lock, and what follows from it once the lock is free.
+    fn locked<R>(&self, work: impl FnOnce(&mut State, Timestamp) -> R) -> R {
+        let now = self.now();
+        let mut state = self.state();
+        let result = work(&mut state, now);
+        state.react_to_changes(self.scope(), now);
+        state.gather();
+        let deadline = state.broker.next_deadline();
+        let nearer = deadline.is_some_and(|next| state.armed.is_none_or(|armed| next < armed));
+        state.armed = deadline;
+        let after = std::mem::take(&mut state.after);
+        drop(state);
+        if nearer {
+            self.shared.around.timers.notify_waiters();
+        }
+        self.perform(after);
+        result
+    }
+
+    fn perform(&self, after: After) {
+        for entry in after.entries {
+            self.trace().record(entry);
+        }
+        for effect in after.effects {
+            if let Err(Effect::Invoke { function_arn, .. }) = self.shared.around.outbox.send(effect)
+            {
+                let entry = Entry::failure(self.scope(), "RuleMessageThrottled", "THROTTLED");
+                let why = "too many invocations wait already";
+                self.trace().record(entry.member("functionArn", function_arn).details(why));
+            }
+        }
+        for ca in after.released {
+            self.ca_owners().release(self.scope(), ca);
+        }
+        for mailbox in after.wake {
+            mailbox.wake();
+        }
+    }
+
+    /// Works on the registry.
+    pub(crate) fn registry<R>(&self, work: impl FnOnce(&mut Registry, Timestamp) -> R) -> R {
+        self.locked(|state, now| work(&mut state.registry, now))
+    }
+
+    /// Works on the topic rules.
+    pub(crate) fn rules<R>(&self, work: impl FnOnce(&mut RulesEngine, Timestamp) -> R) -> R {
+        self.locked(|state, now| work(&mut state.rules, now))
+    }
+
+    /// When something has to happen next.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.state().broker.next_deadline()
+    }
+
+    /// Lets happen what is due by now.
+    pub(crate) fn handle_timeout(&self) {
+        self.locked(|state, now| state.broker.handle_timeout(now));
+    }
+
+    /// Forgets everything; connected clients are closed.
+    pub(crate) fn reset(&self) {
+        let mut state = self.state();
+        let fresh = State::new(&self.shared.around);
+        let gone = std::mem::replace(&mut *state, fresh);
+        drop(state);
+        for live in gone.live.into_values() {
+            live.close(crate::message_broker::DisconnectReason::ServerInitiatedDisconnect);
+        }
+    }
+
+    /// Whether `certificate` is registered here so that it is found without SNI.
+    pub(crate) fn holds_by_default(&self, certificate: CertificateId) -> bool {
+        let state = self.state();
+        let record = state.registry.certificate(certificate);
+        record.is_some_and(|record| record.mode == CertificateMode::Default)
+    }
+
+    pub(crate) fn trace_id(&self) -> String {
+        self.state().uuid().to_string()
+    }
+}
+
+// === getters ===
+
+impl IotCore {
+    /// The account and Region.
+    pub fn scope(&self) -> &Scope {
+        &self.shared.around.scope
+    }
+
+    /// The host name that `DescribeEndpoint` answers.
+    pub fn endpoint(&self) -> &str {
+        &self.shared.around.endpoint_host
+    }
+
+    /// AWS's form of the endpoint name, which SNI may carry: `PREFIX-ats.iot.REGION.amazonaws.com`.
+    pub fn aws_endpoint(&self) -> String {
+        format!("{}-ats.iot.{}.amazonaws.com", self.endpoint_prefix(), self.scope().region)
+    }
+
+    pub(crate) fn endpoint_prefix(&self) -> &str {
+        &self.shared.around.endpoint_prefix
+    }
+
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.shared.around.functions
+    }
+
+    pub(crate) fn ca_owners(&self) -> &CaOwners {
+        &self.shared.around.ca_owners
+    }
+
+    fn issuer(&self) -> &AwsIssuer {
+        &self.shared.around.issuer
+    }
+
+    fn trace(&self) -> &Trace {
+        &self.shared.around.trace
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.around.clock.now()
+    }
+}
+
+/// Which account owns a CA in `DEFAULT` mode, for each Region; all `IotCore`s share it.
+//= https://docs.aws.amazon.com/iot/latest/developerguide/manage-your-CA-certs.html
+//# in `DEFAULT` mode a CA belongs to one account in a Region
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CaOwners(Arc<Mutex<BTreeMap<(Region, CertificateId), AccountId>>>);
+
+impl CaOwners {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Region, CertificateId), AccountId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes `scope` the owner, unless another account is; `false` then.
+    pub(crate) fn claim(&self, scope: &Scope, ca: CertificateId) -> bool {
+        let mut owners = self.lock();
+        let owner =
+            owners.entry((scope.region.clone(), ca)).or_insert_with(|| scope.account.clone());
+        *owner == scope.account
+    }
+
+    /// `scope` owns the CA no longer.
+    pub(crate) fn release(&self, scope: &Scope, ca: CertificateId) {
+        let mut owners = self.lock();
+        let key = (scope.region.clone(), ca);
+        if owners.get(&key) == Some(&scope.account) {
+            owners.remove(&key);
+        }
+    }
+
+    pub(crate) fn forget_all(&self) {
+        self.lock().clear();
+    }
+}

@@ -1,0 +1,423 @@
+//! One message on its way: to subscribers, to rules, and on to what rules republish; and the events.
+//!
+//! Who may publish is decided before: a permit comes in. Who gets a message is decided by the broker,
+//! what a rule makes of it by the rules engine.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::authorization::Authorizer;
+use super::refusals::Refused;
+use super::requests::{HttpCaller, HttpPublish};
+use super::topics::{self, Destination};
+use super::{IotCore, State};
+use crate::errors::{ApiError, ErrorCode};
+use crate::events::Event;
+use crate::message::{Properties, QoS};
+use crate::message_broker::{Notice, Publication, Receiver};
+use crate::names::{ClientId, Scope, TopicName};
+use crate::outbox::{Effect, RuleInvocation};
+use crate::policy::{Permit, Publish, Refusal, RetainPublish};
+use crate::quotas::{
+    CONTENT_TYPE_BYTES, CORRELATION_DATA_BYTES, PAYLOAD_BYTES, USER_PROPERTIES_BYTES,
+};
+use crate::rules_engine::{self, ActionExecution, Execution, Invocation, RuleMessage};
+use crate::time::Timestamp;
+use crate::trace::Entry;
+
+//? assumed: how often one message may be republished from rule to rule before it is a loop
+const REPUBLISH_DEPTH: u8 = 16;
+
+/// Who published a message, as rules can ask.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Origin {
+    /// None over HTTP, and for AWS itself.
+    pub(super) client_id: Option<ClientId>,
+    pub(super) principal: Option<String>,
+    pub(super) source_ip: Option<IpAddr>,
+}
+
+/// A message with its permit, on its way.
+struct Travelling {
+    permit: Permit<Publish>,
+    publication: Publication,
+    depth: u8,
+}
+
+impl State {
+    /// Publishes to subscribers and rules, and whatever the rules republish.
+    pub(super) fn distribute(
+        &mut self,
+        scope: &Scope,
+        permit: Permit<Publish>,
+        publication: Publication,
+        origin: &Origin,
+        now: Timestamp,
+    ) {
+        let mut way = VecDeque::from([Travelling { permit, publication, depth: 0 }]);
+        while let Some(Travelling { permit, publication, depth }) = way.pop_front() {
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html
+            //# only the named rule runs, no subscriber gets the message
+            let ingested = rules_engine::basic_ingest(permit.resource()).is_some();
+            if self.rules.is_empty() && !ingested {
+                self.broker.publish(permit, publication, now);
+                continue;
+            }
+            let seen = Arc::new(self.as_rules_see_it(permit.resource(), &publication, origin, now));
+            let executions = self.rules.evaluate(&seen);
+            if !ingested {
+                self.broker.publish(permit, publication, now);
+            }
+            for execution in executions {
+                self.act(scope, execution, &seen, depth, &mut way);
+            }
+        }
+    }
+
+    fn as_rules_see_it(
+        &mut self,
+        topic: &TopicName,
+        publication: &Publication,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> RuleMessage {
+        RuleMessage {
+            topic: topic.clone(),
+            payload: publication.payload.clone(),
+            client_id: origin.client_id.clone(),
+            principal: origin.principal.clone(),
+            source_ip: origin.source_ip,
+            properties: publication.properties.as_deref().map(to_rules).unwrap_or_default(),
+            now,
+            trace_id: self.uuid().to_string(),
+            seed: self.random.u64(..),
+        }
+    }
+
+    /// Sets going what a rule wants done, and its error action for what cannot be done.
+    fn act(
+        &mut self,
+        scope: &Scope,
+        execution: Execution,
+        message: &Arc<RuleMessage>,
+        depth: u8,
+        way: &mut VecDeque<Travelling>,
+    ) {
+        for entry in execution.entries(scope, message) {
+            // Whether a function may be invoked is known, and told, when it is.
+            if entry.value("ruleAction") != Some("LambdaAction") || entry.reason.is_some() {
+                self.note(entry);
+            }
+        }
+        let error_action = execution.error_action(message, &execution.failures());
+        let execution = Arc::new(execution);
+        for index in 0..execution.actions.len() {
+            let asked = RuleInvocation {
+                execution: Arc::clone(&execution),
+                message: Arc::clone(message),
+                action: index,
+            };
+            self.invoke(scope, &execution.actions[index], Some(asked), depth, way);
+        }
+        if let Some(action) = error_action {
+            self.note(action.entry(scope, &execution.rule, message));
+            self.invoke(scope, &action, None, depth, way);
+        }
+    }
+
+    /// Sets one action going; `asked` gets its rule's error action if a function is refused.
+    fn invoke(
+        &mut self,
+        scope: &Scope,
+        action: &ActionExecution,
+        asked: Option<RuleInvocation>,
+        depth: u8,
+        way: &mut VecDeque<Travelling>,
+    ) {
+        match &action.result {
+            Err(_told) => {}
+            Ok(Invocation::Lambda { function_arn, payload }) => {
+                let rule = asked.as_ref().map_or("-", |asked| asked.execution.rule.as_str());
+                self.after.effects.push(Effect::Invoke {
+                    scope: scope.clone(),
+                    rule_arn: scope.iot_arn("rule", rule),
+                    function_arn: function_arn.clone(),
+                    payload: payload.clone(),
+                    asked,
+                });
+            }
+            Ok(Invocation::Republish { topic, .. }) if depth >= REPUBLISH_DEPTH => {
+                let entry = Entry::failure(scope, "RuleExecution", "RepublishLoop");
+                let details = "republished from rule to rule too often";
+                self.note(entry.member("topicName", topic).details(details));
+            }
+            Ok(Invocation::Republish { topic, payload, qos, properties }) => {
+                let publication = Publication {
+                    payload: payload.clone(),
+                    qos: if *qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce },
+                    expiry_seconds: properties.message_expiry_seconds,
+                    properties: boxed(from_rules(properties)),
+                    ..Publication::default()
+                };
+                let permit = Permit::<Publish>::of_aws(topic.clone());
+                way.push_back(Travelling { permit, publication, depth: depth + 1 });
+            }
+        }
+    }
+
+    /// AWS publishes an event, if there is one.
+    pub(super) fn emit(
+        &mut self,
+        scope: &Scope,
+        event: Option<Event>,
+        origin: &Origin,
+        now: Timestamp,
+    ) {
+        let Some((topic, payload)) = event else { return };
+        let publication = Publication { payload, ..Publication::default() };
+        self.distribute(scope, Permit::<Publish>::of_aws(topic), publication, origin, now);
+    }
+
+    /// Publishes what was permitted; a topic whose service is not here is told so in the trace.
+    pub(super) fn send(
+        &mut self,
+        scope: &Scope,
+        destination: Destination,
+        permit: Permit<Publish>,
+        publication: Publication,
+        origin: &Origin,
+        now: Timestamp,
+    ) {
+        if destination == Destination::Unanswered {
+            let topic = permit.resource().clone();
+            let entry = Entry::failure(scope, "Publish-In", "NotServed");
+            let why = "the service behind this topic is not in iot-emulator yet; nobody answers";
+            self.note(entry.member("topicName", topic).details(why).answer("nothing"));
+        }
+        self.distribute(scope, permit, publication, origin, now);
+    }
+
+    /// Takes from the broker what has to happen outside.
+    pub(super) fn gather(&mut self) {
+        let effects = self.broker.effects();
+        let wake = std::mem::take(&mut effects.wake);
+        let notices = std::mem::take(&mut effects.notices);
+        for connection in wake {
+            if let Some(live) = self.live.get(&connection) {
+                self.after.wake.push(live.mailbox().clone());
+            }
+        }
+        for notice in notices {
+            let entry = noticed(self.registry.scope(), notice);
+            self.after.entries.push(entry);
+        }
+    }
+}
+
+/// Properties as SQL can ask for them.
+fn to_rules(properties: &Properties) -> rules_engine::MessageProperties {
+    let of = properties.clone();
+    rules_engine::MessageProperties {
+        payload_is_utf8: of.payload_is_utf8.unwrap_or(false),
+        content_type: of.content_type,
+        response_topic: of.response_topic.map(|topic| topic.as_str().to_owned()),
+        correlation_data: of.correlation_data,
+        message_expiry_seconds: None,
+        user_properties: of.user_properties,
+    }
+}
+
+/// Properties as a republish action wants them.
+fn from_rules(properties: &rules_engine::MessageProperties) -> Properties {
+    let of = properties.clone();
+    Properties {
+        payload_is_utf8: of.payload_is_utf8.then_some(true),
+        content_type: of.content_type,
+        response_topic: of.response_topic.map(TopicName::from),
+        correlation_data: of.correlation_data,
+        user_properties: of.user_properties,
+    }
+}
+
+/// Properties, unless there is nothing in them.
+pub(super) fn boxed(properties: Properties) -> Option<Box<Properties>> {
+    (!properties.is_empty()).then(|| Box::new(properties))
+}
+
+//= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+//# payload, content type, correlation data and user properties have limits
+/// Says what of a message is too large.
+pub(super) fn check_sizes(
+    payload: &[u8],
+    properties: &Properties,
+) -> Result<(), (Refused, String)> {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let pairs = properties.user_properties.iter();
+    let pairs: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
+    let correlation = properties.correlation_data.as_ref().map_or(0, bytes::Bytes::len);
+    let table = [
+        ("payload", payload.len(), PAYLOAD_BYTES),
+        ("content type", text(&properties.content_type), CONTENT_TYPE_BYTES),
+        ("correlation data", correlation, CORRELATION_DATA_BYTES),
+        ("user properties", pairs, USER_PROPERTIES_BYTES),
+    ];
+    let too_large = table.into_iter().find(|(_, size, limit)| size > limit);
+    too_large.map_or(Ok(()), |(what, size, limit)| {
+        Err((Refused::QuotaExceeded, format!("{size} bytes of {what}, {limit} at most")))
+    })
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+//# a message that waits for a client that is away is logged as Queued
+fn noticed(scope: &Scope, notice: Notice) -> Entry {
+    let to = |entry: Entry, receiver: Receiver| match receiver {
+        Receiver::Client(client_id) => entry.member("clientId", client_id),
+        Receiver::Group(filter) => entry.member("topicFilter", filter),
+    };
+    match notice {
+        Notice::Queued { receiver, topic } => {
+            to(Entry::success(scope, "Queued"), receiver).member("topicName", topic)
+        }
+        Notice::Dropped { receiver, topic, why } => {
+            let entry = to(Entry::failure(scope, "Queued", "MessageDropped"), receiver);
+            entry.member("topicName", topic).details(format!("{why:?}"))
+        }
+        Notice::NotRetained { topic } => {
+            let entry = Entry::failure(scope, "Publish-In", "THROTTLED");
+            entry.member("topicName", topic).details("too many retained messages")
+        }
+        Notice::SessionExpired { client_id } => {
+            Entry::success(scope, "SessionExpired").member("clientId", client_id)
+        }
+    }
+}
+
+// === publish over HTTP ===
+
+impl IotCore {
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/rule-error-handling.html
+    //# the error action runs when an action of the rule fails
+    /// A function that a rule wanted invoked could not be: trace it, and run the error action.
+    pub(crate) fn rule_action_refused(&self, asked: &RuleInvocation, why: &[String]) {
+        let RuleInvocation { execution, message, action } = asked;
+        let Some(action) = execution.actions.get(*action) else { return };
+        let failure = action.refused(message, &why.join("; "));
+        self.locked(|state, now| {
+            let scope = self.scope();
+            state.note(action.failure_entry(scope, &execution.rule, message, &failure).why(why));
+            let Some(action) = execution.error_action(message, &[failure]) else { return };
+            state.note(action.entry(scope, &execution.rule, message));
+            let mut way = VecDeque::new();
+            state.invoke(scope, &action, None, 0, &mut way);
+            let origin = Origin::default();
+            for Travelling { permit, publication, .. } in way {
+                state.distribute(scope, permit, publication, &origin, now);
+            }
+        });
+    }
+
+    /// A function that a rule wanted invoked was: the rule has done its part.
+    pub(crate) fn rule_action_done(&self, asked: &RuleInvocation) {
+        let RuleInvocation { execution, message, action } = asked;
+        if let Some(action) = execution.actions.get(*action) {
+            self.trace().record(action.entry(self.scope(), &execution.rule, message));
+        }
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
+    //# iot:Publish is asked, iot:Connect is not; there is no client ID
+    /// Publishes for a device with a certificate or a caller of the AWS API.
+    pub(crate) fn publish_over_http(
+        &self,
+        caller: &HttpCaller,
+        request: HttpPublish,
+    ) -> Result<(), ApiError> {
+        let HttpPublish { topic, payload, qos, retain, expiry_seconds, properties } = request;
+        check_sizes(&payload, &properties).map_err(|(_, why)| {
+            //? assumed: 413 for what is too large
+            ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
+        })?;
+        let destination = topics::publish(&topic, retain);
+        //= https://github.com/ministackorg/ministack/pull/1755
+        //# publishing to a reserved topic is refused
+        //? assumed: with 400
+        let destination = destination.map_err(|refusal| ApiError::invalid_request(refusal.0))?;
+        let scope = self.scope();
+        self.locked(|state, now| {
+            let (permit, retain) = match caller {
+                HttpCaller::AwsCaller { .. } => (
+                    Permit::<Publish>::of_aws(topic.clone()),
+                    retain.then(|| Permit::<RetainPublish>::of_aws(topic)),
+                ),
+                HttpCaller::Device { principal, peer } => {
+                    let mut authorizer = Authorizer::new(&state.registry, principal, peer, None);
+                    let asked = permits(&mut authorizer, scope, &topic, retain, now);
+                    asked.map_err(|refusal| {
+                        let entry = refused(scope, "Publish-In", &refusal);
+                        let entry = entry
+                            .member("protocol", "HTTP")
+                            .member("principalId", principal.certificate_id())
+                            .member("topicName", &topic)
+                            .member("sourceIp", peer.address.ip());
+                        state.note(entry.answer("HTTP 403"));
+                        //? assumed: the text of a denied publish
+                        ApiError::new(ErrorCode::ForbiddenException, "Forbidden")
+                    })?
+                }
+            };
+            let origin = Origin {
+                client_id: None,
+                principal: match caller {
+                    HttpCaller::Device { principal, .. } => {
+                        Some(principal.certificate_id().to_string())
+                    }
+                    HttpCaller::AwsCaller { .. } => None,
+                },
+                source_ip: Some(caller.source_ip()),
+            };
+            let properties = boxed(properties);
+            let publication =
+                Publication { payload, qos, retain, expiry_seconds, properties, publisher: None };
+            state.send(scope, destination, permit, publication, &origin, now);
+            Ok(())
+        })
+    }
+
+    /// Traces a data-plane request that failed for another reason than a policy.
+    pub(crate) fn note_http_failure(&self, caller: &HttpCaller, path: &str, error: &ApiError) {
+        if error.code() == ErrorCode::ForbiddenException {
+            return;
+        }
+        let entry = Entry::failure(self.scope(), "Publish-In", error.code().name());
+        let entry = entry.member("protocol", "HTTP").member("uri", path);
+        let entry = entry.member("sourceIp", caller.source_ip()).details(error.message());
+        self.trace().record(entry.answer(format!("HTTP {}", error.code().status())));
+    }
+}
+
+/// The permits of one publish.
+pub(super) fn permits(
+    authorizer: &mut Authorizer,
+    scope: &Scope,
+    topic: &TopicName,
+    retain: bool,
+    now: Timestamp,
+) -> Result<(Permit<Publish>, Option<Permit<RetainPublish>>), Refusal> {
+    let publish = authorizer.ask::<Publish>(scope, topic.clone(), now)?;
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+    //# a retained publish needs iot:RetainPublish besides
+    let retain = retain.then(|| authorizer.ask::<RetainPublish>(scope, topic.clone(), now));
+    Ok((publish, retain.transpose()?))
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+//# what a policy refuses is logged with AUTHORIZATION_FAILURE
+/// The entry of something that a policy refused.
+pub(super) fn refused(scope: &Scope, event_type: &'static str, refusal: &Refusal) -> Entry {
+    let first = format!("refused {} on {}", refusal.action, refusal.resource);
+    Entry::failure(scope, event_type, "AUTHORIZATION_FAILURE")
+        .details("Authorization Failure")
+        .why([first])
+        .why(refusal.why.iter().map(String::as_str))
+}

@@ -1,0 +1,123 @@
+//! What a refused packet is answered: the table of AWS's reactions, by packet and MQTT version.
+//!
+//! Truth: measured by floci on eu-west-1, 2026-10-02, and
+//! <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
+
+use std::fmt;
+
+use crate::message::{ProtocolVersion, QoS};
+
+/// Why a packet was not obeyed, in a word; the gateway knows the reason code of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    NotAuthorized,
+    ClientIdentifierNotValid,
+    TopicNameInvalid,
+    TopicFilterInvalid,
+    QosNotSupported,
+    PacketTooLarge,
+    QuotaExceeded,
+    UnspecifiedError,
+}
+
+impl Refused {
+    /// MQTT 5's reason code.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::NotAuthorized => 0x87,
+            Self::ClientIdentifierNotValid => 0x85,
+            Self::TopicNameInvalid => 0x90,
+            Self::TopicFilterInvalid => 0x8F,
+            Self::QosNotSupported => 0x9B,
+            Self::PacketTooLarge => 0x95,
+            Self::QuotaExceeded => 0x97,
+            Self::UnspecifiedError => 0x80,
+        }
+    }
+}
+
+/// How the connection reacts to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reaction {
+    /// The acknowledgement says so, and the connection lives on.
+    Acknowledge(Refused),
+    /// The connection ends; MQTT 5 clients are told why.
+    Disconnect(Refused),
+}
+
+/// As the trace says it.
+impl fmt::Display for Reaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Acknowledge(refused) => write!(f, "acknowledges with 0x{:02X}", refused.code()),
+            Self::Disconnect(_) => f.write_str("disconnects"),
+        }
+    }
+}
+
+//= https://github.com/floci-io/floci/pull/3180
+//# MQTT 3.1.1 is disconnected; MQTT 5 gets PUBACK 0x87 with QoS 1 and DISCONNECT 0x87 with QoS 0
+/// The reaction to a publish; `qos` is `None` for QoS 2.
+pub(super) fn publish(version: ProtocolVersion, qos: Option<QoS>, refused: Refused) -> Reaction {
+    let in_the_puback = matches!(
+        refused,
+        Refused::NotAuthorized | Refused::TopicNameInvalid | Refused::QuotaExceeded
+    );
+    match (version, qos) {
+        (ProtocolVersion::Mqtt5, Some(QoS::AtLeastOnce)) if in_the_puback => {
+            Reaction::Acknowledge(refused)
+        }
+        _ => Reaction::Disconnect(refused),
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+//# MQTT 5 gets a code for each filter; MQTT 3.1.1 is disconnected, but an excess of subscriptions is
+//# answered 0x80
+/// The reaction to one filter of a SUBSCRIBE.
+pub(super) fn subscribe(version: ProtocolVersion, refused: Refused) -> Reaction {
+    match (version, refused) {
+        (_, Refused::QosNotSupported) => Reaction::Disconnect(refused),
+        (ProtocolVersion::Mqtt5, _) | (ProtocolVersion::Mqtt311, Refused::QuotaExceeded) => {
+            Reaction::Acknowledge(refused)
+        }
+        (ProtocolVersion::Mqtt311, _) => Reaction::Disconnect(refused),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ProtocolVersion::{Mqtt5, Mqtt311};
+    use Reaction::{Acknowledge, Disconnect};
+    use Refused::{NotAuthorized, QosNotSupported, QuotaExceeded, TopicFilterInvalid};
+
+    #[test]
+    fn c34_a_refused_publish() {
+        let table = [
+            (Mqtt311, Some(QoS::AtLeastOnce), NotAuthorized, Disconnect(NotAuthorized)),
+            (Mqtt311, Some(QoS::AtMostOnce), NotAuthorized, Disconnect(NotAuthorized)),
+            (Mqtt5, Some(QoS::AtLeastOnce), NotAuthorized, Acknowledge(NotAuthorized)),
+            (Mqtt5, Some(QoS::AtMostOnce), NotAuthorized, Disconnect(NotAuthorized)),
+            (Mqtt5, None, QosNotSupported, Disconnect(QosNotSupported)),
+        ];
+        for (version, qos, refused, expected) in table {
+            assert_eq!(publish(version, qos, refused), expected, "{version} {qos:?} {refused:?}");
+        }
+    }
+
+    #[test]
+    fn c34_c36_a_refused_subscribe() {
+        let table = [
+            (Mqtt311, NotAuthorized, Disconnect(NotAuthorized)),
+            (Mqtt5, NotAuthorized, Acknowledge(NotAuthorized)),
+            (Mqtt311, QuotaExceeded, Acknowledge(QuotaExceeded)),
+            (Mqtt5, QuotaExceeded, Acknowledge(QuotaExceeded)),
+            (Mqtt5, TopicFilterInvalid, Acknowledge(TopicFilterInvalid)),
+            (Mqtt5, QosNotSupported, Disconnect(QosNotSupported)),
+        ];
+        for (version, refused, expected) in table {
+            assert_eq!(subscribe(version, refused), expected, "{version} {refused:?}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the doors hand in, in words that no protocol owns.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::message::{Properties, ProtocolVersion, QoS};
+use crate::message_broker::ConnectionId;
+use crate::names::{ClientId, TopicName};
+use crate::provisioning::Principal;
+
+/// Where a request comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) local: SocketAddr,
+    /// The host name in SNI.
+    pub(crate) server_name: Option<String>,
+    /// The host name (or an address of its own) named this account's endpoint.
+    pub(crate) by_name: bool,
+    /// As AWS's logs say it: `MQTT` or `HTTP`.
+    pub(crate) protocol: &'static str,
+}
+
+/// A CONNECT, read and legal; nothing of it is decided.
+#[derive(Debug)]
+pub(crate) struct ConnectRequest {
+    pub(crate) version: ProtocolVersion,
+    /// Empty: the server is to choose one.
+    pub(crate) client_id: ClientId,
+    pub(crate) clean_start: bool,
+    pub(crate) keep_alive_seconds: u16,
+    pub(crate) session_expiry_seconds: Option<u32>,
+    pub(crate) receive_maximum: u16,
+    pub(crate) maximum_packet_size: Option<u32>,
+    pub(crate) will: Option<WillRequest>,
+}
+
+/// What a client wants published when it is lost.
+#[derive(Debug)]
+pub(crate) struct WillRequest {
+    pub(crate) topic: TopicName,
+    pub(crate) payload: Bytes,
+    /// `None` is QoS 2.
+    pub(crate) qos: Option<QoS>,
+    pub(crate) retain: bool,
+    pub(crate) expiry_seconds: Option<u32>,
+    pub(crate) properties: Properties,
+}
+
+/// A client that is let in.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) connection: ConnectionId,
+    pub(crate) client_id: ClientId,
+    pub(crate) session_present: bool,
+    /// The effective value.
+    pub(crate) session_expiry_seconds: u32,
+    /// The effective value.
+    pub(crate) keep_alive_seconds: u16,
+}
+
+/// A PUBLISH.
+#[derive(Debug)]
+pub(crate) struct PublishRequest {
+    pub(crate) topic: TopicName,
+    pub(crate) payload: Bytes,
+    /// `None` is QoS 2.
+    pub(crate) qos: Option<QoS>,
+    pub(crate) retain: bool,
+    pub(crate) expiry_seconds: Option<u32>,
+    pub(crate) properties: Properties,
+}
+
+/// A publish over HTTP.
+#[derive(Debug)]
+pub(crate) struct HttpPublish {
+    pub(crate) topic: TopicName,
+    pub(crate) payload: Bytes,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) expiry_seconds: Option<u32>,
+    pub(crate) properties: Properties,
+}
+
+/// Who asks over HTTP.
+#[derive(Debug)]
+pub(crate) enum HttpCaller {
+    /// A device with its certificate.
+    Device { principal: Arc<Principal>, peer: Peer },
+    /// Somebody who signs with SigV4, and may do all.
+    AwsCaller { source_ip: IpAddr },
+}
+
+impl HttpCaller {
+    pub(crate) fn source_ip(&self) -> IpAddr {
+        match self {
+            Self::Device { peer, .. } => peer.address.ip(),
+            Self::AwsCaller { source_ip } => *source_ip,
+        }
+    }
+}

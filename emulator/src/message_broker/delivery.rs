@@ -1,0 +1,92 @@
+//! Messages leave the broker: one at a time, when their connection asks for them.
+//!
+//! Whether the client may receive a message is asked here, at the last moment, by demanding a
+//! `Permit<Receive>`. A message that is refused is forgotten; its publisher hears nothing of it.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html>.
+
+use super::MessageBroker;
+use super::connection::ConnectionId;
+use super::deadlines::{Deadline, Deadlines};
+use super::message::{Delivery, Message};
+use super::queue::Lane;
+use super::session::Session;
+use crate::policy::{Permit, Receive};
+use crate::time::Timestamp;
+
+/// The next message for a connection. Left alone, it stays where it is.
+#[derive(Debug)]
+#[must_use = "a message goes out by `deliver` and is forgotten by `refuse`; else it waits on"]
+pub(crate) struct PendingDelivery<'a> {
+    session: &'a mut Session,
+    deadlines: &'a mut Deadlines,
+    connection: ConnectionId,
+    lane: Lane,
+    paced: bool,
+    now: Timestamp,
+}
+
+impl MessageBroker {
+    /// What may go out on `connection` next; nothing when its queue is empty or its client owes
+    /// too many PUBACKs, and then [`super::Effects::wake`] tells when to ask again.
+    pub(crate) fn next_delivery(
+        &mut self,
+        connection: ConnectionId,
+        now: Timestamp,
+    ) -> Option<PendingDelivery<'_>> {
+        let session = self.sessions.connected(connection)?;
+        let online = session.online.as_mut()?;
+        let Some(lane) = session.queue.next(online.window, now) else {
+            online.woken = false;
+            let waits = session.queue.stored_from().filter(|at| now < *at);
+            if let Some(at) = waits.filter(|_| online.stored.is_none()) {
+                online.stored = Some(at);
+                self.deadlines.set(at, Deadline::Stored(connection.slot));
+            }
+            return None;
+        };
+        let (deadlines, paced) = (&mut self.deadlines, self.paced);
+        Some(PendingDelivery { session, deadlines, connection, lane, paced, now })
+    }
+
+    /// The client has the message `packet_id`; `false` if it was not sent or is acknowledged.
+    ///
+    /// What the window held back can be fetched now.
+    pub(crate) fn acknowledge(&mut self, connection: ConnectionId, packet_id: u16) -> bool {
+        let Some(session) = self.sessions.connected(connection) else { return false };
+        let known = session.queue.acknowledge(packet_id);
+        self.effects.wake.extend(session.wake());
+        known
+    }
+}
+
+impl PendingDelivery<'_> {
+    /// The message, whose topic `iot:Receive` is asked for.
+    pub(crate) fn message(&self) -> &Message {
+        let queued = self.session.queue.peek(self.lane);
+        &queued.expect("the lane was chosen because it has a message").message
+    }
+
+    /// Hands the message out. A permit for another topic does not count: the message is forgotten.
+    pub(crate) fn deliver(self, permit: Permit<Receive>) -> Option<Delivery> {
+        if *permit.resource() != self.message().topic {
+            self.refuse();
+            return None;
+        }
+        let delivery = self.session.queue.take(self.lane, self.paced, self.now);
+        let online = self.session.online.as_mut()?;
+        if online.redelivery.is_none() {
+            online.redelivery = self.session.queue.redelivery();
+            if let Some(at) = online.redelivery {
+                self.deadlines.set(at, Deadline::Redelivery(self.connection.slot));
+            }
+        }
+        delivery
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+    //# iot:Receive is asked for each delivery; a message that is not allowed is not delivered
+    /// Forgets the message: this client may not receive it.
+    pub(crate) fn refuse(self) {
+        self.session.queue.discard(self.lane);
+    }
+}

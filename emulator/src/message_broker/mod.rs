@@ -1,0 +1,146 @@
+//! The pub/sub heart of one account in one Region: who gets which message, and when again.
+//!
+//! It decides sessions, takeover, subscriptions, retained messages, QoS 1 and expiry. It is a plain
+//! value: no I/O, no clock, no bytes of MQTT. Who may do what was decided before and comes in as a
+//! `Permit`; rules, events and sockets are the caller's. What a call makes necessary elsewhere is
+//! gathered in [`Effects`], which the caller takes before it lets go of its lock.
+//!
+//! A message is pulled: publishing puts it into the queues of sessions, and each connection asks
+//! for its next delivery when it can write, which is when `iot:Receive` is asked.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
+
+mod clients;
+mod connection;
+mod deadlines;
+mod delivery;
+mod disconnect;
+mod lifecycle;
+mod lookup;
+mod message;
+mod publish;
+mod queue;
+mod retained;
+mod session;
+mod shared;
+mod subscribe;
+mod subscriptions;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use connection::{
+    ConnectRequest, Connected, ConnectionDetails, ConnectionFacts, ConnectionId,
+};
+pub(crate) use delivery::PendingDelivery;
+pub(crate) use disconnect::{ClientDisconnect, DisconnectReason, Ended};
+pub(crate) use lifecycle::Deleted;
+pub(crate) use lookup::ClientStatus;
+pub(crate) use message::{Delivery, Message, Publication, Will};
+pub(crate) use subscribe::SubscribeError;
+pub(crate) use subscriptions::{RetainHandling, SubscribeOptions};
+
+use clients::Clients;
+use deadlines::Deadlines;
+use retained::Retained;
+use session::Sessions;
+use shared::Groups;
+use subscriptions::{Subscriber, Subscriptions};
+
+use crate::names::{ClientId, TopicFilter, TopicName};
+use crate::time::Timestamp;
+
+/// The message broker of one account in one Region.
+#[derive(Debug)]
+pub(crate) struct MessageBroker {
+    sessions: Sessions,
+    clients: Clients,
+    subscriptions: Subscriptions,
+    groups: Groups,
+    retained: Retained,
+    deadlines: Deadlines,
+    effects: Effects,
+    /// The number of the latest connection.
+    generation: u64,
+    /// Whether stored messages come at AWS's pace.
+    paced: bool,
+    /// Room for the receivers of one message, kept from one publish to the next.
+    found: Vec<Subscriber>,
+}
+
+/// What has to happen outside since this was last emptied.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// Connections that have something to fetch with `next_delivery`, each at most once until it
+    /// has fetched all. One that is over by the time it is looked at can be passed over.
+    pub(crate) wake: Vec<ConnectionId>,
+    /// What the trace should say.
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// Something that happened to a message or a session without anybody asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// A message waits for somebody who is away: CloudWatch's `Queued`.
+    Queued { receiver: Receiver, topic: TopicName },
+    /// Somebody does not get a message.
+    Dropped { receiver: Receiver, topic: TopicName, why: Dropped },
+    /// The publish went out, but there are as many retained messages as an account may have.
+    NotRetained { topic: TopicName },
+    /// A persistent session was away for too long.
+    SessionExpired { client_id: ClientId },
+}
+
+/// Whom a message was for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Receiver {
+    Client(ClientId),
+    /// A shared subscription, `$share/NAME/` and all.
+    Group(TopicFilter),
+}
+
+/// Why somebody does not get a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Dropped {
+    /// Too many messages wait for it already.
+    QueueFull,
+    /// The client had it again and again and sent no PUBACK.
+    NeverAcknowledged,
+}
+
+impl MessageBroker {
+    /// A broker that knows nobody. Members of shared subscriptions are chosen by a generator that
+    /// starts from `seed`.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            sessions: Sessions::default(),
+            clients: Clients::default(),
+            subscriptions: Subscriptions::default(),
+            groups: Groups::new(seed),
+            retained: Retained::default(),
+            deadlines: Deadlines::default(),
+            effects: Effects::default(),
+            generation: 0,
+            paced: false,
+            found: Vec::new(),
+        }
+    }
+
+    /// Hands stored messages out at AWS's pace, ten a second, instead of at once.
+    #[must_use]
+    pub(crate) const fn with_paced_stored_messages(mut self) -> Self {
+        self.paced = true;
+        self
+    }
+
+    /// What has to happen outside; whoever calls the broker empties it.
+    pub(crate) const fn effects(&mut self) -> &mut Effects {
+        &mut self.effects
+    }
+
+    /// When [`MessageBroker::handle_timeout`] has something to do next.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        match (self.deadlines.next(), self.clients.next_deadline()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+}

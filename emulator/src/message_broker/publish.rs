@@ -1,0 +1,152 @@
+//! A message comes in and goes to the queues of those who subscribed.
+//!
+//! It decides who gets it and at which QoS. Rules are not asked here: the rules engine is.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
+
+use std::sync::Arc;
+
+use super::deadlines::Deadline;
+use super::message::{Message, Publication};
+use super::queue::{Lane, Queued};
+use super::session::Slot;
+use super::shared::{GroupId, Kept};
+use super::subscriptions::{Overlap, Subscriber, Target, merge};
+use super::{Dropped, MessageBroker, Notice, Receiver};
+use crate::message::QoS;
+use crate::names::{ClientId, TopicFilter};
+use crate::policy::{Permit, Publish};
+use crate::time::Timestamp;
+
+impl MessageBroker {
+    /// Publishes to the topic of `permit`.
+    pub(crate) fn publish(
+        &mut self,
+        permit: Permit<Publish>,
+        mut publication: Publication,
+        now: Timestamp,
+    ) {
+        let topic = permit.into_resource();
+        // A permit to retain under another topic is none for this one.
+        publication.retain = publication.retain.filter(|retain| *retain.resource() == topic);
+        let mut found = std::mem::take(&mut self.found);
+        let overlap = self.subscriptions.collect(topic.as_str(), &mut found);
+        self.leave_own_out(&mut found, publication.publisher.as_ref());
+        if overlap == Overlap::Possible {
+            merge(&mut found);
+        }
+        if publication.retain.is_some() || !found.is_empty() {
+            let message = Arc::new(Message::new(topic, publication, now));
+            if message.retain {
+                self.retain(&message);
+            }
+            for subscriber in found.drain(..) {
+                match subscriber.target {
+                    Target::Session(slot) => self.give_to_session(slot, &message, subscriber),
+                    Target::Group(group) => self.give_to_group(group, &message),
+                }
+            }
+        }
+        self.found = found;
+    }
+
+    //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+    //# with No Local a client does not get what it published itself
+    fn leave_own_out(&self, found: &mut Vec<Subscriber>, publisher: Option<&ClientId>) {
+        if found.iter().any(|subscriber| subscriber.no_local)
+            && let Some(own) = publisher.and_then(|publisher| self.clients.slot(publisher))
+        {
+            let own = Target::Session(own);
+            found.retain(|subscriber| !(subscriber.no_local && subscriber.target == own));
+        }
+    }
+
+    fn retain(&mut self, message: &Arc<Message>) {
+        let Ok(replaced) = self.retained.put(message) else {
+            //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+            //# above the quota, retained publishes with a payload are throttled
+            //? assumed: that subscribers get such a message all the same
+            let topic = message.topic.clone();
+            return self.effects.notices.push(Notice::NotRetained { topic });
+        };
+        let deadline = Deadline::Retained(message.topic.clone());
+        self.deadlines.clear(replaced.and_then(|replaced| replaced.expires), deadline.clone());
+        if let Some(at) = message.expires.filter(|_| !message.payload.is_empty()) {
+            self.deadlines.set(at, deadline);
+        }
+    }
+
+    fn give_to_session(&mut self, slot: Slot, message: &Arc<Message>, subscriber: Subscriber) {
+        //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+        //# RETAIN is 1 only for what comes because of a new subscription; MQTT 5 can ask otherwise
+        let retain = message.retain && subscriber.retain_as_published;
+        let queued = Queued::new(Arc::clone(message), retain, None);
+        self.enqueue(slot, queued, message.qos.min(subscriber.qos), Waits::Live);
+    }
+
+    /// Gives `message` to one member of a group, or keeps it for the group.
+    pub(super) fn give_to_group(&mut self, group: GroupId, message: &Arc<Message>) {
+        if let Some(member) = self.groups.choose(group) {
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+            //# to a shared subscription a retained publish is like any other
+            let queued = Queued::new(Arc::clone(message), false, Some(group));
+            return self.enqueue(member.slot, queued, message.qos.min(member.qos), Waits::Live);
+        }
+        let kept = self.groups.keep(group, message);
+        let Some(filter) = self.groups.filter(group).filter(|_| kept != Kept::No) else { return };
+        let (receiver, topic) = (Receiver::Group(filter.clone()), message.topic.clone());
+        self.effects.notices.push(if kept == Kept::Waiting {
+            Notice::Queued { receiver, topic }
+        } else {
+            Notice::Dropped { receiver, topic, why: Dropped::QueueFull }
+        });
+    }
+
+    /// Gives the member in `slot` what waited for anybody of its group.
+    pub(super) fn hand_out_waiting(&mut self, filter: &TopicFilter, slot: Slot, now: Timestamp) {
+        loop {
+            let Some(session) = self.sessions.get(slot) else { return };
+            let Some(options) = session.subscriptions.get(filter) else { return };
+            if !session.queue.has_room() {
+                return;
+            }
+            let qos = options.qos;
+            let Some((group, message)) = self.groups.next_waiting(filter, now) else { return };
+            let qos = qos.min(message.qos);
+            self.enqueue(slot, Queued::new(message, false, Some(group)), qos, Waits::Stored);
+        }
+    }
+
+    /// Lets a message wait for a session, and wakes its connection.
+    pub(super) fn enqueue(&mut self, slot: Slot, queued: Queued, qos: QoS, waits: Waits) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let lane = match (qos, &session.online) {
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+            //# QoS 0 messages are not stored for a client that is away
+            (QoS::AtMostOnce, None) => return,
+            (QoS::AtMostOnce, Some(_)) => Lane::AtMostOnce,
+            (QoS::AtLeastOnce, None) => Lane::Stored,
+            (QoS::AtLeastOnce, Some(_)) if waits == Waits::Stored && self.paced => Lane::Stored,
+            (QoS::AtLeastOnce, Some(_)) => Lane::AtLeastOnce,
+        };
+        let away = session.online.is_none().then(|| queued.message.topic.clone());
+        match (session.queue.push(queued, lane), away) {
+            (Err(Queued { message, .. }), _) => {
+                let receiver = Receiver::Client(session.client_id.clone());
+                let (topic, why) = (message.topic.clone(), Dropped::QueueFull);
+                self.effects.notices.push(Notice::Dropped { receiver, topic, why });
+            }
+            (Ok(()), Some(topic)) => {
+                let receiver = Receiver::Client(session.client_id.clone());
+                self.effects.notices.push(Notice::Queued { receiver, topic });
+            }
+            (Ok(()), None) => self.effects.wake.extend(session.wake()),
+        }
+    }
+}
+
+/// Whether a message comes now or has waited before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    Live,
+    Stored,
+}

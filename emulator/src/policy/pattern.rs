@@ -1,0 +1,330 @@
+//! Policy text with wildcards and variables, taken apart once and matched often.
+//!
+//! It decides how `*`, `?` and `${…}` match. What a variable stands for comes from the
+//! [`Context`]; where wildcards count is for whoever compiles the pattern to say.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/pub-sub-policy.html> and
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html>.
+
+use super::context::Context;
+use super::variable::Variable;
+
+/// Text of a policy, compiled.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    text: Box<str>,
+    segments: Box<[Segment]>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(Box<str>),
+    /// `*`: any run of characters.
+    Any,
+    /// `?`: one character.
+    One,
+    Variable(Variable),
+}
+
+/// What the characters of a pattern mean, apart from themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Meaning {
+    /// `*` and `?` are wildcards.
+    pub(super) wildcards: bool,
+    /// `${…}` is a variable.
+    pub(super) variables: bool,
+}
+
+/// What stands at the head of the rest of a pattern.
+enum Head<'a> {
+    Segment(Segment),
+    Literal(&'a str),
+}
+
+impl Pattern {
+    /// Takes `text` apart.
+    pub(super) fn compile(text: &str, meaning: Meaning) -> Self {
+        let mut segments = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some((head, length)) = head(rest, meaning) {
+            rest = rest.get(length..).unwrap_or_default();
+            match head {
+                Head::Literal(text) => literal.push_str(text),
+                Head::Segment(Segment::Any) if literal.is_empty() => {
+                    if segments.last() != Some(&Segment::Any) {
+                        segments.push(Segment::Any);
+                    }
+                }
+                Head::Segment(segment) => {
+                    if !literal.is_empty() {
+                        segments.push(Segment::Literal(std::mem::take(&mut literal).into()));
+                    }
+                    segments.push(segment);
+                }
+            }
+        }
+        if !literal.is_empty() {
+            segments.push(Segment::Literal(literal.into()));
+        }
+        Self { text: text.into(), segments: segments.into() }
+    }
+
+    /// The pattern as the policy has it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The variables in it.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Variable(variable) => Some(variable),
+            _ => None,
+        })
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/pub-sub-policy.html
+    //# `*` stands for any characters, `/` among them, and `?` for one; `+` and `#` for themselves
+    /// Whether all of `text` matches.
+    ///
+    /// Goes back to the latest `*` only, so that no pattern costs more than the product of the
+    /// lengths.
+    pub(super) fn matches(&self, text: &str, context: &Context) -> bool {
+        // Most patterns of a policy are told apart by their end, before any variable is looked up.
+        if let Some(Segment::Literal(end)) = self.segments.last()
+            && !text.ends_with(&**end)
+        {
+            return false;
+        }
+        let (mut segment, mut rest) = (0, text);
+        let mut retry: Option<(usize, &str)> = None;
+        loop {
+            match self.segments.get(segment) {
+                None if rest.is_empty() => return true,
+                Some(Segment::Any) => {
+                    segment += 1;
+                    if segment == self.segments.len() {
+                        return true;
+                    }
+                    retry = Some((segment, rest));
+                    continue;
+                }
+                Some(wanted) => {
+                    if let Some(left) = wanted.strip(rest, context) {
+                        segment += 1;
+                        rest = left;
+                        continue;
+                    }
+                }
+                None => {}
+            }
+            let Some((after, from)) = retry else { return false };
+            let mut characters = from.chars();
+            if characters.next().is_none() {
+                return false;
+            }
+            (segment, rest) = (after, characters.as_str());
+            retry = Some((segment, rest));
+        }
+    }
+
+    /// The text with every variable replaced that has a value; the others stay as they are.
+    pub(super) fn substituted(&self, context: &Context) -> String {
+        let mut text = String::with_capacity(self.text.len());
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => text.push_str(literal),
+                Segment::Any => text.push('*'),
+                Segment::One => text.push('?'),
+                Segment::Variable(variable) => match context.text(variable) {
+                    Some(value) => text.push_str(value),
+                    None => {
+                        text.push_str("${");
+                        text.push_str(variable.written());
+                        text.push('}');
+                    }
+                },
+            }
+        }
+        text
+    }
+
+    /// The pattern as it would be if a `*` stood for every variable that has no value.
+    pub(super) fn forgiving(&self, context: &Context) -> Self {
+        let forgive = |segment: &Segment| match segment {
+            Segment::Variable(variable) if context.text(variable).is_none() => Segment::Any,
+            segment => segment.clone(),
+        };
+        Self { text: self.text.clone(), segments: self.segments.iter().map(forgive).collect() }
+    }
+
+    /// The text with every variable replaced, or `None` if one has no value.
+    pub(super) fn resolved(&self, context: &Context) -> Option<String> {
+        let complete = self.variables().all(|variable| context.text(variable).is_some());
+        complete.then(|| self.substituted(context))
+    }
+}
+
+impl Segment {
+    //? assumed: wildcards in a substituted value match only themselves
+    //? assumed: a variable without a value matches nothing, not even its own `${…}`
+    /// What is left of `text` after this segment; `None` if it does not begin with it.
+    fn strip<'t>(&self, text: &'t str, context: &Context) -> Option<&'t str> {
+        match self {
+            Self::Literal(literal) => text.strip_prefix(&**literal),
+            Self::Variable(variable) => text.strip_prefix(context.text(variable)?),
+            Self::One => {
+                let mut characters = text.chars();
+                characters.next().map(|_one| characters.as_str())
+            }
+            Self::Any => Some(text),
+        }
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-variables.html
+//# `$(*)`, `$(?)` and `$($)` stand for the characters themselves; IAM writes `${*}`
+/// The first piece of `text` and how many bytes of it that takes.
+fn head(text: &str, meaning: Meaning) -> Option<(Head<'_>, usize)> {
+    let first = text.chars().next()?;
+    let literal = |length: usize| (Head::Literal(text.get(..length).unwrap_or_default()), length);
+    if meaning.variables && first == '$' {
+        let inner = text.get(1..).unwrap_or_default();
+        for (open, close) in [('{', '}'), ('(', ')')] {
+            let Some(inner) = inner.strip_prefix(open) else { continue };
+            let Some(name) = inner.find(close).and_then(|end| inner.get(..end)) else { continue };
+            let length = name.len() + "${}".len();
+            if matches!(name, "*" | "?" | "$") {
+                return Some((Head::Literal(name), length));
+            }
+            if open == '{' && !name.is_empty() {
+                return Some((Head::Segment(Segment::Variable(Variable::new(name))), length));
+            }
+        }
+    }
+    Some(match first {
+        '*' if meaning.wildcards => (Head::Segment(Segment::Any), 1),
+        '?' if meaning.wildcards => (Head::Segment(Segment::One), 1),
+        _ => literal(first.len_utf8()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALL: Meaning = Meaning { wildcards: true, variables: true };
+
+    fn context() -> Context {
+        let mut context = Context::new();
+        context.set("iot:ClientId", "c1");
+        context.set("star", "*");
+        context
+    }
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        Pattern::compile(pattern, ALL).matches(text, &context())
+    }
+
+    #[test]
+    fn pol_20_a_star_crosses_slashes_and_a_question_mark_is_one_character() {
+        let table = [
+            ("*", "", true),
+            ("*", "a/b", true),
+            ("a/*", "a/", true),
+            ("a/*", "a", false),
+            ("a/*/c", "a/b/b/c", true),
+            ("a/*/c", "a/c", false),
+            ("a?c", "abc", true),
+            ("a?c", "aéc", true),
+            ("a?c", "ac", false),
+            ("a??", "a/b", true),
+            ("?*", "", false),
+            ("**a", "bba", true),
+            ("a+#", "a+#", true),
+            ("a/+", "a/b", false),
+            ("*ab*ab", "abab", true),
+            ("*ab*ab", "aab", false),
+            ("", "", true),
+            ("", "a", false),
+        ];
+        for (pattern, text, expected) in table {
+            assert_eq!(matches(pattern, text), expected, "{pattern} against {text}");
+        }
+    }
+
+    #[test]
+    fn pol_47_a_substituted_wildcard_matches_only_itself() {
+        let table = [
+            ("x/${iot:ClientId}/y", "x/c1/y", true),
+            ("x/${iot:ClientId}/y", "x/c2/y", false),
+            ("${star}", "*", true),
+            ("${star}", "a", false),
+            ("*${IOT:CLIENTID}*", "-c1-", true),
+            ("${*}", "*", true),
+            ("${*}", "a", false),
+            ("$(*)b$(?)c$($)", "*b?c$", true),
+            ("$(a)", "$(a)", true),
+            ("${unknown}", "${unknown}", false),
+            ("${}", "${}", true),
+            ("${open", "${open", true),
+            ("$*", "$a", true),
+        ];
+        for (pattern, text, expected) in table {
+            assert_eq!(matches(pattern, text), expected, "{pattern} against {text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_pattern_is_answered_soon() {
+        let pattern = Pattern::compile(&format!("{}b", "*a".repeat(1000)), ALL);
+        assert!(!pattern.matches(&"a".repeat(2000), &Context::new()));
+    }
+
+    #[test]
+    fn what_has_no_value_stays_as_it_is_written() {
+        let pattern = Pattern::compile("a/${iot:ClientId}/${No.Such}/*", ALL);
+        assert_eq!(pattern.substituted(&context()), "a/c1/${No.Such}/*");
+        assert_eq!(pattern.resolved(&context()), None);
+    }
+
+    /// The obvious matcher: right, but exponential.
+    fn naive(pattern: &[char], text: &[char]) -> bool {
+        match (pattern.split_first(), text.split_first()) {
+            (None, rest) => rest.is_none(),
+            (Some(('*', left)), rest) => {
+                naive(left, text) || rest.is_some_and(|(_, text)| naive(pattern, text))
+            }
+            (Some((_, _)), None) => false,
+            (Some((wanted, left)), Some((found, text))) => {
+                (*wanted == '?' || wanted == found) && naive(left, text)
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_matcher_agrees_with_the_obvious_one(
+            pattern in "[ab*?é]{0,8}", text in "[abé]{0,8}",
+        ) {
+            let (wanted, found): (Vec<_>, Vec<_>) = (pattern.chars().collect(), text.chars().collect());
+            prop_assert_eq!(matches(&pattern, &text), naive(&wanted, &found));
+        }
+
+        #[test]
+        fn any_text_compiles_and_matches_or_not(pattern in any::<String>(), text in any::<String>()) {
+            let _either = matches(&pattern, &text);
+        }
+
+        #[test]
+        fn a_pattern_without_special_characters_matches_itself(text in "[^*?$]{0,40}") {
+            prop_assert!(matches(&text, &text));
+        }
+
+        #[test]
+        fn hostile_mixtures_do_not_panic(pattern in "[*?${}()a]{0,30}", text in "[*?${}()a]{0,30}") {
+            let _either = matches(&pattern, &text);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a presented certificate chain means: a known principal, a certificate that registers itself
+//! just in time (JITR), one that is provisioned just in time (JITP), or a refusal.
+//!
+//! The handshake proved that the client holds the key of the first certificate; nothing else was
+//! checked. [`present`] decides on the CONNECT packet or the HTTP request. What it wants done after
+//! the hang-up it returns as effects; [`provision`] is run for one of them.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html> and
+//! <https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>.
+
+mod functions;
+mod jitp;
+mod presentation;
+mod resources;
+mod template;
+
+use std::net::IpAddr;
+
+use crate::names::CertificateId;
+use crate::pki::Certificate;
+use crate::registry::CertificateStatus;
+use crate::time::Timestamp;
+
+pub(crate) use jitp::{Provisioned, ProvisioningFailure, provision};
+pub(crate) use presentation::present;
+
+/// What a client showed of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Presentation<'a> {
+    /// The client's certificates as it sent them, its own first.
+    pub(crate) chain: &'a [Certificate],
+    /// Whether SNI named this account's endpoint.
+    pub(crate) by_name: bool,
+    /// Where it came from.
+    pub(crate) source_ip: IpAddr,
+}
+
+/// An authenticated caller: an ACTIVE certificate of the account.
+// INVARIANT: only `present` makes one, from a certificate whose key the client proved.
+#[derive(Clone, Debug)]
+pub(crate) struct Principal {
+    certificate: Certificate,
+}
+
+impl Principal {
+    /// The certificate's ID, which is the principal's ID in events and logs.
+    pub(crate) fn certificate_id(&self) -> CertificateId {
+        self.certificate.id()
+    }
+
+    /// The certificate, for policy variables.
+    pub(crate) const fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+}
+
+/// Why a caller is nobody, in AWS's words and in plain ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    /// AWS's word, such as `DEVICE_CERTIFICATE_NOT_REGISTERED`.
+    pub(crate) reason: &'static str,
+    /// AWS's sentence.
+    pub(crate) details: &'static str,
+    /// What AWS does not say, a line each.
+    pub(crate) why: Vec<String>,
+    /// The certificate that was shown, if any.
+    pub(crate) certificate_id: Option<CertificateId>,
+}
+
+/// A rejection, and what AWS does after it hung up.
+#[derive(Clone, Debug)]
+pub(crate) struct Rejected {
+    pub(crate) rejection: Rejection,
+    /// In the order in which they are to be done.
+    pub(crate) effects: Vec<ProvisioningEffect>,
+}
+
+/// What is to be done about a certificate that was registered just in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ProvisioningEffect {
+    /// Publish the event `$aws/events/certificates/registered/CA`.
+    RegisteredEvent {
+        certificate_id: CertificateId,
+        ca_certificate_id: CertificateId,
+        status: CertificateStatus,
+        /// `None` on the presentation that registered the certificate, afterwards when that was.
+        registration_timestamp: Option<Timestamp>,
+        source_ip: IpAddr,
+    },
+    /// Run the template of the CA: call [`provision`].
+    Provision { certificate_id: CertificateId, ca_certificate_id: CertificateId },
+}
+
+/// A certificate's subject says what its maker likes: none may look like a line of the trace.
+fn on_one_line(line: &str) -> String {
+    line.chars().fold(String::with_capacity(line.len()), |mut safe, character| {
+        if character.is_control() {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+        safe
+    })
+}
+
+#[cfg(test)]
+mod tests;

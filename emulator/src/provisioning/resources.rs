@@ -1,0 +1,202 @@
+//! The resources of a template with every function resolved: what is to be made.
+//!
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html>.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::registry::CertificateStatus;
+
+use super::functions::{Resolver, Unresolved, text};
+use super::template::{Override, Resource, ResourceKind, Template};
+
+/// What a template comes to for one device.
+#[derive(Debug)]
+pub(super) struct Resources {
+    pub(super) thing: Option<ThingResource>,
+    pub(super) policies: Vec<PolicyResource>,
+    pub(super) certificate: CertificateResource,
+}
+
+/// A thing to make or to find.
+#[derive(Debug)]
+pub(super) struct ThingResource {
+    pub(super) logical_id: String,
+    pub(super) name: String,
+    pub(super) attributes: Option<BTreeMap<String, String>>,
+    pub(super) attributes_override: Override,
+    pub(super) thing_type: Option<String>,
+    pub(super) thing_type_override: Override,
+    pub(super) groups: Vec<String>,
+    pub(super) groups_override: Override,
+    pub(super) billing_group: Option<String>,
+}
+
+/// A policy to make or to find.
+#[derive(Debug)]
+pub(super) struct PolicyResource {
+    pub(super) logical_id: String,
+    pub(super) source: PolicySource,
+}
+
+/// Where a policy comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PolicySource {
+    /// It exists under this name.
+    Name(String),
+    /// This is its document.
+    Document(String),
+}
+
+/// The certificate, and what it becomes.
+#[derive(Debug)]
+pub(super) struct CertificateResource {
+    pub(super) logical_id: String,
+    pub(super) status: CertificateStatus,
+}
+
+/// Why a template comes to nothing: the resource, AWS's sentence if there is one, and why.
+#[derive(Debug)]
+pub(super) struct Unusable {
+    pub(super) logical_id: String,
+    pub(super) sentence: Option<String>,
+    pub(super) why: String,
+}
+
+impl Resources {
+    /// Resolves `template` with `parameters`.
+    pub(super) fn resolve(
+        template: &Template,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<Self, Unusable> {
+        let mut resolver = Resolver::new(parameters, &template.mappings);
+        let mut thing = None;
+        let mut policies = Vec::new();
+        let mut certificate = None;
+        for (id, resource) in &template.resources {
+            let properties = Properties::resolve(id, resource, &mut resolver)?;
+            match resource.kind {
+                ResourceKind::Thing => thing = Some(properties.thing(resource)?),
+                ResourceKind::Policy => policies.push(properties.policy()?),
+                ResourceKind::Certificate => certificate = Some(properties.certificate()?),
+            }
+        }
+        let certificate = certificate.ok_or_else(|| Unusable {
+            logical_id: "Resources".to_owned(),
+            sentence: None,
+            why: "there is no `AWS::IoT::Certificate`".to_owned(),
+        })?;
+        Ok(Self { thing, policies, certificate })
+    }
+}
+
+/// The resolved properties of one resource.
+struct Properties<'a> {
+    id: &'a str,
+    values: Map<String, Value>,
+}
+
+impl<'a> Properties<'a> {
+    fn resolve(
+        id: &'a str,
+        resource: &Resource,
+        resolver: &mut Resolver<'_>,
+    ) -> Result<Self, Unusable> {
+        let mut values = Map::new();
+        for (name, value) in &resource.properties {
+            let value =
+                resolver.resolve(value).map_err(|Unresolved { function, why }| Unusable {
+                    logical_id: id.to_owned(),
+                    sentence: Some(format!("Cannot resolve reference value: {function}")),
+                    why: format!("{name}: {why}"),
+                })?;
+            values.insert(name.clone(), value);
+        }
+        Ok(Self { id, values })
+    }
+
+    fn wrong(&self, why: impl Into<String>) -> Unusable {
+        Unusable { logical_id: self.id.to_owned(), sentence: None, why: why.into() }
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, Unusable> {
+        let Some(value) = self.values.get(name) else { return Ok(None) };
+        text(value).map(Some).ok_or_else(|| self.wrong(format!("{name} must be text")))
+    }
+
+    fn thing(&self, resource: &Resource) -> Result<ThingResource, Unusable> {
+        let name = self.text("ThingName")?.ok_or_else(|| self.wrong("it has no ThingName"))?;
+        let attributes = match self.values.get("AttributePayload") {
+            None => None,
+            Some(Value::Object(attributes)) => Some(self.attributes(attributes)?),
+            Some(_) => return Err(self.wrong("AttributePayload must be an object")),
+        };
+        let groups = match self.values.get("ThingGroups") {
+            None => Vec::new(),
+            Some(Value::Array(groups)) => groups
+                .iter()
+                .map(|group| text(group).ok_or_else(|| self.wrong("a thing group must be text")))
+                .collect::<Result<_, _>>()?,
+            Some(_) => return Err(self.wrong("ThingGroups must be a list")),
+        };
+        Ok(ThingResource {
+            logical_id: self.id.to_owned(),
+            name,
+            attributes,
+            attributes_override: resource.override_of("AttributePayload"),
+            thing_type: self.text("ThingTypeName")?,
+            thing_type_override: resource.override_of("ThingTypeName"),
+            groups,
+            groups_override: resource.override_of("ThingGroups"),
+            billing_group: self.text("BillingGroup")?,
+        })
+    }
+
+    fn attributes(
+        &self,
+        attributes: &Map<String, Value>,
+    ) -> Result<BTreeMap<String, String>, Unusable> {
+        let pairs = attributes.iter().map(|(name, value)| {
+            let value = text(value)
+                .ok_or_else(|| self.wrong(format!("attribute `{name}` must be text")))?;
+            Ok((name.clone(), value))
+        });
+        pairs.collect()
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
+    //# PolicyName or PolicyDocument, but not both; the document is escaped JSON, and in the fleet
+    //# provisioning examples an object
+    fn policy(&self) -> Result<PolicyResource, Unusable> {
+        let source = match (self.text("PolicyName")?, self.values.get("PolicyDocument")) {
+            (Some(name), None) => PolicySource::Name(name),
+            (None, Some(Value::String(document))) => PolicySource::Document(document.clone()),
+            (None, Some(document @ Value::Object(_))) => {
+                PolicySource::Document(document.to_string())
+            }
+            (None, Some(_)) => return Err(self.wrong("PolicyDocument must be text or an object")),
+            (Some(_), Some(_)) => {
+                return Err(self.wrong("PolicyName and PolicyDocument exclude each other"));
+            }
+            (None, None) => return Err(self.wrong("it has neither PolicyName nor PolicyDocument")),
+        };
+        Ok(PolicyResource { logical_id: self.id.to_owned(), source })
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
+    //# Status is ACTIVE or INACTIVE, and ACTIVE unless given; the examples also spell it `Active`
+    fn certificate(&self) -> Result<CertificateResource, Unusable> {
+        let others = ["CertificateSigningRequest", "CertificatePem", "CACertificatePem"];
+        if let Some(name) = others.into_iter().find(|name| self.values.contains_key(*name)) {
+            return Err(self.wrong(format!("{name} has no meaning for a device that connects")));
+        }
+        let status = match self.text("Status")? {
+            None => CertificateStatus::Active,
+            Some(status) if status.eq_ignore_ascii_case("ACTIVE") => CertificateStatus::Active,
+            Some(status) if status.eq_ignore_ascii_case("INACTIVE") => CertificateStatus::Inactive,
+            Some(status) => return Err(self.wrong(format!("there is no Status `{status}`"))),
+        };
+        Ok(CertificateResource { logical_id: self.id.to_owned(), status })
+    }
+}

@@ -1,0 +1,235 @@
+//! RegisterCACertificate: which CA certificates AWS IoT takes, and in which order it looks.
+//!
+//! Whether another account of the Region already owns the CA in `DEFAULT` mode is known outside
+//! and asked through a function.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCACertificate.html> and
+//! <https://docs.aws.amazon.com/iot/latest/developerguide/manage-your-CA-certs.html>.
+
+use serde::{Deserialize, Serialize};
+
+use crate::errors::{ApiError, ErrorCode};
+use crate::names::{Arn, CertificateId};
+use crate::pki::{AttributeKind, Certificate, Curve, IssuerMismatch, PublicKey};
+use crate::quotas::CA_CERTIFICATES_PER_SUBJECT;
+use crate::time::Timestamp;
+
+use super::registration_config::RegistrationConfig;
+use super::validation::Constraints;
+use super::{
+    AutoRegistrationStatus, CaCertificate, CaCertificateStatus, CertificateMode, Registry, Tag,
+};
+
+/// RegisterCACertificate's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct RegisterCaCertificateRequest {
+    pub(crate) ca_certificate: String,
+    pub(crate) verification_certificate: Option<String>,
+    pub(crate) set_as_active: bool,
+    pub(crate) allow_auto_registration: bool,
+    pub(crate) registration_config: Option<RegistrationConfig>,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) certificate_mode: Option<String>,
+}
+
+/// RegisterCACertificate's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RegisterCaCertificateResponse {
+    pub(crate) certificate_arn: Arn,
+    pub(crate) certificate_id: CertificateId,
+}
+
+impl Registry {
+    /// Registers a CA certificate that no other account owns in `DEFAULT` mode.
+    pub(crate) fn register_ca_certificate(
+        &mut self,
+        input: RegisterCaCertificateRequest,
+        now: Timestamp,
+    ) -> Result<RegisterCaCertificateResponse, ApiError> {
+        self.register_ca_certificate_unless(input, now, |_| false)
+    }
+
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# order: mode and presence, PEM, issuer, signature, common name, duplicate
+    /// Registers a CA certificate, unless `owned_elsewhere` says that another account of the Region
+    /// registered it in `DEFAULT` mode.
+    pub(crate) fn register_ca_certificate_unless(
+        &mut self,
+        input: RegisterCaCertificateRequest,
+        now: Timestamp,
+        owned_elsewhere: impl FnOnce(CertificateId) -> bool,
+    ) -> Result<RegisterCaCertificateResponse, ApiError> {
+        let mode = input.check()?;
+        let config = input.registration_config.filter(|config| !config.is_empty());
+        if let Some(config) = &config {
+            config.check()?;
+        }
+        let ca = sound_ca_certificate(&input.ca_certificate, now)?;
+        if let Some(verification) = &input.verification_certificate {
+            self.verify_possession(&ca, verification)?;
+        }
+        let elsewhere = mode == CertificateMode::Default && owned_elsewhere(ca.id());
+        self.check_room_for(&ca, elsewhere)?;
+
+        let position = self.next_position();
+        let record = CaCertificate {
+            mode,
+            status: if input.set_as_active {
+                CaCertificateStatus::Active
+            } else {
+                CaCertificateStatus::Inactive
+            },
+            auto_registration: if input.allow_auto_registration {
+                AutoRegistrationStatus::Enable
+            } else {
+                AutoRegistrationStatus::Disable
+            },
+            registration_config: config,
+            pem: input.ca_certificate,
+            position,
+            created: now,
+            modified: now,
+            customer_version: 1,
+            generation_id: self.derive_uuid("CA certificate", position),
+            certificate: ca,
+        };
+        let certificate_id = record.certificate.id();
+        self.ca_certificates.insert(certificate_id, record);
+        let certificate_arn = self.scope.iot_arn("cacert", certificate_id);
+        Ok(RegisterCaCertificateResponse { certificate_arn, certificate_id })
+    }
+
+    /// The verification certificate shows that the caller holds the CA's key.
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/manage-your-CA-certs.html
+    //# it is signed by the CA, and its common name is the registration code
+    fn verify_possession(&self, ca: &Certificate, verification: &str) -> Result<(), ApiError> {
+        let verification = Certificate::from_pem(verification).map_err(|_| {
+            ApiError::invalid_request("Contents of the Verification Certificate are not correct")
+        })?;
+        check_issuer(&verification, ca)?;
+        let mut names = verification.subject().values(AttributeKind::CommonName);
+        if names.next().is_some_and(|name| self.is_registration_code(name)) {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            ErrorCode::RegistrationCodeValidationException,
+            "Registration code provided in the CN field of verification certificate is invalid.",
+        ))
+    }
+
+    fn check_room_for(&self, ca: &Certificate, elsewhere: bool) -> Result<(), ApiError> {
+        let id = ca.id();
+        if elsewhere || self.ca_certificates.contains_key(&id) {
+            //? assumed: the text, and that a second DEFAULT owner in the Region gets the same
+            let message = "The certificate is already provisioned or registered";
+            return Err(Self::already_exists(message, id, self.scope.iot_arn("cacert", id)));
+        }
+        let same_subject = self
+            .ca_certificates
+            .values()
+            .filter(|other| other.certificate.subject().der() == ca.subject().der());
+        //= https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCACertificate.html
+        //# up to ten CA certificates with one subject in an account
+        if same_subject.count() >= CA_CERTIFICATES_PER_SUBJECT {
+            //? assumed: the text
+            let message = format!(
+                "The maximum number of CA certificates with the same subject \
+                 ({CA_CERTIFICATES_PER_SUBJECT}) is registered"
+            );
+            return Err(ApiError::new(ErrorCode::LimitExceededException, message));
+        }
+        Ok(())
+    }
+}
+
+impl RegisterCaCertificateRequest {
+    /// The constraints of the model, then whether mode and verification certificate go together.
+    fn check(&self) -> Result<CertificateMode, ApiError> {
+        let verification = self.verification_certificate.as_deref();
+        let mut constraints = Constraints::new();
+        constraints.pem("caCertificate", &self.ca_certificate);
+        constraints.length("verificationCertificate", verification, 1..=65_536);
+        let mode = constraints.word("certificateMode", self.certificate_mode.as_deref());
+        constraints.tags(&self.tags);
+        if let Some(config) = &self.registration_config {
+            config.constrain(&mut constraints);
+        }
+        constraints.finish()?;
+        //= https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCACertificate.html
+        //# DEFAULT unless given; DEFAULT needs a verification certificate, SNI_ONLY takes none
+        let mode = mode.unwrap_or(CertificateMode::Default);
+        match (mode, verification) {
+            (CertificateMode::Default, None) => Err(ApiError::invalid_request(
+                "Need to provide verification certificate for registering CA Certificates in \
+                 DEFAULT mode",
+            )),
+            (CertificateMode::SniOnly, Some(_)) => Err(ApiError::invalid_request(
+                "Cannot provide verification certificate for registering CA Certificates in \
+                 SNI_ONLY mode",
+            )),
+            _ => Ok(mode),
+        }
+    }
+}
+
+/// What AWS answers if `certificate` was not issued by `ca`: the name is looked at first.
+pub(super) fn check_issuer(certificate: &Certificate, ca: &Certificate) -> Result<(), ApiError> {
+    let why = match certificate.issued_by(ca) {
+        Ok(()) => return Ok(()),
+        Err(IssuerMismatch::Name) => {
+            "The issuer of the certificate did not match the subject of the provided CA certificate."
+        }
+        Err(IssuerMismatch::Signature { .. }) => {
+            "The signature of the certificate failed verification against the provided CA \
+             certificate."
+        }
+    };
+    Err(not_valid(why))
+}
+
+pub(super) fn not_valid(why: &str) -> ApiError {
+    ApiError::new(ErrorCode::CertificateValidationException, why)
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/audit-chk-device-cert-key-quality.html
+//# at registration AWS looks at the format, the validity and the size of the key
+//? assumed: the exception, and the texts but for basicConstraints and the key
+fn sound_ca_certificate(pem: &str, now: Timestamp) -> Result<Certificate, ApiError> {
+    let ca = Certificate::from_pem(pem).map_err(|_| {
+        not_valid("CA certificate is not valid. It is not an X.509 certificate in PEM")
+    })?;
+    if !ca.is_ca() {
+        return Err(not_valid(
+            "CA certificate is not valid. The CA certificate does not have the basicConstraints \
+             extension as true",
+        ));
+    }
+    check_validity_and_key(&ca, now)?;
+    Ok(ca)
+}
+
+/// The checks that CA certificates and device certificates have in common.
+pub(super) fn check_validity_and_key(
+    certificate: &Certificate,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    if !certificate.is_valid_at(now) {
+        return Err(not_valid("The certificate is not within its validity period"));
+    }
+    if !has_a_key_that_aws_takes(certificate) {
+        return Err(not_valid("The key in the certificate is not valid"));
+    }
+    Ok(())
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/x509-client-certs.html
+//# RSA keys with 2048 bits or more, and keys on P-256, P-384 and P-521
+/// Whether AWS IoT takes the kind and the size of the certificate's key.
+pub(crate) fn has_a_key_that_aws_takes(certificate: &Certificate) -> bool {
+    match certificate.public_key() {
+        PublicKey::Rsa { bits } => bits >= 2048,
+        PublicKey::Ec { curve: Curve::P256 | Curve::P384 | Curve::P521 } => true,
+        PublicKey::Ec { .. } | PublicKey::Ed25519 | PublicKey::Other => false,
+    }
+}

@@ -1,0 +1,281 @@
+//! Registered device certificates: DescribeCertificate, UpdateCertificate, DeleteCertificate,
+//! ListCertificates.
+//!
+//! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_UpdateCertificate.html> and
+//! <https://docs.aws.amazon.com/iot/latest/apireference/API_DeleteCertificate.html>.
+
+use serde::{Deserialize, Serialize};
+
+use crate::errors::{ApiError, ErrorCode};
+use crate::names::{AccountId, Arn, CertificateId};
+use crate::pki::Certificate;
+use crate::time::Timestamp;
+
+use super::paging::PageRequest;
+use super::validation::Constraints;
+use super::{CertificateMode, CertificateStatus, CertificateValidity, Change, Registry, Target};
+
+/// DescribeCertificate's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct DescribeCertificateRequest {
+    pub(crate) certificate_id: String,
+}
+
+/// DescribeCertificate's answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DescribeCertificateResponse {
+    pub(crate) certificate_description: CertificateDescription,
+}
+
+/// A device certificate as it is described.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CertificateDescription {
+    pub(crate) certificate_arn: Arn,
+    pub(crate) certificate_id: CertificateId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_certificate_id: Option<CertificateId>,
+    pub(crate) status: CertificateStatus,
+    pub(crate) certificate_pem: String,
+    pub(crate) owned_by: AccountId,
+    pub(crate) creation_date: Timestamp,
+    pub(crate) last_modified_date: Timestamp,
+    pub(crate) customer_version: u32,
+    pub(crate) transfer_data: TransferData,
+    pub(crate) generation_id: String,
+    pub(crate) validity: CertificateValidity,
+    pub(crate) certificate_mode: CertificateMode,
+}
+
+//= https://docs.aws.amazon.com/cli/latest/reference/iot/describe-certificate.html
+//# present and empty while the certificate was never transferred
+/// What happened to a certificate between accounts: nothing, since none is transferred yet.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct TransferData {}
+
+/// UpdateCertificate's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct UpdateCertificateRequest {
+    pub(crate) certificate_id: String,
+    pub(crate) new_status: String,
+}
+
+/// DeleteCertificate's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct DeleteCertificateRequest {
+    pub(crate) certificate_id: String,
+    pub(crate) force_delete: bool,
+}
+
+/// ListCertificates' input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ListCertificatesRequest {
+    pub(crate) page_size: Option<i64>,
+    pub(crate) marker: Option<String>,
+    #[serde(alias = "isAscendingOrder")]
+    pub(crate) ascending_order: bool,
+}
+
+/// A device certificate in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CertificateSummary {
+    pub(crate) certificate_arn: Arn,
+    pub(crate) certificate_id: CertificateId,
+    pub(crate) status: CertificateStatus,
+    pub(crate) certificate_mode: CertificateMode,
+    pub(crate) creation_date: Timestamp,
+}
+
+/// A page of device certificates.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CertificatesPage {
+    pub(crate) certificates: Vec<CertificateSummary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+/// A registered device certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct CertificateRecord {
+    pub(crate) certificate: Certificate,
+    pub(crate) status: CertificateStatus,
+    pub(crate) mode: CertificateMode,
+    /// The CA under which it was registered.
+    pub(crate) ca_certificate_id: Option<CertificateId>,
+    pub(crate) created: Timestamp,
+    /// As it was given.
+    pub(super) pem: String,
+    pub(super) position: u64,
+    pub(super) modified: Timestamp,
+    pub(super) customer_version: u32,
+    pub(super) generation_id: String,
+}
+
+impl Registry {
+    /// A registered device certificate.
+    pub(crate) fn describe_certificate(
+        &self,
+        input: DescribeCertificateRequest,
+    ) -> Result<DescribeCertificateResponse, ApiError> {
+        Constraints::new().certificate_id("certificateId", &input.certificate_id).finish()?;
+        let record = self.certificate_record(&input.certificate_id)?;
+        let id = record.certificate.id();
+        Ok(DescribeCertificateResponse {
+            certificate_description: CertificateDescription {
+                certificate_arn: self.certificate_arn(id),
+                certificate_id: id,
+                ca_certificate_id: record.ca_certificate_id,
+                status: record.status,
+                certificate_pem: record.pem.clone(),
+                owned_by: self.scope.account.clone(),
+                creation_date: record.created,
+                last_modified_date: record.modified,
+                customer_version: record.customer_version,
+                transfer_data: TransferData::default(),
+                generation_id: record.generation_id.clone(),
+                validity: CertificateValidity::of(&record.certificate),
+                certificate_mode: record.mode,
+            },
+        })
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_UpdateCertificate.html
+    //# idempotent; setting PENDING_TRANSFER or PENDING_ACTIVATION throws an exception;
+    //# REGISTER_INACTIVE is deprecated
+    //? assumed: that exception is CertificateStateException; REVOKED may become ACTIVE again; a
+    //? certificate in PENDING_TRANSFER keeps its status; REGISTER_INACTIVE may still be set
+    /// Changes the status of a device certificate.
+    pub(crate) fn update_certificate(
+        &mut self,
+        input: UpdateCertificateRequest,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        let mut constraints = Constraints::new();
+        constraints.certificate_id("certificateId", &input.certificate_id);
+        constraints.required("newStatus", &input.new_status);
+        let given = Some(input.new_status.as_str()).filter(|text| !text.is_empty());
+        let status = constraints.word::<CertificateStatus>("newStatus", given);
+        constraints.finish()?;
+        let record = self.certificate_record(&input.certificate_id)?;
+        let (id, old) = (record.certificate.id(), record.status);
+        let Some(status) = status else { return Ok(()) };
+        let pending = [CertificateStatus::PendingTransfer, CertificateStatus::PendingActivation];
+        if pending.contains(&status) {
+            return Err(ApiError::new(
+                ErrorCode::CertificateStateException,
+                format!("Not allowed to set certificate status to {status}. Id: {id}"),
+            ));
+        }
+        if old == CertificateStatus::PendingTransfer {
+            return Err(ApiError::new(
+                ErrorCode::CertificateStateException,
+                format!("Not allowed to update a certificate in PENDING_TRANSFER status. Id: {id}"),
+            ));
+        }
+        self.set_certificate_status(id, status, now);
+        Ok(())
+    }
+
+    /// Sets the status, and tells whoever holds connections of the certificate.
+    pub(crate) fn set_certificate_status(
+        &mut self,
+        id: CertificateId,
+        status: CertificateStatus,
+        now: Timestamp,
+    ) {
+        let Some(record) = self.certificates.get_mut(&id) else { return };
+        let was = std::mem::replace(&mut record.status, status);
+        if was == status {
+            return;
+        }
+        record.modified = now;
+        //? assumed: a change of status counts as a new version
+        record.customer_version += 1;
+        if was == CertificateStatus::Active {
+            self.changes.push(Change::CertificateNoLongerActive(id));
+        }
+        self.policies_may_decide_differently();
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_DeleteCertificate.html
+    //# not while it is ACTIVE or attached to a thing; policies hinder unless forceDelete
+    //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/models.py
+    //# the texts, and the order: status, things, policies
+    /// Deletes a device certificate.
+    pub(crate) fn delete_certificate(
+        &mut self,
+        input: DeleteCertificateRequest,
+    ) -> Result<(), ApiError> {
+        Constraints::new().certificate_id("certificateId", &input.certificate_id).finish()?;
+        let record = self.certificate_record(&input.certificate_id)?;
+        let id = record.certificate.id();
+        if record.status == CertificateStatus::Active {
+            let message =
+                format!("Certificate must be deactivated (not ACTIVE) before deletion. Id: {id}");
+            return Err(ApiError::new(ErrorCode::CertificateStateException, message));
+        }
+        let arn = self.certificate_arn(id);
+        let target = Target::Certificate(id);
+        if self.principal_things.contains_key(&target) {
+            let message = format!("Things must be detached before deletion (arn: {arn})");
+            return Err(ApiError::new(ErrorCode::DeleteConflictException, message));
+        }
+        if self.has_policies(&target) && !input.force_delete {
+            let message =
+                format!("Certificate policies must be detached before deletion (arn: {arn})");
+            return Err(ApiError::new(ErrorCode::DeleteConflictException, message));
+        }
+        self.detach_all_policies(&target);
+        self.certificates.remove(&id);
+        self.changes.push(Change::CertificateDeleted(id));
+        self.policies_may_decide_differently();
+        Ok(())
+    }
+
+    /// The device certificates of this account and Region.
+    pub(crate) fn list_certificates(
+        &self,
+        input: ListCertificatesRequest,
+    ) -> Result<CertificatesPage, ApiError> {
+        let mut constraints = Constraints::new();
+        let request = PageRequest::marked(
+            &mut constraints,
+            "listCertificates",
+            input.page_size,
+            input.marker.as_deref(),
+            input.ascending_order,
+        )?;
+        let all = self.certificates.values();
+        let (certificates, next_marker) =
+            request.page(all.map(|record| (record.position, self.certificate_summary(record))));
+        Ok(CertificatesPage { certificates, next_marker })
+    }
+
+    pub(super) fn certificate_summary(&self, record: &CertificateRecord) -> CertificateSummary {
+        let id = record.certificate.id();
+        CertificateSummary {
+            certificate_arn: self.certificate_arn(id),
+            certificate_id: id,
+            status: record.status,
+            certificate_mode: record.mode,
+            creation_date: record.created,
+        }
+    }
+
+    /// A registered device certificate.
+    pub(crate) fn certificate(&self, id: CertificateId) -> Option<&CertificateRecord> {
+        self.certificates.get(&id)
+    }
+
+    fn certificate_record(&self, text: &str) -> Result<&CertificateRecord, ApiError> {
+        let record = text.parse().ok().and_then(|id| self.certificate(id));
+        record.ok_or_else(|| ApiError::not_found(format!("CertificateId {text} does not exist")))
+    }
+}

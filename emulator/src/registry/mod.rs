@@ -1,0 +1,197 @@
+//! The registry of one account in one Region: CA certificates, certificates, policies, things, and
+//! who is attached to what. Each operation of the AWS API on them is a method of [`Registry`].
+//!
+//! It decides what AWS answers to an operation and which policies are in force for a certificate.
+//! It does not decide what a presented chain means (`provisioning`), what a policy permits
+//! (`policy`), or what crosses accounts. Whoever must react to a change (close the connections of a
+//! certificate) takes it from [`Registry::take_changes`].
+//! Truth: botocore's model of `iot` 2015-05-28 for shapes, and the sources beside each operation.
+
+mod ca_certificates;
+mod ca_registration;
+mod certificate_registration;
+mod certificates;
+mod paging;
+mod policies;
+mod policy_attachments;
+mod policy_versions;
+mod registration_code;
+mod registration_config;
+mod targets;
+mod template_body;
+mod thing_principals;
+mod things;
+mod validation;
+mod words;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::errors::{ApiError, ErrorCode};
+use crate::names::{Arn, CertificateId, PolicyName, Scope, ThingName};
+use crate::pki;
+use crate::policy::PolicyInForce;
+use crate::time::Timestamp;
+
+pub(crate) use ca_certificates::*;
+pub(crate) use ca_registration::*;
+pub(crate) use certificate_registration::*;
+pub(crate) use certificates::*;
+pub(crate) use policies::*;
+pub(crate) use policy_attachments::*;
+pub(crate) use policy_versions::*;
+pub(crate) use registration_code::*;
+pub(crate) use registration_config::*;
+pub(crate) use targets::Target;
+pub(crate) use thing_principals::*;
+pub(crate) use things::*;
+pub(crate) use words::*;
+
+/// The registry of one account in one Region.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    scope: Scope,
+    seed: u64,
+    /// Counts up with everything that is created: the position of a record in lists, and what
+    /// makes derived IDs differ.
+    last_position: u64,
+    registration_codes: RegistrationCodes,
+    ca_certificates: BTreeMap<CertificateId, CaCertificate>,
+    certificates: BTreeMap<CertificateId, CertificateRecord>,
+    policies: BTreeMap<PolicyName, Policy>,
+    // INVARIANT: mirrors `Policy::targets`; only `attach` and `detach` change either.
+    attached_policies: BTreeMap<Target, BTreeMap<PolicyName, u64>>,
+    things: BTreeMap<ThingName, Thing>,
+    // INVARIANT: mirrors `Thing::principals`; only `thing_principals.rs` changes either.
+    principal_things: BTreeMap<Target, BTreeMap<ThingName, u64>>,
+    changes: Vec<Change>,
+    policy_revision: u64,
+}
+
+/// What others must know of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Connections that authenticated with the certificate must end.
+    CertificateNoLongerActive(CertificateId),
+    /// The certificate is gone.
+    CertificateDeleted(CertificateId),
+    /// The CA certificate is gone: another account may own it in `DEFAULT` mode now.
+    CaCertificateDeleted(CertificateId),
+}
+
+impl Registry {
+    /// The empty registry of `scope`. What AWS draws at random follows from `seed`.
+    pub(crate) fn new(scope: Scope, seed: u64) -> Self {
+        Self {
+            scope,
+            seed,
+            last_position: 0,
+            registration_codes: RegistrationCodes::default(),
+            ca_certificates: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            attached_policies: BTreeMap::new(),
+            things: BTreeMap::new(),
+            principal_things: BTreeMap::new(),
+            changes: Vec::new(),
+            policy_revision: 0,
+        }
+    }
+
+    /// The account and Region.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What changed since the last call, oldest first.
+    pub(crate) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Grows with every change that could change a policy decision.
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
+    //# AWS caches for minutes; here a change counts at once
+    pub(crate) const fn policy_revision(&self) -> u64 {
+        self.policy_revision
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
+    //# in force are the default versions of the policies attached to the certificate, and those
+    //# attached to the groups of the thing
+    /// The policies that count for a connection of `certificate` whose thing is `thing`.
+    pub(crate) fn policies_in_force(
+        &self,
+        certificate: CertificateId,
+        thing: Option<&ThingName>,
+    ) -> Vec<PolicyInForce> {
+        // A thing adds the policies of its groups as soon as there are thing groups.
+        let _groups_of = thing;
+        let attached = self.attached_policies.get(&Target::Certificate(certificate));
+        let policies = attached.into_iter().flat_map(BTreeMap::keys);
+        policies
+            .filter_map(|name| self.policies.get(name))
+            .map(|policy| policy.in_force("the certificate"))
+            .collect()
+    }
+
+    fn policies_may_decide_differently(&mut self) {
+        self.policy_revision += 1;
+    }
+
+    fn next_position(&mut self) -> u64 {
+        self.last_position += 1;
+        self.last_position
+    }
+
+    /// A digest that follows from the seed, the account, the Region, `kind` and `number`.
+    fn derive(&self, kind: &str, number: u64) -> [u8; 32] {
+        let Scope { account, region } = &self.scope;
+        pki::sha256(format!("{kind}\n{account}\n{region}\n{}\n{number}", self.seed).as_bytes())
+    }
+
+    /// A UUID for the record at `position`.
+    fn derive_uuid(&self, kind: &str, position: u64) -> String {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.derive(kind, position)[..16]);
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    }
+
+    fn certificate_arn(&self, id: CertificateId) -> Arn {
+        self.scope.iot_arn("cert", id)
+    }
+
+    fn already_exists(
+        message: impl Into<String>,
+        id: impl std::fmt::Display,
+        arn: Arn,
+    ) -> ApiError {
+        ApiError::new(ErrorCode::ResourceAlreadyExistsException, message).with_resource(id, arn)
+    }
+}
+
+/// A tag given with a new resource. Nobody can ask for it: the tag operations are not served yet.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Tag {
+    pub(crate) key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) value: Option<String>,
+}
+
+/// From when to when a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CertificateValidity {
+    pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
+}
+
+impl CertificateValidity {
+    fn of(certificate: &pki::Certificate) -> Self {
+        Self { not_before: certificate.not_before(), not_after: certificate.not_after() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,299 @@
+//! Which policies are attached to what: AttachPolicy, DetachPolicy, ListAttachedPolicies,
+//! ListTargetsForPolicy, and the four older operations on principals.
+//!
+//! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_AttachPolicy.html>.
+
+use serde::{Deserialize, Serialize};
+
+use crate::errors::{ApiError, ErrorCode};
+use crate::quotas::POLICIES_PER_PRINCIPAL;
+
+use super::paging::PageRequest;
+use super::policies::{PoliciesPage, policy_not_found};
+use super::targets::{NotATarget, unknown_certificate};
+use super::validation::Constraints;
+use super::{Registry, Target};
+
+/// AttachPolicy's and DetachPolicy's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct PolicyTargetRequest {
+    pub(crate) policy_name: String,
+    pub(crate) target: String,
+}
+
+/// AttachPrincipalPolicy's and DetachPrincipalPolicy's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct PrincipalPolicyRequest {
+    pub(crate) policy_name: String,
+    pub(crate) principal: String,
+}
+
+/// ListAttachedPolicies' input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ListAttachedPoliciesRequest {
+    pub(crate) target: String,
+    /// Adds the policies of parent groups; certificates have none.
+    pub(crate) recursive: bool,
+    pub(crate) marker: Option<String>,
+    pub(crate) page_size: Option<i64>,
+}
+
+/// ListPrincipalPolicies' input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ListPrincipalPoliciesRequest {
+    pub(crate) principal: String,
+    pub(crate) marker: Option<String>,
+    pub(crate) page_size: Option<i64>,
+    #[serde(alias = "isAscendingOrder")]
+    pub(crate) ascending_order: bool,
+}
+
+/// ListTargetsForPolicy's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ListTargetsForPolicyRequest {
+    pub(crate) policy_name: String,
+    pub(crate) marker: Option<String>,
+    pub(crate) page_size: Option<i64>,
+}
+
+/// ListTargetsForPolicy's answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListTargetsForPolicyResponse {
+    pub(crate) targets: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+/// ListPolicyPrincipals' input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ListPolicyPrincipalsRequest {
+    pub(crate) policy_name: String,
+    pub(crate) marker: Option<String>,
+    pub(crate) page_size: Option<i64>,
+    #[serde(alias = "isAscendingOrder")]
+    pub(crate) ascending_order: bool,
+}
+
+/// ListPolicyPrincipals' answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListPolicyPrincipalsResponse {
+    pub(crate) principals: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+impl Registry {
+    /// Attaches a policy; once more changes nothing.
+    pub(crate) fn attach_policy(&mut self, input: PolicyTargetRequest) -> Result<(), ApiError> {
+        let PolicyTargetRequest { policy_name, target } = input;
+        Constraints::new().policy_name(&policy_name).required("target", &target).finish()?;
+        let target = self.target(&target)?;
+        self.attach(&policy_name, target)
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_DetachPolicy.html
+    //# the model lists no ResourceNotFoundException: what is not attached counts as detached
+    /// Detaches a policy; one that is unknown or not attached is no error.
+    pub(crate) fn detach_policy(&mut self, input: PolicyTargetRequest) -> Result<(), ApiError> {
+        let PolicyTargetRequest { policy_name, target } = input;
+        Constraints::new().policy_name(&policy_name).required("target", &target).finish()?;
+        match Target::parse(&target, &self.scope) {
+            Ok(target) => self.detach(&policy_name, &target),
+            Err(NotATarget::UnknownCertificate | NotATarget::UnknownThingGroup(_)) => {}
+            Err(other) => return Err(other.error(&target, &self.scope)),
+        }
+        Ok(())
+    }
+
+    /// The older form of AttachPolicy, which takes no thing group.
+    pub(crate) fn attach_principal_policy(
+        &mut self,
+        input: PrincipalPolicyRequest,
+    ) -> Result<(), ApiError> {
+        let PrincipalPolicyRequest { policy_name, principal } = input;
+        Constraints::new().policy_name(&policy_name).required("principal", &principal).finish()?;
+        let target = self.principal_target(&principal)?;
+        self.attach(&policy_name, target)
+    }
+
+    /// The older form of DetachPolicy, which knows unknown policies.
+    pub(crate) fn detach_principal_policy(
+        &mut self,
+        input: PrincipalPolicyRequest,
+    ) -> Result<(), ApiError> {
+        let PrincipalPolicyRequest { policy_name, principal } = input;
+        Constraints::new().policy_name(&policy_name).required("principal", &principal).finish()?;
+        self.policy(&policy_name)?;
+        let target = self.principal_target(&principal)?;
+        self.detach(&policy_name, &target);
+        Ok(())
+    }
+
+    /// The policies attached to a target.
+    pub(crate) fn list_attached_policies(
+        &self,
+        input: ListAttachedPoliciesRequest,
+    ) -> Result<PoliciesPage, ApiError> {
+        let mut constraints = Constraints::new();
+        constraints.required("target", &input.target);
+        let request = PageRequest::marked(
+            &mut constraints,
+            "listAttachedPolicies",
+            input.page_size,
+            input.marker.as_deref(),
+            true,
+        )?;
+        let target = self.target(&input.target)?;
+        Ok(self.policies_of(&target, &request))
+    }
+
+    /// The older form of ListAttachedPolicies.
+    pub(crate) fn list_principal_policies(
+        &self,
+        input: ListPrincipalPoliciesRequest,
+    ) -> Result<PoliciesPage, ApiError> {
+        let mut constraints = Constraints::new();
+        constraints.required("principal", &input.principal);
+        let request = PageRequest::marked(
+            &mut constraints,
+            "listPrincipalPolicies",
+            input.page_size,
+            input.marker.as_deref(),
+            input.ascending_order,
+        )?;
+        let target = self.principal_target(&input.principal)?;
+        Ok(self.policies_of(&target, &request))
+    }
+
+    /// What a policy is attached to.
+    pub(crate) fn list_targets_for_policy(
+        &self,
+        input: ListTargetsForPolicyRequest,
+    ) -> Result<ListTargetsForPolicyResponse, ApiError> {
+        let mut constraints = Constraints::new();
+        constraints.policy_name(&input.policy_name);
+        let request = PageRequest::marked(
+            &mut constraints,
+            "listTargetsForPolicy",
+            input.page_size,
+            input.marker.as_deref(),
+            true,
+        )?;
+        let (targets, next_marker) = self.targets_of(&input.policy_name, &request)?;
+        Ok(ListTargetsForPolicyResponse { targets, next_marker })
+    }
+
+    /// The older form of ListTargetsForPolicy.
+    pub(crate) fn list_policy_principals(
+        &self,
+        input: ListPolicyPrincipalsRequest,
+    ) -> Result<ListPolicyPrincipalsResponse, ApiError> {
+        let mut constraints = Constraints::new();
+        constraints.policy_name(&input.policy_name);
+        let request = PageRequest::marked(
+            &mut constraints,
+            "listPolicyPrincipals",
+            input.page_size,
+            input.marker.as_deref(),
+            input.ascending_order,
+        )?;
+        let (principals, next_marker) = self.targets_of(&input.policy_name, &request)?;
+        Ok(ListPolicyPrincipalsResponse { principals, next_marker })
+    }
+
+    fn policies_of(&self, target: &Target, request: &PageRequest) -> PoliciesPage {
+        let attached = self.attached_policies.get(target).into_iter().flatten();
+        let summaries = attached
+            .filter_map(|(name, position)| Some((*position, self.policies.get(name)?.summary())));
+        let (policies, next_marker) = request.page(summaries);
+        PoliciesPage { policies, next_marker }
+    }
+
+    fn targets_of(
+        &self,
+        policy_name: &str,
+        request: &PageRequest,
+    ) -> Result<super::paging::Page<String>, ApiError> {
+        let targets = self.policy(policy_name)?.targets.iter();
+        Ok(request.page(targets.map(|(target, at)| (*at, target.name(&self.scope)))))
+    }
+
+    /// The target that `text` names, which exists.
+    fn target(&self, text: &str) -> Result<Target, ApiError> {
+        let target =
+            Target::parse(text, &self.scope).map_err(|wrong| wrong.error(text, &self.scope))?;
+        match &target {
+            Target::Certificate(id) if !self.certificates.contains_key(id) => {
+                Err(unknown_certificate())
+            }
+            _ => Ok(target),
+        }
+    }
+
+    //= https://github.com/aws/aws-cdk/issues/26166
+    //# the older operations take no thing group: `The given ARN does not represent a cert`
+    fn principal_target(&self, text: &str) -> Result<Target, ApiError> {
+        match Target::parse(text, &self.scope) {
+            Err(NotATarget::UnknownThingGroup(_) | NotATarget::OtherKind) => {
+                Err(ApiError::invalid_request("The given ARN does not represent a cert"))
+            }
+            _ => self.target(text),
+        }
+    }
+
+    fn attach(&mut self, policy_name: &str, target: Target) -> Result<(), ApiError> {
+        let name = self.policy(policy_name)?.name.clone();
+        let attached = self.attached_policies.get(&target);
+        if attached.is_some_and(|attached| attached.contains_key(&name)) {
+            return Ok(());
+        }
+        if attached.is_some_and(|attached| attached.len() >= POLICIES_PER_PRINCIPAL) {
+            //? assumed: the text; the exception is in the model
+            return Err(ApiError::new(
+                ErrorCode::LimitExceededException,
+                format!("The maximum number of policies ({POLICIES_PER_PRINCIPAL}) is attached"),
+            ));
+        }
+        let position = self.next_position();
+        let policy = self.policies.get_mut(&name).ok_or_else(policy_not_found)?;
+        policy.targets.insert(target.clone(), position);
+        self.attached_policies.entry(target).or_default().insert(name, position);
+        self.policies_may_decide_differently();
+        Ok(())
+    }
+
+    fn detach(&mut self, policy_name: &str, target: &Target) {
+        let Some(attached) = self.attached_policies.get_mut(target) else { return };
+        if attached.remove(policy_name).is_none() {
+            return;
+        }
+        if attached.is_empty() {
+            self.attached_policies.remove(target);
+        }
+        if let Some(policy) = self.policies.get_mut(policy_name) {
+            policy.targets.remove(target);
+        }
+        self.policies_may_decide_differently();
+    }
+
+    /// Whether any policy is attached to `target`.
+    pub(super) fn has_policies(&self, target: &Target) -> bool {
+        self.attached_policies.contains_key(target)
+    }
+
+    /// Detaches every policy from `target`.
+    pub(super) fn detach_all_policies(&mut self, target: &Target) {
+        let attached = self.attached_policies.get(target).cloned().unwrap_or_default();
+        for name in attached.keys() {
+            self.detach(name.as_str(), target);
+        }
+    }
+}

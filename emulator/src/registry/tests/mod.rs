@@ -1,0 +1,105 @@
+//! What AWS answers, row by row. Helpers that several tables share; the tables are beside it.
+
+mod ca_certificates;
+mod certificates;
+mod policies;
+mod things;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::names::ClientId;
+use crate::pki::{CertificateAuthority, Identity};
+
+/// 2027-01-15T08:00:00Z.
+pub(super) const NOW: Timestamp = Timestamp::from_milliseconds(1_800_000_000_053);
+
+/// Allows everything.
+pub(super) const ALLOW_ALL: &str = r#"{"Version":"2012-10-17","Statement":
+    [{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
+
+pub(super) fn registry() -> Registry {
+    Registry::new(Scope::new("123456789012", "eu-west-1"), 7)
+}
+
+/// The input that `json` is, as the AWS CLI takes it.
+pub(super) fn input<T: serde::de::DeserializeOwned>(json: Value) -> T {
+    serde_json::from_value(json).expect("an input of the model")
+}
+
+pub(super) fn output(output: impl Serialize) -> Value {
+    serde_json::to_value(output).expect("an answer is JSON")
+}
+
+/// `200`, or status, exception and text.
+pub(super) fn outcome<T>(result: &Result<T, ApiError>) -> String {
+    match result {
+        Ok(_) => "200".to_owned(),
+        Err(error) => {
+            format!("{} {}: {}", error.code().status(), error.code().name(), error.message())
+        }
+    }
+}
+
+pub(super) fn code(registry: &mut Registry) -> String {
+    registry.get_registration_code(GetRegistrationCodeRequest {}).unwrap().registration_code
+}
+
+/// Registers `ca` ACTIVE in DEFAULT mode, with more members if `more` has some.
+pub(super) fn register_ca(registry: &mut Registry, ca: &CertificateAuthority, more: Value) {
+    let verification = ca.verification_certificate(&code(registry));
+    let mut json = json!({
+        "caCertificate": ca.pem(), "verificationCertificate": verification, "setAsActive": true
+    });
+    json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    registry.register_ca_certificate(input(json), NOW).expect("a CA certificate that AWS takes");
+}
+
+pub(super) fn register_without_ca(registry: &mut Registry, identity: &Identity, status: &str) {
+    let json = json!({ "certificatePem": identity.certificate_pem(), "status": status });
+    registry.register_certificate_without_ca(input(json), NOW).expect("a good certificate");
+}
+
+/// A registry with one registered certificate, its ID and its ARN.
+pub(super) fn with_certificate(status: &str) -> (Registry, String, String) {
+    let mut registry = registry();
+    let identity = Identity::self_signed("lamp");
+    register_without_ca(&mut registry, &identity, status);
+    let id = identity.certificate_id().to_string();
+    let arn = format!("arn:aws:iot:eu-west-1:123456789012:cert/{id}");
+    (registry, id, arn)
+}
+
+pub(super) fn create_policy(registry: &mut Registry, name: &str) {
+    let json = json!({ "policyName": name, "policyDocument": ALLOW_ALL });
+    registry.create_policy(input(json), NOW).expect("a good policy");
+}
+
+#[test]
+fn rc_1_to_4_the_registration_code_is_made_once_and_stays_until_it_is_deleted() {
+    let mut registry = registry();
+    let first = code(&mut registry);
+    assert_eq!(first.len(), 64);
+    assert_eq!(code(&mut registry), first);
+    registry.delete_registration_code(DeleteRegistrationCodeRequest {}).unwrap();
+    let deleted_again = registry.delete_registration_code(DeleteRegistrationCodeRequest {});
+    assert!(outcome(&deleted_again).starts_with("404 ResourceNotFoundException"));
+    assert_ne!(code(&mut registry), first);
+
+    let mut elsewhere = Registry::new(Scope::new("123456789012", "us-east-1"), 7);
+    assert_ne!(code(&mut elsewhere), first);
+    let mut again = Registry::new(Scope::new("123456789012", "eu-west-1"), 7);
+    assert_eq!(code(&mut again), first, "it follows from account, Region and seed");
+}
+
+#[test]
+fn id_6_a_generation_is_a_uuid_that_follows_from_the_seed() {
+    let (registry, id, _) = with_certificate("ACTIVE");
+    let described = registry.describe_certificate(input(json!({ "certificateId": id }))).unwrap();
+    let generation = described.certificate_description.generation_id;
+    assert_eq!(uuid::Uuid::parse_str(&generation).unwrap().get_version_num(), 4);
+    let (again, id, _) = with_certificate("ACTIVE");
+    let described = again.describe_certificate(input(json!({ "certificateId": id }))).unwrap();
+    assert_eq!(described.certificate_description.generation_id, generation);
+}

@@ -1,0 +1,125 @@
+//! How S3 says no: a code, a text, and what it is about, in XML.
+
+use std::fmt;
+
+use super::xml::Xml;
+
+macro_rules! s3_error_codes {
+    ($($code:ident $status:literal,)*) => {
+        /// S3's error codes, as far as we answer them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum S3ErrorCode {
+            $(#[doc = concat!("HTTP ", stringify!($status), ".")] $code,)*
+        }
+
+        impl S3ErrorCode {
+            /// The HTTP status that S3 answers with this code.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$code => $status,)* }
+            }
+
+            /// The code as S3 spells it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$code => stringify!($code),)* }
+            }
+        }
+    };
+}
+
+//= https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+//# each code has its HTTP status
+s3_error_codes! {
+    BadRequest 400,
+    BucketAlreadyOwnedByYou 409,
+    BucketNotEmpty 409,
+    EntityTooLarge 400,
+    IncompleteBody 400,
+    InvalidArgument 400,
+    InvalidBucketName 400,
+    InvalidRange 416,
+    KeyTooLongError 400,
+    MethodNotAllowed 405,
+    NoSuchBucket 404,
+    NoSuchKey 404,
+    NotImplemented 501,
+    TooManyBuckets 400,
+}
+
+/// A refused S3 request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Error {
+    code: S3ErrorCode,
+    message: String,
+    about: Option<(&'static str, String)>,
+}
+
+impl S3Error {
+    pub(super) fn new(code: S3ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), about: None }
+    }
+
+    /// Adds the element that says what it is about, such as `Key`.
+    pub(super) fn about(mut self, element: &'static str, value: &str) -> Self {
+        self.about = Some((element, value.to_owned()));
+        self
+    }
+
+    pub(super) fn no_such_bucket(name: &str) -> Self {
+        let text = "The specified bucket does not exist";
+        Self::new(S3ErrorCode::NoSuchBucket, text).about("BucketName", name)
+    }
+
+    pub(super) fn no_such_key(key: &str) -> Self {
+        Self::new(S3ErrorCode::NoSuchKey, "The specified key does not exist.").about("Key", key)
+    }
+
+    /// An operation of S3 that is not done here.
+    pub(super) fn not_implemented(operation: &str) -> Self {
+        let text = format!("{operation} is not done by this emulator, whose S3 holds truststores.");
+        Self::new(S3ErrorCode::NotImplemented, text)
+    }
+
+    pub(super) fn too_large(bytes: usize) -> Self {
+        let text = "Your proposed upload exceeds the maximum allowed size";
+        Self::new(S3ErrorCode::EntityTooLarge, text).about("ProposedSize", &bytes.to_string())
+    }
+
+    pub(super) fn full(bytes: usize) -> Self {
+        let text = format!("This emulator keeps {bytes} bytes of objects in all.");
+        Self::new(S3ErrorCode::EntityTooLarge, text)
+    }
+
+    /// S3's code.
+    pub const fn code(&self) -> S3ErrorCode {
+        self.code
+    }
+
+    /// S3's text.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The body as S3 sends it.
+    pub(super) fn body(&self, resource: &str) -> String {
+        let mut xml = Xml::document();
+        xml.open("Error", None);
+        xml.text("Code", self.code.name());
+        xml.text("Message", &self.message);
+        if let Some((element, value)) = &self.about {
+            xml.text(element, value);
+        }
+        xml.text("Resource", resource);
+        xml.close("Error");
+        xml.finish()
+    }
+}
+
+impl fmt::Display for S3Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.name(), self.message)?;
+        self.about.as_ref().map_or(Ok(()), |(element, value)| write!(f, " ({element} {value})"))
+    }
+}
+
+impl std::error::Error for S3Error {}
