@@ -31,7 +31,6 @@ use iot_emulator::names::{ClientId, TopicFilter, TopicName};
 
 use crate::message::{Properties, ProtocolVersion};
 
-#[expect(dead_code, reason = "the emulator uses more of it than this test")]
 #[path = "../../../emulator/src/device_gateway/codec/mod.rs"]
 mod codec;
 

@@ -49,11 +49,6 @@ impl Decoder {
         Self { version: Some(version), ..Self::new(maximum_packet) }
     }
 
-    /// The version of this connection, once its CONNECT is read.
-    pub(crate) fn version(&self) -> Option<ProtocolVersion> {
-        self.version
-    }
-
     /// Takes the next packet out of `buffer`; `None`: it is not all there yet.
     ///
     /// While it answers `None` the buffer holds at most `maximum_packet` bytes and a fixed header.
