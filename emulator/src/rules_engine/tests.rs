@@ -140,6 +140,7 @@ tables! {
     operators_answer_as_documented "operators.json",
     payloads_encode_decode_and_hash_as_documented "encoding.json",
     functions_of_the_message_answer_as_documented "message.json",
+    moments_are_written_and_read_as_documented "time.json",
     statements_select_as_documented "statements.json",
     what_cannot_be_understood_is_refused_with_its_place "refusals.json",
 }

@@ -10,6 +10,7 @@ mod hashes;
 mod math;
 mod message;
 mod text;
+mod time;
 
 use std::sync::Arc;
 
@@ -116,7 +117,7 @@ static FUNCTIONS: &[Function] = &[
     always("nanvl", math::nanvl),
     always("newuuid", message::new_uuid),
     since_2016("numbytes", text::num_bytes),
-    refused("parse_time"),
+    checked(time::check_parse_time, since_2016("parse_time", time::parse_time)),
     always("power", math::power),
     always("principal", message::principal),
     always("rand", math::rand),
@@ -143,7 +144,7 @@ static FUNCTIONS: &[Function] = &[
     always("substring", text::substring),
     always("tan", math::tan),
     always("tanh", math::tanh),
-    refused("time_to_epoch"),
+    checked(time::check_time_to_epoch, since_2016("time_to_epoch", time::time_to_epoch)),
     always("timestamp", message::timestamp),
     always("topic", message::topic),
     always("traceid", message::trace_id),
