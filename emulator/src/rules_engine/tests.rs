@@ -141,6 +141,7 @@ tables! {
     payloads_encode_decode_and_hash_as_documented "encoding.json",
     functions_of_the_message_answer_as_documented "message.json",
     moments_are_written_and_read_as_documented "time.json",
+    regular_expressions_match_as_documented "regexp.json",
     statements_select_as_documented "statements.json",
     what_cannot_be_understood_is_refused_with_its_place "refusals.json",
 }
@@ -614,6 +615,42 @@ proptest! {
             let _outcome = run(&sql, version, &message("x", payload.as_bytes()));
         }
         let _outcome = run(&words.join(" "), "2016-03-23", &message("x", payload.as_bytes()));
+    }
+
+    #[test]
+    fn no_regular_expression_brings_a_rule_down(
+        expression in r"[ab(){}\[\]|*+?.^$\\\\dwsbpQE0-9,:<>=!&-]{0,16}",
+        text in "[ab0 \n\u{e9}-]{0,12}",
+        replacement in r"[a$\\0-9]{0,4}",
+    ) {
+        let payload = json!({ "e": expression, "t": text, "r": replacement }).to_string();
+        let sql = "SELECT regexp_matches(t, e) AS m, regexp_substr(t, e) AS s, \
+                   regexp_replace(t, e, r) AS r FROM 'x'";
+        let _outcome = run(sql, "2016-03-23", &message("x", payload.as_bytes()));
+    }
+
+    #[test]
+    fn no_moment_and_no_pattern_bring_a_rule_down(
+        pattern in r"[A-Za-z'\[:/ é-]{0,8}",
+        text in r"[0-9A-Z:+/ é-]{0,16}",
+        zone in r"([+-][0-9:]{0,6}|UTC[+-]?[0-9]{0,2}|America/[A-Z][a-z]{0,6}|Asia/Tokyo)",
+        moment in any::<i64>(),
+    ) {
+        let payload = json!({ "p": pattern, "t": text, "z": zone, "n": moment }).to_string();
+        let sql = "SELECT parse_time(p, n, z) AS a, time_to_epoch(t, p) AS b, \
+                   parse_time('yyyy-MM-dd xxxx ww D e C h K k SSSS Z ZZ ZZZ z', n, z) AS c \
+                   FROM 'x'";
+        let _outcome = run(sql, "2016-03-23", &message("x", payload.as_bytes()));
+    }
+
+    #[test]
+    fn what_parse_time_writes_time_to_epoch_reads(moment in -62_000_000_000i64..250_000_000_000) {
+        let payload = json!({ "n": moment * 1000 + 7 }).to_string();
+        let sql = "SELECT VALUE time_to_epoch(parse_time(\"yyyy-MM-dd'T'HH:mm:ss.SSS ZZZ\", n, \
+                   'America/New_York'), \"yyyy-MM-dd'T'HH:mm:ss.SSS VV\") = n \
+                   OR parse_time('M', n, 'America/New_York') IN ['11'] FROM 'x'";
+        let outcome = run(sql, "2016-03-23", &message("x", payload.as_bytes()));
+        prop_assert_eq!(outcome.as_deref(), Ok("true"));
     }
 
     #[test]

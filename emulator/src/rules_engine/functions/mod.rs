@@ -9,6 +9,7 @@ mod encoding;
 mod hashes;
 mod math;
 mod message;
+mod regexp;
 mod text;
 mod time;
 
@@ -121,9 +122,9 @@ static FUNCTIONS: &[Function] = &[
     always("power", math::power),
     always("principal", message::principal),
     always("rand", math::rand),
-    refused("regexp_matches"),
-    refused("regexp_replace"),
-    refused("regexp_substr"),
+    checked(regexp::check, always("regexp_matches", regexp::matches)),
+    checked(regexp::check, always("regexp_replace", regexp::replace)),
+    checked(regexp::check, always("regexp_substr", regexp::substr)),
     always("remainder", math::remainder),
     always("replace", text::replace),
     always("round", math::round),

@@ -16,6 +16,9 @@ use super::super::evaluate::Answer;
 use super::super::syntax::Expression;
 use super::{Call, literal, text_answer};
 
+/// What it costs to look up a time zone.
+const ZONE_WORK: usize = 4096;
+
 /// Refuses a pattern that is known before any message and that nothing could be written by.
 pub(super) fn check_parse_time(arguments: &[Expression]) -> Result<(), String> {
     let Some(text) = literal(arguments, 0) else { return Ok(()) };
@@ -39,6 +42,7 @@ pub(super) fn parse_time(call: &Call<'_>) -> Answer {
         true => call.text(2)?,
         false => Some("UTC".into()),
     };
+    call.evaluation.charge(ZONE_WORK)?;
     let Some(zone) = zone.as_deref().and_then(zone::named) else {
         call.evaluation.note("parse_time: the time zone is not known");
         return Ok(None);
@@ -72,7 +76,7 @@ pub(super) fn time_to_epoch(call: &Call<'_>) -> Answer {
         return Ok(None);
     }
     let (Some(text), Some(pattern)) = (call.text(0)?, call.text(1)?) else { return Ok(None) };
-    call.evaluation.charge(text.len() + pattern.len())?;
+    call.evaluation.charge(ZONE_WORK + text.len() + pattern.len())?;
     let read = pattern::parse(&pattern)
         .and_then(|parts| reading::check(&parts).map(|()| parts))
         .and_then(|parts| reading::read(&parts, &text));
