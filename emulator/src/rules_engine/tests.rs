@@ -509,6 +509,12 @@ fn the_same_message_makes_the_same_random_values() {
     assert_eq!(payload_of(&first), payload_of(&second));
     second.seed = 8;
     assert_ne!(payload_of(&first), payload_of(&second));
+    let mut others = engine();
+    create(&mut others, "b", rule(sql, json!([lambda("f")]))).unwrap();
+    let other = &others.evaluate(&first)[0].actions[0].result;
+    assert!(
+        !matches!(other, Ok(Invocation::Lambda { payload, .. }) if *payload == payload_of(&first))
+    );
     let uuid: Value = serde_json::from_slice(&payload_of(&first)).unwrap();
     let uuid = uuid["a"].as_str().unwrap();
     assert_eq!((uuid.len(), &uuid[14..15]), (36, "4"));
@@ -542,6 +548,13 @@ fn what_is_too_deep_or_too_long_is_refused_and_not_fatal() {
     assert!(create(&mut engine(), "a", rule(&long, json!([]))).is_ok());
     let wide = format!("SELECT {} FROM 'x'", "1 AS a,".repeat(30_000) + "1 AS b");
     assert_eq!(run(&wide, "2016-03-23", &message("x", b"{}")), Ok(r#"{"a":1,"b":1}"#.to_owned()));
+    let chain = format!("SELECT VALUE {}1 FROM 'x'", "1 + ".repeat(198));
+    assert_eq!(run(&chain, "2016-03-23", &message("x", b"{}")), Ok("199".to_owned()));
+    let nested = format!("SELECT VALUE {}1{} FROM 'x'", "abs(".repeat(60), ")".repeat(60));
+    assert_eq!(run(&nested, "2016-03-23", &message("x", b"{}")), Ok("1".to_owned()));
+    let queries =
+        format!("SELECT VALUE {}a{} FROM 'x'", "(SELECT VALUE ".repeat(25), " FROM a)".repeat(25));
+    assert_eq!(run(&queries, "2016-03-23", &message("x", br#"{"a":{}}"#)), Ok(String::new()));
     let huge = "x".repeat(300 * 1024);
     let (code, _) = refused(create(&mut engine(), "a", rule(&huge, json!([]))));
     assert_eq!(code, ErrorCode::InvalidRequestException);

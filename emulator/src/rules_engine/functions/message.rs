@@ -17,7 +17,7 @@ fn no_arguments(call: &Call<'_>, answer: Option<Json>) -> Answer {
 }
 
 pub(super) fn account_id(call: &Call<'_>) -> Answer {
-    no_arguments(call, Some(call.evaluation.account.as_str().into()))
+    no_arguments(call, Some(call.evaluation.setting.account.as_str().into()))
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-function-clientid
@@ -67,7 +67,7 @@ pub(super) fn new_uuid(call: &Call<'_>) -> Answer {
 //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-topic
 //# the whole topic, or one of its levels counted from 1; Basic Ingest's prefix is not part of it
 pub(super) fn topic(call: &Call<'_>) -> Answer {
-    let topic = call.evaluation.topic;
+    let topic = call.evaluation.setting.topic;
     if call.has(0) {
         return text_answer(topic);
     }

@@ -53,11 +53,9 @@ pub(super) fn find(program: &Program, text: &str, from: usize) -> Option<Found> 
                     best = Some(Found { marks: way.marks, looked_at: behind });
                     break;
                 }
-                Step::Take(set) => {
-                    if character.is_some_and(|it| set.has(it, program.ignore_case)) {
-                        let way = Way { step: way.step + 1, marks: way.marks };
-                        next.enter(program, text, behind, way);
-                    }
+                Step::Take(set) if character.is_some_and(|it| set.has(it, program.ignore_case)) => {
+                    let way = Way { step: way.step + 1, marks: way.marks };
+                    next.enter(program, text, behind, way);
                 }
                 _ => {}
             }
