@@ -31,7 +31,7 @@ impl Evaluation<'_> {
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-nested-queries.html
     //# an array answers an array, one element for each that passes
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-transform
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
     //# an object answers one value (third example)
     //? assumed: names inside a nested query are looked up in the element alone
     pub(super) fn nested(&self, nested: &Nested, row: Row<'_>) -> Answer {
@@ -100,7 +100,7 @@ impl Evaluation<'_> {
         Ok(Json::object(object))
     }
 
-    //? assumed: `SELECT *, more` over a payload that is no JSON object answers the other items alone
+    //? assumed: over a payload that is no JSON object, `SELECT *, more` answers `more` alone
     fn add_all(&self, object: &mut Object, row: Row<'_>) -> Result<(), Failure> {
         if let Some(Json::Object(members)) = row.value {
             self.charge(members.len())?;

@@ -577,7 +577,7 @@ fn a_rule_that_would_never_end_is_given_up() {
         ("SELECT replace(s, 'a', s) AS r FROM 'x'", "", &long),
         ("SELECT (SELECT @v = @v AS q FROM @v) AS r FROM 'x'", "SET @v = e ", &work),
         (
-            "SELECT s + s + s + s + s + s + s + s + s + s + s + s + s + s + s + s + s + s AS r FROM 'x'",
+            "SELECT replace(s, 'a', 'aaaaaaaaa') + replace(s, 'a', 'aaaaaaaaa') AS r FROM 'x'",
             "",
             &long,
         ),
@@ -669,7 +669,8 @@ proptest! {
     #[test]
     fn every_value_of_the_message_selects_itself(text in any::<String>(), number in any::<i64>()) {
         let payload = json!({ "a": text, "b": number });
-        let outcome = run("SELECT a, b FROM 'x'", "2016-03-23", &message("x", payload.to_string().as_bytes()));
+        let message = message("x", payload.to_string().as_bytes());
+        let outcome = run("SELECT a, b FROM 'x'", "2016-03-23", &message);
         let outcome: Value = serde_json::from_str(&outcome.unwrap()).unwrap();
         prop_assert_eq!(outcome, payload);
     }

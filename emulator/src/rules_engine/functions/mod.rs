@@ -1,4 +1,4 @@
-//! The functions of rule SQL: one table that says what each is called, since when, and what runs it.
+//! The functions of rule SQL: one table of what each is called, since when, and what runs it.
 //!
 //! A call with wrong arguments, or with too few, is Undefined and no error. What AWS knows and this
 //! emulator does not run is refused when the rule is created, never answered wrongly.

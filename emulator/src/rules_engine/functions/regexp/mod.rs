@@ -31,7 +31,7 @@ fn not_run_yet(what: &str) -> String {
     format!("iot-emulator does not run a regular expression with {what} yet")
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-regexp-matches
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# an expression that is not valid makes it Undefined
 /// The text and the expression of a call; `None` where the answer is Undefined.
 fn arguments(call: &Call<'_>) -> Result<Option<(Arc<str>, Program)>, Failure> {
@@ -49,7 +49,7 @@ fn arguments(call: &Call<'_>) -> Result<Option<(Arc<str>, Program)>, Failure> {
     Ok(Some((text, program)))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-regexp-matches
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# true if the text contains a match
 pub(super) fn matches(call: &Call<'_>) -> Answer {
     if !call.has(2) {
@@ -69,7 +69,7 @@ pub(super) fn substr(call: &Call<'_>) -> Answer {
         .map(|(start, end)| text[start..end].into()))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-regexp-replace
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# every match is replaced; `$1` stands for the first group
 pub(super) fn replace(call: &Call<'_>) -> Answer {
     if !call.has(3) {

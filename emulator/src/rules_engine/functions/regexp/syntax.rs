@@ -1,6 +1,7 @@
 //! The text of a regular expression → a tree.
 //!
-//! Truth: <https://docs.oracle.com/en/java/javase/11/docs/api/java.base/java/util/regex/Pattern.html>.
+//! Truth:
+//! <https://docs.oracle.com/en/java/javase/11/docs/api/java.base/java/util/regex/Pattern.html>.
 
 /// How many groups may lie inside each other.
 const NESTING: usize = 50;

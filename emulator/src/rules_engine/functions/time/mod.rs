@@ -26,7 +26,7 @@ pub(super) fn check_parse_time(arguments: &[Expression]) -> Result<(), String> {
     checked.map_err(|why| format!("Pattern '{text}' of 'parse_time' {why}"))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-parse-time
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# a pattern of Joda-Time, milliseconds since 1970, and a time zone that is UTC if left out
 pub(super) fn parse_time(call: &Call<'_>) -> Answer {
     if !call.has(2) && !call.has(3) {
@@ -69,7 +69,7 @@ pub(super) fn check_time_to_epoch(arguments: &[Expression]) -> Result<(), String
     checked.map_err(|why| format!("Pattern '{text}' of 'time_to_epoch' {why}"))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-time-to-epoch
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# a text and the pattern of java.time that it follows; UTC where the text names no time zone
 pub(super) fn time_to_epoch(call: &Call<'_>) -> Answer {
     if !call.has(2) {
