@@ -1,1 +1,8 @@
 //! x
+mod codec_second_reading;
+
+/// For the codec's source, which `codec_second_reading` compiles and which says `crate::names`.
+use iot_emulator::names;
+#[expect(dead_code, reason = "written for the library, of which it is a part")]
+#[path = "../../../emulator/src/message.rs"]
+mod message;

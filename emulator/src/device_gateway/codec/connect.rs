@@ -8,14 +8,15 @@ use bytes::Bytes;
 
 use super::packets::{Connect, ConnectProperties, MessageProperties, Will};
 use super::properties::{self, Place, Property};
-use super::reader::{Reader, topic_name};
-use super::{Fault, ProtocolVersion, Qos, ReasonCode};
+use super::reader::{Reader, quote, topic_name};
+use super::{CodecError, Qos, ReasonCode};
+use crate::message::ProtocolVersion;
 use crate::names::ClientId;
 
 /// The protocol name and level that CONNECT begins with.
 //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
 //# MQTT-3.1.2-1, -2: another protocol name or level may be answered with 0x84 before the end
-pub(super) fn protocol_version(body: &mut Reader<'_>) -> Result<ProtocolVersion, Fault> {
+pub(super) fn protocol_version(body: &mut Reader<'_>) -> Result<ProtocolVersion, CodecError> {
     let name = body.binary()?;
     let level = body.u8()?;
     let why = match (name, level) {
@@ -23,9 +24,9 @@ pub(super) fn protocol_version(body: &mut Reader<'_>) -> Result<ProtocolVersion,
         (b"MQTT", 5) => return Ok(ProtocolVersion::Mqtt5),
         (b"MQIsdp", _) => "MQTT 3.1 is not served, only 3.1.1 and 5".to_owned(),
         (b"MQTT", level) => format!("protocol level {level} is neither 4 (MQTT 3.1.1) nor 5"),
-        (name, _) => format!("the protocol is called {:?}", String::from_utf8_lossy(name)),
+        (name, _) => format!("the protocol is called {}", quote(&String::from_utf8_lossy(name))),
     };
-    Err(Fault::new(ReasonCode::UnsupportedProtocolVersion, why))
+    Err(CodecError::new(ReasonCode::UnsupportedProtocolVersion, why))
 }
 
 mod connect_flags {
@@ -39,7 +40,10 @@ mod connect_flags {
 }
 
 /// The rest of a CONNECT.
-pub(super) fn connect(version: ProtocolVersion, body: &mut Reader<'_>) -> Result<Connect, Fault> {
+pub(super) fn connect(
+    version: ProtocolVersion,
+    body: &mut Reader<'_>,
+) -> Result<Connect, CodecError> {
     let flags = body.u8()?;
     check_connect_flags(version, flags)?;
     let keep_alive_seconds = body.u16()?;
@@ -53,7 +57,7 @@ pub(super) fn connect(version: ProtocolVersion, body: &mut Reader<'_>) -> Result
     //# MQTT-3.1.3-8: a session that is to last needs a client identifier
     if version == ProtocolVersion::Mqtt311 && client_id.as_str().is_empty() && !clean_start {
         let why = "an empty client identifier without clean session";
-        return Err(Fault::new(ReasonCode::ClientIdentifierNotValid, why));
+        return Err(CodecError::new(ReasonCode::ClientIdentifierNotValid, why));
     }
     let will = match flags & connect_flags::WILL {
         0 => None,
@@ -83,25 +87,25 @@ pub(super) fn connect(version: ProtocolVersion, body: &mut Reader<'_>) -> Result
 //# MQTT-3.1.2-3, -11, -12, -13: the reserved bit is 0, and only a will has a QoS and RETAIN
 //= https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html
 //# MQTT-3.1.2-22: no password without a user name
-fn check_connect_flags(version: ProtocolVersion, flags: u8) -> Result<(), Fault> {
+fn check_connect_flags(version: ProtocolVersion, flags: u8) -> Result<(), CodecError> {
     let has = |flag| flags & flag != 0;
     if has(connect_flags::RESERVED) {
-        return Err(Fault::malformed("the reserved connect flag is set"));
+        return Err(CodecError::malformed("the reserved connect flag is set"));
     }
     if !has(connect_flags::WILL) && has(connect_flags::WILL_QOS | connect_flags::WILL_RETAIN) {
-        return Err(Fault::malformed("a will QoS or will retain without a will"));
+        return Err(CodecError::malformed("a will QoS or will retain without a will"));
     }
     if flags & connect_flags::WILL_QOS == connect_flags::WILL_QOS {
-        return Err(Fault::malformed("will QoS 3"));
+        return Err(CodecError::malformed("will QoS 3"));
     }
     let nameless = has(connect_flags::PASSWORD) && !has(connect_flags::USERNAME);
     if version == ProtocolVersion::Mqtt311 && nameless {
-        return Err(Fault::malformed("a password without a user name"));
+        return Err(CodecError::malformed("a password without a user name"));
     }
     Ok(())
 }
 
-fn connect_properties(body: &mut Reader<'_>) -> Result<ConnectProperties, Fault> {
+fn connect_properties(body: &mut Reader<'_>) -> Result<ConnectProperties, CodecError> {
     let mut list = ConnectProperties::default();
     properties::read(body, Place::CONNECT, |property| match property {
         Property::SessionExpiryInterval(seconds) => {
@@ -112,7 +116,7 @@ fn connect_properties(body: &mut Reader<'_>) -> Result<ConnectProperties, Fault>
         Property::TopicAliasMaximum(maximum) => list.topic_alias_maximum = maximum,
         Property::RequestResponseInformation(wanted) => list.request_response_information = wanted,
         Property::RequestProblemInformation(wanted) => list.request_problem_information = wanted,
-        Property::UserProperty(name, value) => {
+        Property::User(name, value) => {
             list.user_properties.push((name.to_owned(), value.to_owned()));
         }
         Property::AuthenticationMethod(method) => {
@@ -126,12 +130,12 @@ fn connect_properties(body: &mut Reader<'_>) -> Result<ConnectProperties, Fault>
     //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
     //# 3.1.2.11.10: authentication data without a method is a protocol error
     if list.authentication_data.is_some() && list.authentication_method.is_none() {
-        return Err(Fault::protocol("authentication data without an authentication method"));
+        return Err(CodecError::protocol("authentication data without an authentication method"));
     }
     Ok(list)
 }
 
-fn will(version: ProtocolVersion, flags: u8, body: &mut Reader<'_>) -> Result<Will, Fault> {
+fn will(version: ProtocolVersion, flags: u8, body: &mut Reader<'_>) -> Result<Will, CodecError> {
     let mut properties = MessageProperties::default();
     let mut delay_interval_seconds = None;
     if version == ProtocolVersion::Mqtt5 {
@@ -144,7 +148,7 @@ fn will(version: ProtocolVersion, flags: u8, body: &mut Reader<'_>) -> Result<Wi
     let topic = topic_name(body.text()?)?;
     let payload = body.binary_copy()?;
     let qos = Qos::from_bits((flags & connect_flags::WILL_QOS) >> 3)
-        .ok_or_else(|| Fault::malformed("will QoS 3"))?;
+        .ok_or_else(|| CodecError::malformed("will QoS 3"))?;
     let retain = flags & connect_flags::WILL_RETAIN != 0;
     Ok(Will { topic, payload, qos, retain, delay_interval_seconds, properties })
 }

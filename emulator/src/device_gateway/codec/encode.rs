@@ -5,8 +5,6 @@
 //! one version and QoS; what differs between them is patched in.
 //! Truth: MQTT 5 and MQTT 3.1.1, chapter 3.
 
-use bytes::Bytes;
-
 use super::packets::MessageProperties;
 use super::properties::{cut, id, put_text, put_u8, put_u16, put_u32, text, variable};
 use super::{PacketType, Qos, ReasonCode};
@@ -150,51 +148,28 @@ impl Answer {
                 return puback(version, *packet_id, *reason, reason_string.as_deref(), out);
             }
             Self::SubAck { packet_id, reasons, reason_string } => {
-                let packet_id = packet_id.to_be_bytes();
-                if version == ProtocolVersion::Mqtt311 {
-                    let codes: Vec<u8> =
-                        reasons.iter().map(|code| code.suback_return_code()).collect();
-                    packet(PacketType::SubAck, &[&packet_id, &codes], out);
-                } else {
-                    let codes: Vec<u8> = reasons.iter().map(|code| code.value()).collect();
-                    let properties = reason_string_property(reason_string.as_deref());
-                    packet_with_properties(
-                        PacketType::SubAck,
-                        &packet_id,
-                        &properties,
-                        &codes,
-                        out,
-                    );
-                }
+                let codes = reasons.iter().map(|code| match version {
+                    ProtocolVersion::Mqtt311 => code.suback_return_code(),
+                    ProtocolVersion::Mqtt5 => code.value(),
+                });
+                let (kind, words) = (PacketType::SubAck, reason_string.as_deref());
+                acknowledge(version, kind, *packet_id, &codes.collect::<Vec<_>>(), words, out);
             }
             Self::UnsubAck { packet_id, reasons, reason_string } => {
-                let packet_id = packet_id.to_be_bytes();
-                if version == ProtocolVersion::Mqtt311 {
-                    packet(PacketType::UnsubAck, &[&packet_id], out);
-                } else {
-                    let codes: Vec<u8> = reasons.iter().map(|code| code.value()).collect();
-                    let properties = reason_string_property(reason_string.as_deref());
-                    packet_with_properties(
-                        PacketType::UnsubAck,
-                        &packet_id,
-                        &properties,
-                        &codes,
-                        out,
-                    );
-                }
+                let said = if version == ProtocolVersion::Mqtt5 { reasons.len() } else { 0 };
+                let codes: Vec<u8> = reasons[..said].iter().map(|code| code.value()).collect();
+                let (kind, words) = (PacketType::UnsubAck, reason_string.as_deref());
+                acknowledge(version, kind, *packet_id, &codes, words, out);
             }
             Self::PingResp => packet(PacketType::PingResp, &[], out),
             Self::Disconnect { reason, reason_string } => {
                 if version == ProtocolVersion::Mqtt311 {
                     return false;
                 }
+                // rumqttc, for one, cannot do without the property length that MQTT lets us omit.
                 let properties = reason_string_property(reason_string.as_deref());
                 let reason = [reason.value()];
-                if properties.is_empty() {
-                    packet(PacketType::Disconnect, &[&reason], out);
-                } else {
-                    packet_with_properties(PacketType::Disconnect, &reason, &properties, &[], out);
-                }
+                packet_with_properties(PacketType::Disconnect, &reason, &properties, &[], out);
             }
         }
         true
@@ -215,7 +190,6 @@ fn puback(
         (ProtocolVersion::Mqtt311, ..) | (_, ReasonCode::Success, None) => {
             out.extend_from_slice(&[PacketType::PubAck.first_byte(0), 2, high, low]);
         }
-        (_, reason, None) => packet(PacketType::PubAck, &[&[high, low, reason.value()]], out),
         (_, reason, reason_string) => {
             let properties = reason_string_property(reason_string);
             let head = [high, low, reason.value()];
@@ -223,6 +197,23 @@ fn puback(
         }
     }
     true
+}
+
+/// SUBACK or UNSUBACK.
+fn acknowledge(
+    version: ProtocolVersion,
+    packet_type: PacketType,
+    packet_id: u16,
+    codes: &[u8],
+    reason_string: Option<&str>,
+    out: &mut Vec<u8>,
+) {
+    let head = packet_id.to_be_bytes();
+    if version == ProtocolVersion::Mqtt311 {
+        return packet(packet_type, &[&head, codes], out);
+    }
+    let properties = reason_string_property(reason_string);
+    packet_with_properties(packet_type, &head, &properties, codes, out);
 }
 
 fn reason_string_property(reason: Option<&str>) -> Vec<u8> {
@@ -240,8 +231,8 @@ fn put_flag(out: &mut Vec<u8>, identifier: u8, flag: Option<bool>) {
 }
 
 /// A packet of `parts`.
-fn packet(packet: PacketType, parts: &[&[u8]], out: &mut Vec<u8>) {
-    out.push(packet.first_byte(0));
+fn packet(packet_type: PacketType, parts: &[&[u8]], out: &mut Vec<u8>) {
+    out.push(packet_type.first_byte(0));
     variable(out, parts.iter().map(|part| part.len()).sum());
     for part in parts {
         out.extend_from_slice(part);
@@ -274,7 +265,8 @@ pub(crate) struct Delivery {
     pub(crate) message_expiry_interval_seconds: Option<u32>,
 }
 
-/// Writes a message once for all subscribers of one version and QoS; MQTT 3.1.1 leaves its properties out.
+/// Writes a message once for all subscribers of one version and QoS; MQTT 3.1.1 is told no
+/// properties.
 pub(crate) fn frame(
     version: ProtocolVersion,
     qos: Qos,
@@ -283,20 +275,15 @@ pub(crate) fn frame(
     payload: &[u8],
 ) -> Frame {
     let mut list = Vec::new();
-    let mut expiry_at = None;
     let mut list_length = Vec::new();
+    let mut expiry_at = None;
     if version == ProtocolVersion::Mqtt5 {
         expiry_at = properties.write(&mut list);
         variable(&mut list_length, list.len());
     }
-    let packet_id_bytes = if qos == Qos::AtMostOnce { 0 } else { 2 };
     let topic = cut(topic.as_str());
-    let length = 2
-        + topic.len().min(usize::from(u16::MAX))
-        + packet_id_bytes
-        + list_length.len()
-        + list.len()
-        + payload.len();
+    let packet_id_bytes = if qos == Qos::AtMostOnce { 0 } else { 2 };
+    let length = 2 + topic.len() + packet_id_bytes + list_length.len() + list.len() + payload.len();
     let mut out = Vec::with_capacity(5 + length);
     out.push(PacketType::Publish.first_byte((qos as u8) << 1));
     variable(&mut out, length);
@@ -304,10 +291,10 @@ pub(crate) fn frame(
     let packet_id_at = (qos != Qos::AtMostOnce).then_some(out.len());
     out.extend_from_slice(&[0, 0][..packet_id_bytes]);
     out.extend_from_slice(&list_length);
-    let message_expiry_at = expiry_at.map(|at| out.len() + at);
+    let expiry_at = expiry_at.map(|at| out.len() + at);
     out.extend_from_slice(&list);
     out.extend_from_slice(payload);
-    Frame { bytes: out.into(), packet_id_at, expiry_at: message_expiry_at }
+    Frame { bytes: out.into(), packet_id_at, expiry_at }
 }
 
 /// Appends the packet for one subscriber to `out`.

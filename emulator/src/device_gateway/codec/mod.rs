@@ -5,8 +5,9 @@
 //! topics, QoS 2, which topic an alias stands for, and what becomes of the connection.
 //! Only this folder knows MQTT's bytes. No I/O, no clock, no other room of the house.
 //!
-//! - `decode.rs`: [`decode::Decoder`], the fixed header and each packet of a client; `connect.rs`: CONNECT
-//! - `encode.rs`: [`encode::Answer`] and [`encode::PublishFrame`], what a server sends
+//! - `decode.rs`: [`decode::Decoder`], the fixed header and each packet of a client, CONNECT in
+//!   `connect.rs`
+//! - `encode.rs`: [`encode::Answer`] and [`encode::frame`], what a server sends
 //! - `packets.rs`: what the packets of a client say
 //! - `properties.rs`: the properties of MQTT 5; `reader.rs`: numbers, texts, topics
 //! - `reason_codes.rs`: MQTT 5's reason codes, one table
@@ -27,10 +28,13 @@ pub(crate) mod packets;
 mod properties;
 mod reader;
 mod reason_codes;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub(crate) use reason_codes::ReasonCode;
 
 /// How surely a message arrives.
+#[expect(clippy::enum_variant_names, reason = "MQTT calls them so")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub(crate) enum Qos {
@@ -54,49 +58,52 @@ impl Qos {
     }
 }
 
-/// The first four bits of a packet; 0 is reserved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub(crate) enum PacketType {
-    Connect = 1,
-    ConnAck = 2,
-    Publish = 3,
-    PubAck = 4,
-    PubRec = 5,
-    PubRel = 6,
-    PubComp = 7,
-    Subscribe = 8,
-    SubAck = 9,
-    Unsubscribe = 10,
-    UnsubAck = 11,
-    PingReq = 12,
-    PingResp = 13,
-    Disconnect = 14,
-    Auth = 15,
+macro_rules! packet_types {
+    ($($variant:ident $bits:literal $name:literal;)*) => {
+        /// The first four bits of a packet; 0 is reserved.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub(crate) enum PacketType {
+            $(#[doc = $name] $variant = $bits,)*
+        }
+
+        impl PacketType {
+            const fn from_bits(bits: u8) -> Option<Self> {
+                match bits {
+                    $($bits => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            /// What MQTT calls it.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+packet_types! {
+    Connect 1 "CONNECT";
+    ConnAck 2 "CONNACK";
+    Publish 3 "PUBLISH";
+    PubAck 4 "PUBACK";
+    PubRec 5 "PUBREC";
+    PubRel 6 "PUBREL";
+    PubComp 7 "PUBCOMP";
+    Subscribe 8 "SUBSCRIBE";
+    SubAck 9 "SUBACK";
+    Unsubscribe 10 "UNSUBSCRIBE";
+    UnsubAck 11 "UNSUBACK";
+    PingReq 12 "PINGREQ";
+    PingResp 13 "PINGRESP";
+    Disconnect 14 "DISCONNECT";
+    Auth 15 "AUTH";
 }
 
 impl PacketType {
-    const fn from_bits(bits: u8) -> Option<Self> {
-        Some(match bits {
-            1 => Self::Connect,
-            2 => Self::ConnAck,
-            3 => Self::Publish,
-            4 => Self::PubAck,
-            5 => Self::PubRec,
-            6 => Self::PubRel,
-            7 => Self::PubComp,
-            8 => Self::Subscribe,
-            9 => Self::SubAck,
-            10 => Self::Unsubscribe,
-            11 => Self::UnsubAck,
-            12 => Self::PingReq,
-            13 => Self::PingResp,
-            14 => Self::Disconnect,
-            15 => Self::Auth,
-            _ => return None,
-        })
-    }
-
     /// One bit of its own, so that tables can name sets of packets.
     const fn bit(self) -> u16 {
         1 << self as u16
@@ -110,23 +117,7 @@ impl PacketType {
 
 impl fmt::Display for PacketType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "CONNECT",
-            Self::ConnAck => "CONNACK",
-            Self::Publish => "PUBLISH",
-            Self::PubAck => "PUBACK",
-            Self::PubRec => "PUBREC",
-            Self::PubRel => "PUBREL",
-            Self::PubComp => "PUBCOMP",
-            Self::Subscribe => "SUBSCRIBE",
-            Self::SubAck => "SUBACK",
-            Self::Unsubscribe => "UNSUBSCRIBE",
-            Self::UnsubAck => "UNSUBACK",
-            Self::PingReq => "PINGREQ",
-            Self::PingResp => "PINGRESP",
-            Self::Disconnect => "DISCONNECT",
-            Self::Auth => "AUTH",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -157,16 +148,10 @@ impl fmt::Display for CodecError {
 
 impl std::error::Error for CodecError {}
 
-/// What is wrong with the bytes at hand; [`decode::Decoder`] adds where it happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Fault {
-    reason: ReasonCode,
-    why: Cow<'static, str>,
-}
-
-impl Fault {
+impl CodecError {
+    /// What is wrong with the bytes at hand; [`decode::Decoder`] adds where it happened.
     fn new(reason: ReasonCode, why: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, why: why.into() }
+        Self { reason, why: why.into(), packet: None, version: None, before_connect: false }
     }
 
     /// The bytes cannot be parsed.

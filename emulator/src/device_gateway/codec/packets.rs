@@ -116,7 +116,7 @@ pub(crate) struct Will {
 /// The MQTT 5 properties that travel with a message from its publisher to its subscribers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MessageProperties {
-    /// As the publisher set it; on delivery what is left of it.
+    /// As the publisher set it.
     pub(crate) message_expiry_interval_seconds: Option<u32>,
     /// Those that the server passes on as they are.
     pub(crate) passing: Properties,

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use super::packets::MessageProperties;
-use super::reader::{Reader, topic_name_fault};
-use super::{Fault, ReasonCode};
+use super::reader::{Reader, quote, topic_name_fault};
+use super::{CodecError, ReasonCode};
 use crate::names::TopicName;
 
 macro_rules! identifiers {
@@ -138,7 +138,7 @@ pub(super) enum Property<'a> {
     ReceiveMaximum(u16),
     TopicAliasMaximum(u16),
     TopicAlias(u16),
-    UserProperty(&'a str, &'a str),
+    User(&'a str, &'a str),
     MaximumPacketSize(u32),
 }
 
@@ -150,7 +150,7 @@ pub(super) fn read<'a>(
     body: &mut Reader<'a>,
     place: Place,
     mut each: impl FnMut(Property<'a>),
-) -> Result<(), Fault> {
+) -> Result<(), CodecError> {
     let length = body.variable()?;
     if length == 0 {
         return Ok(());
@@ -162,10 +162,10 @@ pub(super) fn read<'a>(
         if !place.holds(identifier) {
             let name = name(identifier);
             let why = format!("property 0x{identifier:02X} ({name}) does not belong here");
-            return Err(Fault::malformed(why));
+            return Err(CodecError::malformed(why));
         }
         if seen.holds(identifier) && identifier != id::USER_PROPERTY {
-            return Err(Fault::protocol(format!("{} stands twice", name(identifier))));
+            return Err(CodecError::protocol(format!("{} stands twice", name(identifier))));
         }
         seen = seen.and(identifier);
         each(value(&mut list, identifier)?);
@@ -173,7 +173,7 @@ pub(super) fn read<'a>(
     Ok(())
 }
 
-fn value<'a>(list: &mut Reader<'a>, identifier: u8) -> Result<Property<'a>, Fault> {
+fn value<'a>(list: &mut Reader<'a>, identifier: u8) -> Result<Property<'a>, CodecError> {
     Ok(match identifier {
         id::PAYLOAD_FORMAT_INDICATOR => Property::PayloadFormatIndicator(flag(list, identifier)?),
         id::MESSAGE_EXPIRY_INTERVAL => Property::MessageExpiryInterval(list.u32()?),
@@ -198,47 +198,54 @@ fn value<'a>(list: &mut Reader<'a>, identifier: u8) -> Result<Property<'a>, Faul
         //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
         //# 3.1.2.11.3, 3.1.2.11.4: neither maximum may be 0
         id::RECEIVE_MAXIMUM => match list.u16()? {
-            0 => return Err(Fault::protocol("Receive Maximum is 0")),
+            0 => return Err(CodecError::protocol("Receive Maximum is 0")),
             maximum => Property::ReceiveMaximum(maximum),
         },
         id::MAXIMUM_PACKET_SIZE => match list.u32()? {
-            0 => return Err(Fault::protocol("Maximum Packet Size is 0")),
+            0 => return Err(CodecError::protocol("Maximum Packet Size is 0")),
             maximum => Property::MaximumPacketSize(maximum),
         },
         id::TOPIC_ALIAS_MAXIMUM => Property::TopicAliasMaximum(list.u16()?),
         //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
         //# MQTT-3.3.2-8: a topic alias is not 0
         id::TOPIC_ALIAS => match list.u16()? {
-            0 => return Err(Fault::new(ReasonCode::TopicAliasInvalid, "the topic alias is 0")),
+            0 => {
+                return Err(CodecError::new(ReasonCode::TopicAliasInvalid, "the topic alias is 0"));
+            }
             alias => Property::TopicAlias(alias),
         },
-        id::USER_PROPERTY => Property::UserProperty(list.text()?, list.text()?),
+        id::USER_PROPERTY => Property::User(list.text()?, list.text()?),
         //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
         //# AWS IoT has no subscription identifiers and disconnects with 0xA1
         id::SUBSCRIPTION_IDENTIFIER => {
             let reason = ReasonCode::SubscriptionIdentifiersNotSupported;
-            return Err(Fault::new(reason, "a subscription identifier, which AWS IoT has not"));
+            return Err(CodecError::new(
+                reason,
+                "a subscription identifier, which AWS IoT has not",
+            ));
         }
-        _ => return Err(Fault::malformed(format!("property 0x{identifier:02X} is unknown"))),
+        _ => return Err(CodecError::malformed(format!("property 0x{identifier:02X} is unknown"))),
     })
 }
 
 /// A byte that may only be 0 or 1.
-fn flag(list: &mut Reader<'_>, identifier: u8) -> Result<bool, Fault> {
+fn flag(list: &mut Reader<'_>, identifier: u8) -> Result<bool, CodecError> {
     match list.u8()? {
         0 => Ok(false),
         1 => Ok(true),
-        other => Err(Fault::protocol(format!("{} is {other}, not 0 or 1", name(identifier)))),
+        other => Err(CodecError::protocol(format!("{} is {other}, not 0 or 1", name(identifier)))),
     }
 }
 
 //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
 //# MQTT-3.3.2-14: a response topic holds no wildcard
-fn response_topic<'a>(list: &mut Reader<'a>) -> Result<&'a str, Fault> {
+fn response_topic<'a>(list: &mut Reader<'a>) -> Result<&'a str, CodecError> {
     let topic = list.text()?;
     match topic_name_fault(topic) {
         None => Ok(topic),
-        Some(why) => Err(Fault::protocol(format!("the response topic {why}: {topic:?}"))),
+        Some(why) => {
+            Err(CodecError::protocol(format!("the response topic {why}: {}", quote(topic))))
+        }
     }
 }
 
@@ -261,7 +268,7 @@ impl MessageProperties {
             Property::CorrelationData(data) => {
                 self.passing.correlation_data = Some(Bytes::copy_from_slice(data));
             }
-            Property::UserProperty(name, value) => {
+            Property::User(name, value) => {
                 self.passing.user_properties.push((name.to_owned(), value.to_owned()));
             }
             other => return Some(other),
@@ -271,24 +278,25 @@ impl MessageProperties {
 
     /// Writes them without their length; answers where the message expiry interval went.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Option<usize> {
-        if let Some(is_text) = self.passing.payload_is_utf8 {
+        let passing = &self.passing;
+        if let Some(is_text) = passing.payload_is_utf8 {
             put_u8(out, id::PAYLOAD_FORMAT_INDICATOR, u8::from(is_text));
         }
         let expiry_at = self.message_expiry_interval_seconds.map(|seconds| {
             put_u32(out, id::MESSAGE_EXPIRY_INTERVAL, seconds);
             out.len() - 4
         });
-        if let Some(content_type) = &self.passing.content_type {
+        if let Some(content_type) = &passing.content_type {
             put_text(out, id::CONTENT_TYPE, content_type);
         }
-        if let Some(topic) = &self.passing.response_topic {
+        if let Some(topic) = &passing.response_topic {
             put_text(out, id::RESPONSE_TOPIC, topic.as_str());
         }
-        if let Some(data) = &self.passing.correlation_data {
+        if let Some(data) = &passing.correlation_data {
             out.push(id::CORRELATION_DATA);
             binary(out, data);
         }
-        for (name, value) in &self.passing.user_properties {
+        for (name, value) in &passing.user_properties {
             put_text(out, id::USER_PROPERTY, name);
             text(out, value);
         }

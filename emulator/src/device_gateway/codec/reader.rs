@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{Fault, ReasonCode};
+use super::{CodecError, ReasonCode};
 use crate::names::{TopicFilter, TopicName};
 
 /// The bytes of a packet that are not yet read.
@@ -29,109 +29,118 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `length` bytes.
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Fault> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
         let (taken, rest) = self.bytes.split_at_checked(length).ok_or_else(ends_early)?;
         self.bytes = rest;
         Ok(taken)
     }
 
-    fn array<const LENGTH: usize>(&mut self) -> Result<[u8; LENGTH], Fault> {
+    fn array<const LENGTH: usize>(&mut self) -> Result<[u8; LENGTH], CodecError> {
         let (taken, rest) = self.bytes.split_first_chunk().ok_or_else(ends_early)?;
         self.bytes = rest;
         Ok(*taken)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, Fault> {
+    pub(super) fn u8(&mut self) -> Result<u8, CodecError> {
         self.array().map(|[byte]| byte)
     }
 
-    pub(super) fn u16(&mut self) -> Result<u16, Fault> {
+    pub(super) fn u16(&mut self) -> Result<u16, CodecError> {
         self.array().map(u16::from_be_bytes)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, Fault> {
+    pub(super) fn u32(&mut self) -> Result<u32, CodecError> {
         self.array().map(u32::from_be_bytes)
     }
 
     /// A variable byte integer, such as the length of the properties.
-    pub(super) fn variable(&mut self) -> Result<usize, Fault> {
+    pub(super) fn variable(&mut self) -> Result<usize, CodecError> {
         let (value, length) = variable(self.bytes)?.ok_or_else(ends_early)?;
         self.take(length)?;
         Ok(value)
     }
 
     /// Binary data: two bytes of length, then as many bytes.
-    pub(super) fn binary(&mut self) -> Result<&'a [u8], Fault> {
+    pub(super) fn binary(&mut self) -> Result<&'a [u8], CodecError> {
         let length = self.u16()?;
         self.take(usize::from(length))
     }
 
     /// Binary data of its own, for what is seldom sent and short.
-    pub(super) fn binary_copy(&mut self) -> Result<Bytes, Fault> {
+    pub(super) fn binary_copy(&mut self) -> Result<Bytes, CodecError> {
         self.binary().map(Bytes::copy_from_slice)
     }
 
     /// A UTF-8 encoded string.
-    pub(super) fn text(&mut self) -> Result<&'a str, Fault> {
+    pub(super) fn text(&mut self) -> Result<&'a str, CodecError> {
         text(self.binary()?)
     }
 
     /// The packet identifier of a packet that must have one.
     //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
     //# MQTT-2.2.1-3, -4: a packet identifier is not zero
-    pub(super) fn packet_id(&mut self) -> Result<u16, Fault> {
+    pub(super) fn packet_id(&mut self) -> Result<u16, CodecError> {
         match self.u16()? {
-            0 => Err(Fault::protocol("the packet identifier is 0")),
+            0 => Err(CodecError::protocol("the packet identifier is 0")),
             packet_id => Ok(packet_id),
         }
     }
 
     /// Nothing may be left.
-    pub(super) fn finish(self) -> Result<(), Fault> {
-        match self.left() {
-            0 => Ok(()),
-            left => Err(Fault::malformed(format!("{left} bytes too many"))),
+    pub(super) fn finish(self) -> Result<(), CodecError> {
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(CodecError::malformed("bytes follow its contents"))
         }
     }
 }
 
-fn ends_early() -> Fault {
-    Fault::malformed("the packet ends before its contents do")
+fn ends_early() -> CodecError {
+    CodecError::malformed("the packet ends before its contents do")
 }
 
-/// The variable byte integer at the start of `bytes` and its length in bytes; `None`: more are needed.
+/// The variable byte integer that `bytes` begin with, and how many they are; `None`: too few.
 //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
 //# MQTT-1.5.5-1: at most four bytes, and no more than the value needs
-pub(super) fn variable(bytes: &[u8]) -> Result<Option<(usize, usize)>, Fault> {
+//? assumed: the second half holds for MQTT 3.1.1 too, which does not say it
+pub(super) fn variable(bytes: &[u8]) -> Result<Option<(usize, usize)>, CodecError> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().take(4).enumerate() {
         value |= usize::from(byte & 0x7F) << (7 * index);
         if byte & 0x80 == 0 {
             if byte == 0 && index > 0 {
-                return Err(Fault::malformed("a length is written with more bytes than it needs"));
+                return Err(CodecError::malformed(
+                    "a length is written with more bytes than it needs",
+                ));
             }
             return Ok(Some((value, index + 1)));
         }
     }
-    if bytes.len() < 4 { Ok(None) } else { Err(Fault::malformed("a length has over four bytes")) }
+    if bytes.len() < 4 {
+        Ok(None)
+    } else {
+        Err(CodecError::malformed("a length has over four bytes"))
+    }
 }
 
 /// `bytes` as a UTF-8 encoded string of MQTT.
 //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
 //# MQTT-1.5.4-1, -2 and 1.5.4.1: well-formed UTF-8 without U+0000; non-characters may be refused
 //? assumed: AWS IoT refuses non-characters and takes control characters
-pub(super) fn text(bytes: &[u8]) -> Result<&str, Fault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Fault::malformed("a text is not UTF-8"))?;
-    // Non-characters begin with 0xEF or with a four-byte lead, so most texts are not looked at twice.
+pub(super) fn text(bytes: &[u8]) -> Result<&str, CodecError> {
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| CodecError::malformed("a text is not UTF-8"))?;
+    // Non-characters begin with 0xEF or a four-byte lead: most texts are not looked at twice.
     let suspect = bytes.iter().any(|&byte| byte == 0 || byte >= 0xEF);
     if suspect {
         for character in text.chars() {
             let code = u32::from(character);
             if code == 0 {
-                return Err(Fault::malformed("a text holds U+0000"));
+                return Err(CodecError::malformed("a text holds U+0000"));
             }
             if matches!(code, 0xFDD0..=0xFDEF) || code & 0xFFFE == 0xFFFE {
-                return Err(Fault::malformed(format!(
+                return Err(CodecError::malformed(format!(
                     "a text holds the non-character U+{code:04X}"
                 )));
             }
@@ -156,12 +165,12 @@ pub(super) fn topic_name_fault(topic: &str) -> Option<&'static str> {
 /// A well-formed topic name.
 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
 //# a topic name that is not acceptable gets 0x90, Topic Name invalid
-pub(super) fn topic_name(topic: &str) -> Result<TopicName, Fault> {
+pub(super) fn topic_name(topic: &str) -> Result<TopicName, CodecError> {
     match topic_name_fault(topic) {
         None => Ok(TopicName::new(topic)),
         Some(why) => {
-            let why = format!("the topic name {why}: {topic:?}");
-            Err(Fault::new(ReasonCode::TopicNameInvalid, why))
+            let why = format!("the topic name {why}: {}", quote(topic));
+            Err(CodecError::new(ReasonCode::TopicNameInvalid, why))
         }
     }
 }
@@ -172,7 +181,7 @@ pub(super) fn topic_name(topic: &str) -> Result<TopicName, Fault> {
 //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
 //# MQTT-4.8.2-1, -2: a share name has a character, no wildcard, and a filter behind it
 //? assumed: a filter that is not well formed gets Topic Filter invalid, the nearest code AWS lists
-pub(super) fn topic_filter(text: &str) -> Result<TopicFilter, Fault> {
+pub(super) fn topic_filter(text: &str) -> Result<TopicFilter, CodecError> {
     let filter = match text.strip_prefix("$share/") {
         None => text,
         Some(shared) => {
@@ -203,6 +212,14 @@ pub(super) fn topic_filter(text: &str) -> Result<TopicFilter, Fault> {
     Ok(TopicFilter::new(text))
 }
 
-fn invalid_filter(why: &'static str, filter: &str) -> Fault {
-    Fault::new(ReasonCode::TopicFilterInvalid, format!("{why}: {filter:?}"))
+fn invalid_filter(why: &'static str, filter: &str) -> CodecError {
+    CodecError::new(ReasonCode::TopicFilterInvalid, format!("{why}: {}", quote(filter)))
+}
+
+/// A client's text for the trace, cut where it gets long.
+pub(super) fn quote(text: &str) -> String {
+    match text.char_indices().nth(256) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+    }
 }

@@ -31,6 +31,7 @@ macro_rules! reason_codes {
 
         impl ReasonCode {
             /// Every code, by value.
+            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// The code of this value, if MQTT 5 knows it.
@@ -66,49 +67,49 @@ macro_rules! reason_codes {
 }
 
 reason_codes! {
-    Success                             0x00 "Success"                              Some(0), ACK | END | BYE;
-    GrantedQos1                         0x01 "Granted QoS 1"                        None,    NO;
-    GrantedQos2                         0x02 "Granted QoS 2"                        None,    NO;
-    DisconnectWithWillMessage           0x04 "Disconnect with Will Message"         None,    BYE;
-    NoMatchingSubscribers               0x10 "No matching subscribers"              None,    NO;
-    NoSubscriptionExisted               0x11 "No subscription existed"              None,    NO;
-    ContinueAuthentication              0x18 "Continue authentication"              None,    AUTH;
-    ReAuthenticate                      0x19 "Re-authenticate"                      None,    AUTH;
-    UnspecifiedError                    0x80 "Unspecified error"                    None,    ACK | BYE;
-    MalformedPacket                     0x81 "Malformed Packet"                     None,    BYE;
-    ProtocolError                       0x82 "Protocol Error"                       None,    BYE;
-    ImplementationSpecificError         0x83 "Implementation specific error"        None,    ACK | BYE;
-    UnsupportedProtocolVersion          0x84 "Unsupported Protocol Version"         Some(1), NO;
-    ClientIdentifierNotValid            0x85 "Client Identifier not valid"          Some(2), NO;
-    BadUserNameOrPassword               0x86 "Bad User Name or Password"            Some(4), NO;
-    NotAuthorized                       0x87 "Not authorized"                       Some(5), ACK;
-    ServerUnavailable                   0x88 "Server unavailable"                   Some(3), NO;
-    ServerBusy                          0x89 "Server busy"                          Some(3), NO;
-    Banned                              0x8A "Banned"                               Some(5), NO;
-    ServerShuttingDown                  0x8B "Server shutting down"                 None,    NO;
-    BadAuthenticationMethod             0x8C "Bad authentication method"            None,    NO;
-    KeepAliveTimeout                    0x8D "Keep Alive timeout"                   None,    NO;
-    SessionTakenOver                    0x8E "Session taken over"                   None,    NO;
-    TopicFilterInvalid                  0x8F "Topic Filter invalid"                 None,    NO;
-    TopicNameInvalid                    0x90 "Topic Name invalid"                   None,    ACK | BYE;
-    PacketIdentifierInUse               0x91 "Packet Identifier in use"             None,    ACK;
-    PacketIdentifierNotFound            0x92 "Packet Identifier not found"          None,    END;
-    ReceiveMaximumExceeded              0x93 "Receive Maximum exceeded"             None,    BYE;
-    TopicAliasInvalid                   0x94 "Topic Alias invalid"                  None,    BYE;
-    PacketTooLarge                      0x95 "Packet too large"                     None,    BYE;
-    MessageRateTooHigh                  0x96 "Message rate too high"                None,    BYE;
-    QuotaExceeded                       0x97 "Quota exceeded"                       None,    ACK | BYE;
-    AdministrativeAction                0x98 "Administrative action"                None,    BYE;
-    PayloadFormatInvalid                0x99 "Payload format invalid"               None,    ACK | BYE;
-    RetainNotSupported                  0x9A "Retain not supported"                 None,    NO;
-    QosNotSupported                     0x9B "QoS not supported"                    None,    NO;
-    UseAnotherServer                    0x9C "Use another server"                   None,    NO;
-    ServerMoved                         0x9D "Server moved"                         None,    NO;
-    SharedSubscriptionsNotSupported     0x9E "Shared Subscriptions not supported"   None,    NO;
-    ConnectionRateExceeded              0x9F "Connection rate exceeded"             None,    NO;
-    MaximumConnectTime                  0xA0 "Maximum connect time"                 None,    NO;
-    SubscriptionIdentifiersNotSupported 0xA1 "Subscription Identifiers not supported" None,  NO;
-    WildcardSubscriptionsNotSupported   0xA2 "Wildcard Subscriptions not supported" None,    NO;
+    Success                             0x00 "Success" Some(0), ACK | END | BYE;
+    GrantedQos1                         0x01 "Granted QoS 1" None, NO;
+    GrantedQos2                         0x02 "Granted QoS 2" None, NO;
+    DisconnectWithWillMessage           0x04 "Disconnect with Will Message" None, BYE;
+    NoMatchingSubscribers               0x10 "No matching subscribers" None, NO;
+    NoSubscriptionExisted               0x11 "No subscription existed" None, NO;
+    ContinueAuthentication              0x18 "Continue authentication" None, AUTH;
+    ReAuthenticate                      0x19 "Re-authenticate" None, AUTH;
+    UnspecifiedError                    0x80 "Unspecified error" None, ACK | BYE;
+    MalformedPacket                     0x81 "Malformed Packet" None, BYE;
+    ProtocolError                       0x82 "Protocol Error" None, BYE;
+    ImplementationSpecificError         0x83 "Implementation specific error" None, ACK | BYE;
+    UnsupportedProtocolVersion          0x84 "Unsupported Protocol Version" Some(1), NO;
+    ClientIdentifierNotValid            0x85 "Client Identifier not valid" Some(2), NO;
+    BadUserNameOrPassword               0x86 "Bad User Name or Password" Some(4), NO;
+    NotAuthorized                       0x87 "Not authorized" Some(5), ACK;
+    ServerUnavailable                   0x88 "Server unavailable" Some(3), NO;
+    ServerBusy                          0x89 "Server busy" Some(3), NO;
+    Banned                              0x8A "Banned" Some(5), NO;
+    ServerShuttingDown                  0x8B "Server shutting down" None, NO;
+    BadAuthenticationMethod             0x8C "Bad authentication method" None, NO;
+    KeepAliveTimeout                    0x8D "Keep Alive timeout" None, NO;
+    SessionTakenOver                    0x8E "Session taken over" None, NO;
+    TopicFilterInvalid                  0x8F "Topic Filter invalid" None, NO;
+    TopicNameInvalid                    0x90 "Topic Name invalid" None, ACK | BYE;
+    PacketIdentifierInUse               0x91 "Packet Identifier in use" None, ACK;
+    PacketIdentifierNotFound            0x92 "Packet Identifier not found" None, END;
+    ReceiveMaximumExceeded              0x93 "Receive Maximum exceeded" None, BYE;
+    TopicAliasInvalid                   0x94 "Topic Alias invalid" None, BYE;
+    PacketTooLarge                      0x95 "Packet too large" None, BYE;
+    MessageRateTooHigh                  0x96 "Message rate too high" None, BYE;
+    QuotaExceeded                       0x97 "Quota exceeded" None, ACK | BYE;
+    AdministrativeAction                0x98 "Administrative action" None, BYE;
+    PayloadFormatInvalid                0x99 "Payload format invalid" None, ACK | BYE;
+    RetainNotSupported                  0x9A "Retain not supported" None, NO;
+    QosNotSupported                     0x9B "QoS not supported" None, NO;
+    UseAnotherServer                    0x9C "Use another server" None, NO;
+    ServerMoved                         0x9D "Server moved" None, NO;
+    SharedSubscriptionsNotSupported     0x9E "Shared Subscriptions not supported" None, NO;
+    ConnectionRateExceeded              0x9F "Connection rate exceeded" None, NO;
+    MaximumConnectTime                  0xA0 "Maximum connect time" None, NO;
+    SubscriptionIdentifiersNotSupported 0xA1 "Subscription Identifiers not supported" None, NO;
+    WildcardSubscriptionsNotSupported   0xA2 "Wildcard Subscriptions not supported" None, NO;
 }
 
 impl ReasonCode {

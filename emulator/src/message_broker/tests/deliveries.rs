@@ -1,6 +1,7 @@
 //! Who gets a message, how, and when again.
 
 use super::*;
+use crate::message::{Properties, QoS};
 use crate::quotas;
 
 #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::message::{Properties, ProtocolVersion, QoS};
 use crate::names::{TopicFilter, TopicName};
 use crate::policy::{Permit, Publish, RetainPublish};
 

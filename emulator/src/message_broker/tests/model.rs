@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::{ProtocolVersion, QoS};
 use crate::names::ClientId;
 
 const CLIENTS: [&str; 3] = ["ann", "bob", "cy"];

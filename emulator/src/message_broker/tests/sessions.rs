@@ -1,6 +1,7 @@
 //! Connecting, takeover, sessions that stay, and what the AWS API asks of them.
 
 use super::*;
+use crate::message::QoS;
 use crate::quotas;
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::QoS;
 use crate::quotas;
 
 #[test]
