@@ -199,7 +199,8 @@ impl Binary {
         let port = self.ports["api_port"].as_u64().and_then(|port| u16::try_from(port).ok());
         let exchange = async {
             let mut stream = TcpStream::connect(("127.0.0.1", port.expect("a port"))).await?;
-            let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let request =
+                format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             stream.write_all(request.as_bytes()).await?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await?;

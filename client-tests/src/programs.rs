@@ -164,8 +164,7 @@ impl Process {
     async fn read_all(&mut self, (out, err): &mut (Vec<u8>, Vec<u8>)) -> Option<i32> {
         let mut stdout = self.0.stdout.take().expect("a piped stdout");
         let mut stderr = self.0.stderr.take().expect("a piped stderr");
-        let (read_out, read_err) =
-            tokio::join!(stdout.read_to_end(out), stderr.read_to_end(err));
+        let (read_out, read_err) = tokio::join!(stdout.read_to_end(out), stderr.read_to_end(err));
         read_out.and(read_err).expect("a pipe that can be read");
         self.0.wait().await.expect("a child that can be waited for").code()
     }

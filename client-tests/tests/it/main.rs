@@ -1,5 +1,13 @@
-//! x
+//! Real clients against the emulator: one binary, so that it is linked once.
+
+mod api_gateway;
+mod articles;
 mod codec_second_reading;
+mod jitp;
+mod jitr_https;
+mod jitr_mqtt;
+mod operator;
+mod without_a_ca;
 
 /// For the codec's source, which `codec_second_reading` compiles and which says `crate::names`.
 use iot_emulator::names;
