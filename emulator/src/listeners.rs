@@ -66,24 +66,32 @@ pub struct Addresses {
     pub gateway: SocketAddr,
     /// The AWS APIs, HTTP and HTTPS.
     pub api: SocketAddr,
-    /// The further accounts and Regions with an address or a port of their own, as configured.
+    /// The further accounts and Regions of the configuration, in its order.
     pub endpoints: Vec<EndpointAddresses>,
 }
 
-/// Where another account or Region listens for itself.
+/// Where devices of one account and Region connect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EndpointAddresses {
-    /// The account, 12 digits.
+    /// The account.
     pub account: String,
     /// The Region.
     pub region: String,
-    /// MQTT, if it has an address or a port of its own.
-    pub mqtt: Option<SocketAddr>,
-    /// The HTTPS data plane, likewise.
-    pub https: Option<SocketAddr>,
+    /// MQTT over mutual TLS: of its own, or everybody's.
+    pub mqtt: SocketAddr,
+    /// The HTTPS data plane over mutual TLS: of its own, or everybody's.
+    pub https: SocketAddr,
 }
 
 impl Addresses {
+    /// Where devices of `scope` connect: `(MQTT, HTTPS)`.
+    pub(crate) fn of(&self, scope: &Scope) -> (SocketAddr, SocketAddr) {
+        let own = self.endpoints.iter().find(|endpoint| {
+            endpoint.account == scope.account.as_str() && endpoint.region == scope.region.as_str()
+        });
+        own.map_or((self.mqtt, self.https), |own| (own.mqtt, own.https))
+    }
+
     /// What `AWS_ENDPOINT_URL` takes.
     pub fn api_url(&self) -> String {
         match self.api.ip() {
@@ -137,16 +145,17 @@ pub(crate) fn bind(config: &Config) -> Result<Bound, StartError> {
         let usual = own_host.is_some();
         let mqtt = endpoint.mqtt_port.or(usual.then_some(config.mqtt_port));
         let https = endpoint.https_port.or(usual.then_some(config.https_port));
-        let mut own = |door, port: Option<u16>| {
-            port.map(|port| open(door, host, port, Some(scope.clone()))).transpose()
+        let mut own = |door, port: Option<u16>, shared| match port {
+            Some(port) => open(door, host, port, Some(scope.clone())),
+            None => Ok(shared),
         };
-        addresses.endpoints.push(EndpointAddresses {
-            account: endpoint.account.clone(),
-            region: endpoint.region.clone(),
-            mqtt: own(Door::Mqtt, mqtt)?,
-            https: own(Door::Https, https)?,
-        });
-        own(Door::Tls, usual.then_some(config.tls_port))?;
+        let mqtt = own(Door::Mqtt, mqtt, addresses.mqtt)?;
+        let https = own(Door::Https, https, addresses.https)?;
+        let (account, region) = (endpoint.account.clone(), endpoint.region.clone());
+        addresses.endpoints.push(EndpointAddresses { account, region, mqtt, https });
+        if usual {
+            open(Door::Tls, host, config.tls_port, Some(scope))?;
+        }
     }
     Ok(Bound { addresses, listeners })
 }
@@ -175,7 +184,8 @@ async fn accept(cloud: Cloud, door: Door, scope: Option<Scope>, listener: TcpLis
                 if let Err(panic) = ended && panic.is_panic() {
                     let scope = scope.as_ref().unwrap_or(cloud.default_scope());
                     let entry = Entry::failure(scope, "Connection", "INTERNAL_SERVER_ERROR");
-                    cloud.trace().record(entry.details("iot-emulator has a bug: a connection panicked"));
+                    let details = "iot-emulator has a bug: a connection panicked";
+                    cloud.trace().record(entry.details(details));
                 }
             }
         }
@@ -206,7 +216,6 @@ async fn connection(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Endpoint;
 
     #[test]
     fn a_taken_port_is_named_with_its_flag() {
@@ -215,21 +224,5 @@ mod tests {
         let refused = bind(&Config { https_port, ..Config::default() }).unwrap_err().to_string();
         assert!(refused.contains(&https_port.to_string()), "{refused}");
         assert!(refused.contains("--https-port"), "{refused}");
-    }
-
-    #[test]
-    fn a_further_endpoint_that_took_a_free_port_says_which() {
-        let endpoint = Endpoint {
-            account: "000000000000".to_owned(),
-            region: "ap-northeast-1".to_owned(),
-            host: None,
-            mqtt_port: Some(0),
-            https_port: None,
-        };
-        let config = Config { endpoint: vec![endpoint], ..Config::default() };
-        let addresses = bind(&config).unwrap().addresses();
-        let own = &addresses.endpoints[0];
-        assert_eq!((own.region.as_str(), own.https), ("ap-northeast-1", None));
-        assert!(own.mqtt.is_some_and(|own| own.port() != 0 && own != addresses.mqtt), "{own:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Real clients against the emulator: one binary, so that it is linked once.
+//! Every black-box test in one binary: it links once.
 
 mod api_gateway;
 mod articles;

@@ -99,13 +99,13 @@ fn shown(address: std::net::SocketAddr) -> String {
 /// Written beside and renamed, so that whoever waits for the file never reads half of it.
 fn write_ports(emulator: &Emulator, file: &Path) -> Result<(), Failure> {
     let addresses = emulator.addresses();
-    let port = |address: Option<std::net::SocketAddr>| address.map(|address| address.port());
     let endpoint = |own: &iot_emulator::EndpointAddresses| {
         serde_json::json!({
             "account": own.account,
             "region": own.region,
-            "mqtt_port": port(own.mqtt),
-            "https_port": port(own.https),
+            "host": own.mqtt.ip(),
+            "mqtt_port": own.mqtt.port(),
+            "https_port": own.https.port(),
         })
     };
     let endpoints: Vec<_> = addresses.endpoints.iter().map(endpoint).collect();
