@@ -74,4 +74,16 @@ mod tests {
             assert_eq!(caller.signing_name.as_deref(), service);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_authorization_is_too_odd_to_be_read(authorization in "[ -~]{0,80}") {
+            let mut headers = HeaderMap::new();
+            headers.insert("authorization", authorization.parse().unwrap());
+            let (uri, body) = ("/".parse().unwrap(), Default::default());
+            let request = Request { method: Method::GET, uri, headers, body };
+            let caller = Caller::of(&request, &Scope::new("000000000000", "us-east-1"));
+            proptest::prop_assert!(is_account(caller.scope.account.as_str()));
+        }
+    }
 }
