@@ -4,7 +4,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::config::is_account;
+use crate::config::{is_account, is_region};
 use crate::http::Request;
 use crate::names::Scope;
 
@@ -37,7 +37,7 @@ impl Caller {
         let (key, _date) = (parts.next().unwrap_or_default(), parts.next());
         let (region, service) = (parts.next(), parts.next());
         let account = if is_account(key) { key } else { default.account.as_str() };
-        let region = region.filter(|region| !region.is_empty()).unwrap_or(default.region.as_str());
+        let region = region.filter(|region| is_region(region)).unwrap_or(default.region.as_str());
         Self { scope: Scope::new(account, region), signing_name: service.map(str::to_owned) }
     }
 }
