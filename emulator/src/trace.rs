@@ -220,6 +220,11 @@ impl Trace {
             entries.recent.push_back(Arc::clone(&kept));
             kept
         };
+        // A user's own subscriber sees it too; without one this costs a comparison.
+        match kept.outcome {
+            Outcome::Success => tracing::debug!(target: "iot_emulator", "{kept}"),
+            Outcome::Failure => tracing::warn!(target: "iot_emulator", "{kept}"),
+        }
         if let Some(listener) = &self.shared.listener {
             listener(&kept);
         }

@@ -39,7 +39,7 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) 
     let connect = match first {
         Ok(Ok(Some(connect))) => connect,
         Ok(Err(error)) => {
-            iot_core.note_protocol_error(None, &peer, &error.to_string());
+            iot_core.note_misuse_before_connect(&peer, &error.to_string());
             return tls::hang_up(stream).await;
         }
         Ok(Ok(None)) | Err(_) => return tls::hang_up(stream).await,
@@ -58,7 +58,7 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) 
             let mut out = Vec::new();
             answers::connack(&accepted, &wants, asked_for.as_str().is_empty(), &mut out);
             let link = Link { iot_core, stream, decoder, buffer, mailbox, wants };
-            link.run(accepted, peer, out).await;
+            link.run(accepted, out).await;
         }
         Err(refused) => {
             let mut out = Vec::new();
@@ -73,7 +73,6 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wants {
     pub(super) version: ProtocolVersion,
-    pub(super) keep_alive_seconds: u16,
     pub(super) session_expiry_seconds: Option<u32>,
     pub(super) maximum_packet_size: Option<u32>,
     pub(super) problem_information: bool,
@@ -84,7 +83,6 @@ impl Wants {
         let properties = &connect.properties;
         Self {
             version: connect.version,
-            keep_alive_seconds: connect.keep_alive_seconds,
             session_expiry_seconds: properties.session_expiry_interval_seconds,
             maximum_packet_size: properties.maximum_packet_size,
             problem_information: properties.request_problem_information,
@@ -124,11 +122,10 @@ struct Link {
 }
 
 impl Link {
-    async fn run(mut self, accepted: Accepted, peer: Peer, mut out: Vec<u8>) {
+    async fn run(mut self, accepted: Accepted, mut out: Vec<u8>) {
         let connection = accepted.connection;
         let patience = Duration::from_millis(u64::from(accepted.keep_alive_seconds) * 1500);
-        let mut conversation =
-            Conversation::new(self.iot_core.clone(), connection, peer, self.wants);
+        let mut conversation = Conversation::new(self.iot_core.clone(), connection, self.wants);
         let mut last_packet = Instant::now();
         let reason = loop {
             if !out.is_empty() {

@@ -13,18 +13,23 @@ use super::requests::{Accepted, ConnectRequest, Peer, PublishRequest, WillReques
 use super::topics;
 use super::{IotCore, State};
 use crate::events::{Event, Subject};
-use crate::message::QoS;
+use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::{
     self, ClientDisconnect, ConnectionDetails, ConnectionFacts, ConnectionId, Delivery,
     DisconnectReason, Ended, Publication, SubscribeError, SubscribeOptions, Will,
 };
 use crate::names::{ClientId, Scope, TopicFilter};
 use crate::outbox::Mailbox;
-use crate::policy::{Connect, Receive, Subscribe};
+use crate::policy::{Connect, Permit, Receive, Subscribe};
 use crate::provisioning::Principal;
 use crate::quotas::{CLIENT_ID_BYTES, MAXIMUM_PACKET_SIZE_FLOOR};
 use crate::time::Timestamp;
 use crate::trace::Entry;
+
+/// What one batch of deliveries holds at most, so that nobody else waits long for the lock.
+const BATCH: usize = 256;
+/// The payload bytes after which a batch is full.
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// A live connection, as the checks and the wake-ups need it.
 #[derive(Debug)]
@@ -100,29 +105,9 @@ impl IotCore {
         self.locked(|state, now| state.end(self.scope(), connection, reason, None, now));
     }
 
-    /// The client sent DISCONNECT.
-    pub(crate) fn client_disconnect(&self, connection: ConnectionId, asked: ClientDisconnect) {
-        self.locked(|state, now| {
-            let ended = state.broker.client_disconnect(connection, asked, now);
-            state.finish(self.scope(), ended, None, now);
-        });
-    }
-
-    /// Traces bytes that are not MQTT, or not what MQTT allows.
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
-    //# CLIENT_ERROR: the client did something that ended the connection
-    pub(crate) fn note_protocol_error(
-        &self,
-        connection: Option<ConnectionId>,
-        peer: &Peer,
-        why: &str,
-    ) {
-        let facts = connection.and_then(|id| self.state().broker.facts(id).cloned());
-        let event_type = if connection.is_some() { "Disconnect" } else { "Connect" };
-        let mut entry = Entry::failure(self.scope(), event_type, "CLIENT_ERROR");
-        if let Some(facts) = facts {
-            entry = entry.member("clientId", &facts.client_id);
-        }
+    /// Traces bytes that are not MQTT, or not what MQTT allows, where a CONNECT should be.
+    pub(crate) fn note_misuse_before_connect(&self, peer: &Peer, why: &str) {
+        let entry = Entry::failure(self.scope(), "Connect", "CLIENT_ERROR");
         let entry = entry.member("protocol", peer.protocol).member("sourceIp", peer.address.ip());
         self.trace().record(entry.details(why).answer("disconnects"));
     }
@@ -130,7 +115,7 @@ impl IotCore {
 
 /// A CONNECT that may be.
 struct Admitted {
-    permit: crate::policy::Permit<Connect>,
+    permit: Permit<Connect>,
     request: message_broker::ConnectRequest,
     principal: Arc<Principal>,
     authorizer: Authorizer,
@@ -156,8 +141,8 @@ impl State {
                 .member("sourceIp", peer.address.ip())
                 .member("sourcePort", peer.address.port());
             let answer = match request.version {
-                crate::message::ProtocolVersion::Mqtt311 => "disconnects, no CONNACK".to_owned(),
-                crate::message::ProtocolVersion::Mqtt5 => {
+                ProtocolVersion::Mqtt311 => "disconnects, no CONNACK".to_owned(),
+                ProtocolVersion::Mqtt5 => {
                     format!("CONNACK 0x{:02X}", refused.code())
                 }
             };
@@ -228,7 +213,8 @@ impl State {
         mailbox: Mailbox,
         now: Timestamp,
     ) -> Accepted {
-        let Admitted { permit, request, principal, authorizer } = admitted;
+        let Admitted { permit, request, principal, mut authorizer } = admitted;
+        authorizer.connected();
         let connected = self.broker.connect(permit, request, now);
         let why = "another connection took the client ID over";
         self.finish(scope, connected.taken_over, Some(why), now);
@@ -296,7 +282,7 @@ impl State {
             .member("disconnectReason", reason.name());
         self.note(entry.why(why));
         let client_id = Some(facts.client_id.clone());
-        let principal = Some(facts.details.principal.to_string());
+        let principal = Some(Arc::clone(&facts.details.principal));
         let origin = Origin { client_id, principal, source_ip: Some(facts.details.source_ip) };
         if let Some(will) = will {
             self.distribute(scope, will.permit, will.publication, &origin, now);
@@ -325,10 +311,8 @@ fn subject(facts: &ConnectionFacts, at: Timestamp) -> Subject<'_> {
 //? assumed: for MQTT 5 a session expiry above 0 is what makes a connect persistent
 fn is_persistent(request: &ConnectRequest) -> bool {
     match request.version {
-        crate::message::ProtocolVersion::Mqtt311 => !request.clean_start,
-        crate::message::ProtocolVersion::Mqtt5 => {
-            request.session_expiry_seconds.is_some_and(|seconds| seconds > 0)
-        }
+        ProtocolVersion::Mqtt311 => !request.clean_start,
+        ProtocolVersion::Mqtt5 => request.session_expiry_seconds.is_some_and(|seconds| seconds > 0),
     }
 }
 
@@ -417,7 +401,7 @@ impl Held<'_> {
         let client_id = facts.client_id.clone();
         let origin = Origin {
             client_id: Some(client_id.clone()),
-            principal: Some(facts.details.principal.to_string()),
+            principal: Some(Arc::clone(&facts.details.principal)),
             source_ip: Some(facts.details.source_ip),
         };
         let publication = Publication {
@@ -515,6 +499,29 @@ impl Held<'_> {
         self.state.emit(self.scope, event, &Origin::default(), self.now);
     }
 
+    /// The client sent DISCONNECT.
+    pub(crate) fn disconnect(&mut self, asked: ClientDisconnect) {
+        let ended = self.state.broker.client_disconnect(self.connection, asked, self.now);
+        self.state.finish(self.scope, ended, None, self.now);
+    }
+
+    /// Traces what MQTT or AWS does not allow a connected client.
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+    //# CLIENT_ERROR: the client did something that ended the connection
+    pub(crate) fn note_misuse(&mut self, why: &str) {
+        let Some(facts) = self.facts() else { return };
+        let entry = Entry::failure(self.scope, "Disconnect", "CLIENT_ERROR")
+            .member("clientId", &facts.client_id)
+            .member("protocol", "MQTT")
+            .member("sourceIp", facts.details.source_ip);
+        self.state.note(entry.details(why).answer("disconnects"));
+    }
+
+    /// A fresh one for a reason string.
+    pub(crate) fn trace_id(&mut self) -> String {
+        self.state.uuid().to_string()
+    }
+
     /// The client has the message `packet_id`.
     pub(crate) fn acknowledge(&mut self, packet_id: u16) {
         self.state.broker.acknowledge(self.connection, packet_id);
@@ -522,8 +529,18 @@ impl Held<'_> {
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
     //# iot:Receive is checked on every delivery; what is not allowed does not arrive
-    /// The next message for the client that it may receive.
-    pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
+    /// The next messages for the client that it may receive; whether there may be more.
+    pub(crate) fn deliveries(&mut self, into: &mut Vec<Delivery>) -> bool {
+        let mut bytes = 0;
+        while into.len() < BATCH && bytes < BATCH_BYTES {
+            let Some(delivery) = self.next_delivery() else { return false };
+            bytes += delivery.message.payload.len();
+            into.push(delivery);
+        }
+        true
+    }
+
+    fn next_delivery(&mut self) -> Option<Delivery> {
         loop {
             let pending = self.state.broker.next_delivery(self.connection, self.now)?;
             let live = self.state.live.get_mut(&self.connection)?;

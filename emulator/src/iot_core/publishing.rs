@@ -34,7 +34,7 @@ const REPUBLISH_DEPTH: u8 = 16;
 pub(super) struct Origin {
     /// None over HTTP, and for AWS itself.
     pub(super) client_id: Option<ClientId>,
-    pub(super) principal: Option<String>,
+    pub(super) principal: Option<Arc<str>>,
     pub(super) source_ip: Option<IpAddr>,
 }
 
@@ -86,7 +86,7 @@ impl State {
             topic: topic.clone(),
             payload: publication.payload.clone(),
             client_id: origin.client_id.clone(),
-            principal: origin.principal.clone(),
+            principal: origin.principal.as_deref().map(str::to_owned),
             source_ip: origin.source_ip,
             properties: publication.properties.as_deref().map(to_rules).unwrap_or_default(),
             now,
@@ -370,7 +370,7 @@ impl IotCore {
                 client_id: None,
                 principal: match caller {
                     HttpCaller::Device { principal, .. } => {
-                        Some(principal.certificate_id().to_string())
+                        Some(principal.certificate_id().to_string().into())
                     }
                     HttpCaller::AwsCaller { .. } => None,
                 },
