@@ -9,7 +9,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::{Method, Request, Response, response, set_header};
@@ -167,6 +167,8 @@ pub(crate) fn missing_authentication_token(trace_id: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::http::HeaderMap;
 

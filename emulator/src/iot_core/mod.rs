@@ -5,7 +5,7 @@
 //! them can decide. What must happen afterwards it hands out when the lock is free again.
 //!
 //! - `identity.rs`: a presented chain becomes a `Principal`, or a rejection and what follows from it
-//! - `connections.rs`: connect, and all that a connected client may ask ([`Held`])
+//! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile ([`Held`])
 //! - `publishing.rs`: one message to subscribers and rules, and the events
 //! - `authorization.rs`: policies and variables of one connection
 //! - `operations.rs`: operations of the AWS API that need more than one room
@@ -14,6 +14,7 @@
 
 mod authorization;
 mod connections;
+mod held;
 mod identity;
 mod operations;
 mod publishing;
@@ -28,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-pub(crate) use connections::Held;
+pub(crate) use held::Held;
 pub(crate) use refusals::{Reaction, Refused};
 pub(crate) use requests::{
     Accepted, ConnectRequest, HttpCaller, HttpPublish, Peer, PublishRequest, WillRequest,
