@@ -237,4 +237,19 @@ mod tests {
              Member must not be null"
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_path_query_or_body_is_too_odd_to_be_read(path in "/[ -~]{0,40}", body in ".{0,60}") {
+            if let Ok(uri) = path.parse() {
+                let (method, headers) = (Method::PUT, HeaderMap::new());
+                let request = Request { method, uri, headers, body: body.into() };
+                for wire in ["PUT /{a}/{b} ?c:int ^d=x-d", "POST /topics/{topic} *payload"] {
+                    let wire = Wire::parse(wire);
+                    let labels = wire.labels(request.uri.path());
+                    let _read_or_refused = labels.map(|labels| wire.members(labels, &request));
+                }
+            }
+        }
+    }
 }

@@ -144,6 +144,7 @@ impl Cloud {
 
     /// Lets go of users' closures, which may hold an `IotCore` and so keep all of this alive.
     pub(crate) fn forget_functions(&self) {
+        self.shared.function_host.stop();
         for regional in self.regionals().values() {
             regional.functions.clear();
         }

@@ -211,7 +211,8 @@ impl IotCore {
     /// Forgets everything; connected clients are closed.
     pub(crate) fn reset(&self) {
         let mut state = self.state();
-        let fresh = State::new(&self.shared.around);
+        let mut fresh = State::new(&self.shared.around);
+        fresh.broker.count_on_from(&state.broker);
         let gone = std::mem::replace(&mut *state, fresh);
         drop(state);
         for live in gone.live.into_values() {
