@@ -122,7 +122,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustls_pki_types", &["pki/"]),
     ("aws_lc_rs", &["pki/", "tls/"]),
     ("zip", &["lambda/code.rs"]),
-    ("jiff", &["time.rs"]),
+    ("jiff", &["time.rs", "rules_engine/functions/time/"]),
     ("rustix", &["lambda/host.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),

@@ -4,8 +4,10 @@
 //! core together (who is it, may it, who gets it, which rules) and decides nothing that one of
 //! them can decide. What must happen afterwards it hands out when the lock is free again.
 //!
-//! - `identity.rs`: a presented chain becomes a `Principal`, or a rejection and what follows from it
-//! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile ([`Held`])
+//! - `identity.rs`: a presented chain becomes a `Principal`, or a rejection and what follows from
+//!   it
+//! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile
+//!   ([`Held`])
 //! - `publishing.rs`: one message to subscribers and rules, and the events
 //! - `authorization.rs`: policies and variables of one connection
 //! - `operations.rs`: operations of the AWS API that need more than one room

@@ -124,7 +124,8 @@ impl MessageBroker {
         }
     }
 
-    /// Counts connections on from where `before` is, so that one of its own, seen late, means nobody.
+    /// Counts connections on from where `before` is, so that one of its own, seen late, means
+    /// nobody.
     pub(crate) fn count_on_from(&mut self, before: &Self) {
         self.generation = before.generation;
     }
