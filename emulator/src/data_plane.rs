@@ -218,4 +218,21 @@ mod tests {
             assert_eq!(publish.unwrap().properties.user_properties, expected);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_request_is_too_odd_to_be_read(
+            path in "/topics/[ -~]{0,40}",
+            name in "x-amz-mqtt5-(user-properties|correlation-data|payload-format-indicator)",
+            value in "[ -~]{0,60}",
+        ) {
+            if let Ok(uri) = path.parse() {
+                let mut headers = HeaderMap::new();
+                let name = crate::http::header::HeaderName::from_bytes(name.as_bytes()).unwrap();
+                headers.insert(name, value.parse().unwrap());
+                let (method, body) = (Method::POST, Default::default());
+                let _read_or_refused = read_publish(&Request { method, uri, headers, body });
+            }
+        }
+    }
 }

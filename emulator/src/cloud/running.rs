@@ -1,4 +1,5 @@
-//! What runs beside the doors: deadlines, functions that rules invoke, waiting until all is settled.
+//! What runs beside the doors: deadlines, functions that rules invoke, waiting until all is
+//! settled.
 //!
 //! It decides nothing of AWS's but that a rule needs the function's permission.
 
@@ -144,6 +145,7 @@ impl Cloud {
 
     /// Lets go of users' closures, which may hold an `IotCore` and so keep all of this alive.
     pub(crate) fn forget_functions(&self) {
+        self.shared.function_host.stop();
         for regional in self.regionals().values() {
             regional.functions.clear();
         }

@@ -1,3 +1,5 @@
+//! The tables of `fixtures/rules/`, the AWS operations on rules, and noise.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
