@@ -38,7 +38,7 @@ pub use crate::emulator::{Builder, Emulator, SettleError, StartError};
 pub use crate::errors::{ApiError, ErrorCode};
 pub use crate::iot_core::{AutoRegistration, IotCore, allow};
 pub use crate::lambda::{Function, InvalidFunction, ProcessFunction};
-pub use crate::listeners::Addresses;
+pub use crate::listeners::{Addresses, EndpointAddresses};
 pub use crate::s3::{Buckets, S3Error, S3ErrorCode};
 pub use pki::{
     AttributeKind, CertificateAuthority, Identity, KeyKind, Leaf, Subject, UnusableAuthority,

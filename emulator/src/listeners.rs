@@ -66,9 +66,32 @@ pub struct Addresses {
     pub gateway: SocketAddr,
     /// The AWS APIs, HTTP and HTTPS.
     pub api: SocketAddr,
+    /// The further accounts and Regions of the configuration, in its order.
+    pub endpoints: Vec<EndpointAddresses>,
+}
+
+/// Where devices of one account and Region connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EndpointAddresses {
+    /// The account.
+    pub account: String,
+    /// The Region.
+    pub region: String,
+    /// MQTT over mutual TLS: of its own, or everybody's.
+    pub mqtt: SocketAddr,
+    /// The HTTPS data plane over mutual TLS: of its own, or everybody's.
+    pub https: SocketAddr,
 }
 
 impl Addresses {
+    /// Where devices of `scope` connect: `(MQTT, HTTPS)`.
+    pub(crate) fn of(&self, scope: &Scope) -> (SocketAddr, SocketAddr) {
+        let own = self.endpoints.iter().find(|endpoint| {
+            endpoint.account == scope.account.as_str() && endpoint.region == scope.region.as_str()
+        });
+        own.map_or((self.mqtt, self.https), |own| (own.mqtt, own.https))
+    }
+
     /// What `AWS_ENDPOINT_URL` takes.
     pub fn api_url(&self) -> String {
         match self.api.ip() {
@@ -106,12 +129,13 @@ pub(crate) fn bind(config: &Config) -> Result<Bound, StartError> {
         listeners.push((door, scope, listener));
         Ok::<_, StartError>(address)
     };
-    let addresses = Addresses {
+    let mut addresses = Addresses {
         mqtt: open(Door::Mqtt, config.bind, config.mqtt_port, None)?,
         https: open(Door::Https, config.bind, config.https_port, None)?,
         tls: open(Door::Tls, config.bind, config.tls_port, None)?,
         gateway: open(Door::Gateway, config.bind, config.gateway_port, None)?,
         api: open(Door::Api, config.bind, config.api_port, None)?,
+        endpoints: Vec::new(),
     };
     for endpoint in &config.endpoint {
         let scope = Scope::new(endpoint.account.as_str(), endpoint.region.as_str());
@@ -121,11 +145,14 @@ pub(crate) fn bind(config: &Config) -> Result<Bound, StartError> {
         let usual = own_host.is_some();
         let mqtt = endpoint.mqtt_port.or(usual.then_some(config.mqtt_port));
         let https = endpoint.https_port.or(usual.then_some(config.https_port));
-        for (door, port) in [(Door::Mqtt, mqtt), (Door::Https, https)] {
-            if let Some(port) = port {
-                open(door, host, port, Some(scope.clone()))?;
-            }
-        }
+        let mut own = |door, port: Option<u16>, shared| match port {
+            Some(port) => open(door, host, port, Some(scope.clone())),
+            None => Ok(shared),
+        };
+        let mqtt = own(Door::Mqtt, mqtt, addresses.mqtt)?;
+        let https = own(Door::Https, https, addresses.https)?;
+        let (account, region) = (endpoint.account.clone(), endpoint.region.clone());
+        addresses.endpoints.push(EndpointAddresses { account, region, mqtt, https });
         if usual {
             open(Door::Tls, host, config.tls_port, Some(scope))?;
         }

@@ -1,5 +1,8 @@
-//! x
+//! Every black-box test in one binary: it links once.
+
 mod codec_second_reading;
+mod common;
+mod in_process;
 
 /// For the codec's source, which `codec_second_reading` compiles and which says `crate::names`.
 use iot_emulator::names;
