@@ -173,6 +173,8 @@ impl IntoFuture for Connecting {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async { timeout(PATIENCE, self.make()).await.unwrap_or(Err(ConnectError::Timeout)) })
+        Box::pin(async {
+            timeout(PATIENCE, self.make()).await.unwrap_or(Err(ConnectError::Timeout))
+        })
     }
 }

@@ -53,7 +53,9 @@ pub(crate) enum Driver {
 /// What happened on a connection.
 #[derive(Debug)]
 pub(crate) enum News {
-    Connected { session_present: bool },
+    Connected {
+        session_present: bool,
+    },
     Message(Message),
     /// A PUBLISH is on its way.
     Sent,
@@ -140,7 +142,13 @@ fn quality5(qos: u8) -> v5::mqttbytes::QoS {
 
 impl Client {
     /// Whether the request could be made; what became of it is told by the driver.
-    pub(crate) async fn publish(&self, topic: &str, payload: Vec<u8>, qos: u8, retain: bool) -> bool {
+    pub(crate) async fn publish(
+        &self,
+        topic: &str,
+        payload: Vec<u8>,
+        qos: u8,
+        retain: bool,
+    ) -> bool {
         match self {
             Self::Mqtt311(client) => {
                 client.publish(topic, quality(qos), retain, payload).await.is_ok()
@@ -273,13 +281,13 @@ fn failure311(error: rumqttc::ConnectionError) -> Failure {
     use rumqttc::{ConnectionError, StateError};
     match error {
         // rumqttc says this only of a stream that ended in order, after a close_notify.
-        ConnectionError::MqttState(StateError::ConnectionAborted) => Failure::Closed(Closed::HungUp),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => {
+            Failure::Closed(Closed::HungUp)
+        }
         ConnectionError::ConnectionRefused(code) => {
             Failure::Connect(ConnectError::Refused(code as u8))
         }
-        ConnectionError::Tls(error) => {
-            Failure::Connect(ConnectError::Handshake(error.to_string()))
-        }
+        ConnectionError::Tls(error) => Failure::Connect(ConnectError::Handshake(error.to_string())),
         error => Failure::Closed(Closed::Broken(error.to_string())),
     }
 }
@@ -287,14 +295,14 @@ fn failure311(error: rumqttc::ConnectionError) -> Failure {
 fn failure5(error: v5::ConnectionError) -> Failure {
     use v5::{ConnectionError, StateError};
     match error {
-        ConnectionError::MqttState(StateError::ConnectionAborted) => Failure::Closed(Closed::HungUp),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => {
+            Failure::Closed(Closed::HungUp)
+        }
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, reason_string }) => {
             Failure::Closed(Closed::Disconnected { reason: reason_code as u8, reason_string })
         }
         ConnectionError::ConnectionRefused(code) => Failure::Connect(connack_error(code)),
-        ConnectionError::Tls(error) => {
-            Failure::Connect(ConnectError::Handshake(error.to_string()))
-        }
+        ConnectionError::Tls(error) => Failure::Connect(ConnectError::Handshake(error.to_string())),
         error => Failure::Closed(Closed::Broken(error.to_string())),
     }
 }

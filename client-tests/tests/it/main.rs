@@ -2,7 +2,11 @@
 
 mod codec_second_reading;
 mod common;
+mod events;
 mod in_process;
+mod multi_account;
+mod policies;
+mod takeover;
 
 /// For the codec's source, which `codec_second_reading` compiles and which says `crate::names`.
 use iot_emulator::names;
