@@ -103,7 +103,12 @@ impl Device {
 
     /// Shakes hands and stops there: bytes are up to the test.
     pub async fn open(&self) -> Result<Wire, ConnectError> {
-        Wire::open(self).await
+        Wire::open(self, self.target.address, self.target.port).await
+    }
+
+    /// The same on the port of the HTTPS data plane.
+    pub async fn open_https(&self) -> Result<Wire, ConnectError> {
+        Wire::open(self, self.target.https_address, 8443).await
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Target {
     pub(crate) address: Option<SocketAddr>,
     /// Used where there is no address.
     pub(crate) port: u16,
+    /// Where that host speaks HTTPS, if it is not at its port 8443.
+    pub(crate) https_address: Option<SocketAddr>,
     pub(crate) root_ca_pem: String,
 }
 
@@ -24,7 +26,7 @@ impl Target {
     /// The endpoint of a real account; `root_ca_pem` is Amazon Root CA 1.
     pub fn aws(endpoint: &str, root_ca_pem: &str) -> Self {
         let (host, root_ca_pem) = (endpoint.to_owned(), root_ca_pem.to_owned());
-        Self { host, address: None, port: 8883, root_ca_pem }
+        Self { host, address: None, port: 8883, https_address: None, root_ca_pem }
     }
 
     /// What a TLS client needs to shake hands here as `identity`; nothing of it is global.
@@ -58,6 +60,7 @@ impl From<&IotCore> for Target {
             host: iot.endpoint().to_owned(),
             address: Some(address),
             port: address.port(),
+            https_address: Some(iot.https_address()),
             root_ca_pem: iot.root_ca_pem().to_owned(),
         }
     }

@@ -1,6 +1,7 @@
 //! [`Wire`]: a device's TLS connection without a protocol, for what no well-behaved client sends.
 
 use std::io;
+use std::net::SocketAddr;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -28,13 +29,17 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub(crate) async fn open(device: &Device) -> Result<Self, ConnectError> {
+    pub(crate) async fn open(
+        device: &Device,
+        address: Option<SocketAddr>,
+        port: u16,
+    ) -> Result<Self, ConnectError> {
         let failed = |error: io::Error| ConnectError::Handshake(error.to_string());
         let target = &device.target;
         let shaking = async {
-            let tcp = match target.address {
+            let tcp = match address {
                 Some(address) => TcpStream::connect(address).await,
-                None => TcpStream::connect((target.host.as_str(), target.port)).await,
+                None => TcpStream::connect((target.host.as_str(), port)).await,
             };
             let tcp = tcp.map_err(failed)?;
             let name = device.server_name.clone().unwrap_or_else(|| target.host.clone());

@@ -1,5 +1,6 @@
 //! Every black-box test in one binary: it links once.
 
+mod bad_input;
 mod codec_second_reading;
 mod common;
 mod events;
