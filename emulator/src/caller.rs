@@ -4,7 +4,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::config::is_account;
+use crate::config::{is_account, is_region};
 use crate::http::Request;
 use crate::names::Scope;
 
@@ -37,7 +37,7 @@ impl Caller {
         let (key, _date) = (parts.next().unwrap_or_default(), parts.next());
         let (region, service) = (parts.next(), parts.next());
         let account = if is_account(key) { key } else { default.account.as_str() };
-        let region = region.filter(|region| !region.is_empty()).unwrap_or(default.region.as_str());
+        let region = region.filter(|region| is_region(region)).unwrap_or(default.region.as_str());
         Self { scope: Scope::new(account, region), signing_name: service.map(str::to_owned) }
     }
 }
@@ -72,6 +72,18 @@ mod tests {
             let caller = Caller::of(&Request { method: Method::GET, uri, headers, body }, &default);
             assert_eq!(caller.scope.to_string(), scope);
             assert_eq!(caller.signing_name.as_deref(), service);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_authorization_is_too_odd_to_be_read(authorization in "[ -~]{0,80}") {
+            let mut headers = HeaderMap::new();
+            headers.insert("authorization", authorization.parse().unwrap());
+            let (uri, body) = ("/".parse().unwrap(), Default::default());
+            let request = Request { method: Method::GET, uri, headers, body };
+            let caller = Caller::of(&request, &Scope::new("000000000000", "us-east-1"));
+            proptest::prop_assert!(is_account(caller.scope.account.as_str()));
         }
     }
 }

@@ -100,9 +100,7 @@ impl Config {
         }
         let regions = self.endpoint.iter().map(|endpoint| &endpoint.region);
         for region in regions.chain([&self.region]) {
-            let plain =
-                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-            if region.is_empty() || !region.bytes().all(plain) {
+            if !is_region(region) {
                 return Err(format!("Region `{region}` is not a Region name such as `us-east-1`"));
             }
         }
@@ -116,6 +114,12 @@ impl Config {
 /// Whether `text` has the form of an AWS account ID.
 pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether `text` has the form of a Region's name.
+pub(crate) fn is_region(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=32).contains(&text.len()) && text.bytes().all(plain)
 }
 
 /// Another account or Region, reached by its AWS-style name in SNI, by its own address or port.

@@ -9,7 +9,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::{Method, Request, Response, response, set_header};
@@ -167,6 +167,8 @@ pub(crate) fn missing_authentication_token(trace_id: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::http::HeaderMap;
 
@@ -214,6 +216,23 @@ mod tests {
             let expected = [("deviceName", "alpha"), ("deviceCnt", "45")];
             let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
             assert_eq!(publish.unwrap().properties.user_properties, expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_request_is_too_odd_to_be_read(
+            path in "/topics/[ -~]{0,40}",
+            name in "x-amz-mqtt5-(user-properties|correlation-data|payload-format-indicator)",
+            value in "[ -~]{0,60}",
+        ) {
+            if let Ok(uri) = path.parse() {
+                let mut headers = HeaderMap::new();
+                let name = crate::http::header::HeaderName::from_bytes(name.as_bytes()).unwrap();
+                headers.insert(name, value.parse().unwrap());
+                let (method, body) = (Method::POST, Default::default());
+                let _read_or_refused = read_publish(&Request { method, uri, headers, body });
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::api_gateway::Visit;
 use crate::aws_api;
 use crate::cloud::Cloud;
-use crate::http::{self, Answer, Limits};
+use crate::http::{self, Limits};
 use crate::tls::{self, ClientCertificate, Terms};
 use crate::trace::Entry;
 
@@ -54,9 +54,11 @@ async fn serve_api<S>(cloud: &Cloud, peer: SocketAddr, stream: S) -> S
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    http::serve(stream, API_LIMITS, |request| async move {
-        Answer::Respond(aws_api::answer(cloud, peer, request).await)
-    })
+    http::serve(
+        stream,
+        API_LIMITS,
+        |request| async move { aws_api::answer(cloud, peer, request).await },
+    )
     .await
 }
 

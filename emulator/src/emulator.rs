@@ -13,10 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 use crate::api_gateway::ApiGateway;
 use crate::cloud::{Cloud, Regional};
 use crate::config::{Config, Endpoint};
+use crate::errors::ApiError;
 use crate::iot_core::IotCore;
-use crate::lambda::Functions;
+use crate::lambda::Function;
 use crate::listeners::{self, Addresses, Bound};
-use crate::names::Scope;
+use crate::names::{Arn, Scope};
 use crate::outbox::{Effect, Job};
 use crate::trace::{Entry, Listener, Trace};
 
@@ -61,7 +62,7 @@ pub enum StartError {
         /// Which.
         what: String,
         /// AWS's answer.
-        error: crate::errors::ApiError,
+        error: ApiError,
     },
 }
 
@@ -131,9 +132,14 @@ impl Emulator {
         self.cloud.regional(&Scope::new(account, region)).iot_core
     }
 
-    /// The Lambda functions of the default account and Region.
-    pub fn functions(&self) -> Functions {
-        self.default_services().functions
+    /// Makes `function` the Lambda function `name` of the default account and Region, which topic
+    /// rules and API routes may invoke.
+    ///
+    /// # Errors
+    ///
+    /// AWS's exception if the name cannot be.
+    pub fn create_function(&self, name: &str, function: Function) -> Result<Arn, ApiError> {
+        self.default_services().functions.register(name, function, self.cloud.now())
     }
 
     /// The API gateway of the default account and Region.

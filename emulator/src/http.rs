@@ -3,18 +3,22 @@
 //! It decides nothing about what is asked. Four doors use it: the HTTPS data plane, the AWS API,
 //! the API gateway and the Lambda Runtime API. It alone names hyper.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
 
 pub(crate) use hyper::header;
 pub(crate) use hyper::{HeaderMap, Method, StatusCode, Uri};
@@ -74,6 +78,8 @@ pub(crate) fn set_header(response: &mut Response, name: &'static str, value: &st
 pub(crate) enum Answer {
     /// This goes back.
     Respond(Response),
+    /// A response of this type whose body comes piece by piece, for as long as somebody reads it.
+    Follow(&'static str, mpsc::Receiver<Bytes>),
     /// Nothing goes back: the connection is closed. AWS IoT does this to a refused certificate.
     HangUp,
 }
@@ -89,7 +95,8 @@ impl From<Response> for Answer {
 pub(crate) struct Limits {
     /// The largest body; a larger one is answered 413.
     pub(crate) body_bytes: usize,
-    /// How long the head of a request may take to arrive, and so how long a connection may idle.
+    /// How long the head of a request may take to arrive, and so how long a connection may idle;
+    /// and how long its body may take.
     pub(crate) head: Duration,
 }
 
@@ -105,12 +112,18 @@ where
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let handler = &handler;
         Box::pin(async move {
-            let answer = match collect(request, limits.body_bytes).await {
-                Ok(request) => handler(request).await,
-                Err(refused) => Answer::Respond(refused),
+            let collecting = collect(request, limits.body_bytes);
+            let answer = match tokio::time::timeout(limits.head, collecting).await {
+                Ok(Ok(request)) => handler(request).await,
+                Ok(Err(refused)) => Answer::Respond(refused),
+                Err(_too_slow) => Answer::HangUp,
             };
             match answer {
-                Answer::Respond(response) => Ok(response.map(Full::new)),
+                Answer::Respond(response) => Ok(response.map(|body| Body::Whole(Full::new(body)))),
+                Answer::Follow(content_type, pieces) => {
+                    let (head, _empty) = response(200, content_type, Bytes::new()).into_parts();
+                    Ok(hyper::Response::from_parts(head, Body::Pieces(pieces)))
+                }
                 Answer::HangUp => Err(HungUp),
             }
         })
@@ -120,6 +133,40 @@ where
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
     let _ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     connection.into_parts().io.into_inner()
+}
+
+/// A body that is there, or comes piece by piece.
+enum Body {
+    Whole(Full<Bytes>),
+    Pieces(mpsc::Receiver<Bytes>),
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(context),
+            Self::Pieces(pieces) => {
+                pieces.poll_recv(context).map(|piece| Some(Ok(Frame::data(piece?))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(body) if body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Pieces(_) => SizeHint::default(),
+        }
+    }
 }
 
 async fn collect(request: hyper::Request<Incoming>, limit: usize) -> Result<Request, Response> {

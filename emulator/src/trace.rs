@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
 
 use crate::names::Scope;
 use crate::time::{Clock, Timestamp};
@@ -181,6 +182,8 @@ pub struct Trace {
 struct Shared {
     clock: Clock,
     entries: Mutex<Entries>,
+    /// Wakes whoever follows.
+    news: Notify,
     listener: Option<Listener>,
 }
 
@@ -199,7 +202,14 @@ impl fmt::Debug for Trace {
 impl Trace {
     /// An empty trace that takes its times from `clock` and tells `listener` each entry.
     pub(crate) fn new(clock: Clock, listener: Option<Listener>) -> Self {
-        Self { shared: Arc::new(Shared { clock, entries: Mutex::default(), listener }) }
+        Self {
+            shared: Arc::new(Shared {
+                clock,
+                entries: Mutex::default(),
+                news: Notify::new(),
+                listener,
+            }),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -220,6 +230,12 @@ impl Trace {
             entries.recent.push_back(Arc::clone(&kept));
             kept
         };
+        // A user's own subscriber sees it too; without one this costs a comparison.
+        match kept.outcome {
+            Outcome::Success => tracing::debug!(target: "iot_emulator", "{kept}"),
+            Outcome::Failure => tracing::warn!(target: "iot_emulator", "{kept}"),
+        }
+        self.shared.news.notify_waiters();
         if let Some(listener) = &self.shared.listener {
             listener(&kept);
         }
@@ -233,6 +249,18 @@ impl Trace {
     /// The entries with a number above `number`, oldest first.
     pub fn after(&self, number: u64) -> Vec<Arc<Entry>> {
         self.lock().recent.iter().filter(|entry| entry.number > number).cloned().collect()
+    }
+
+    /// The entries with a number above `number`, as soon as there are any.
+    pub(crate) async fn next_after(&self, number: u64) -> Vec<Arc<Entry>> {
+        loop {
+            let news = self.shared.news.notified();
+            let entries = self.after(number);
+            if !entries.is_empty() {
+                return entries;
+            }
+            news.await;
+        }
     }
 
     /// What was refused or failed, oldest first.

@@ -348,8 +348,8 @@ fn configuration(
         return Err(bad_request(
             "Only REGIONAL domain names with a security policy of TLS 1.2 can be managed through \
              the API Gateway V2 API. For TLS 1.0 domain names, please use the API Gateway V1 API \
-             to upgrade your security policy to TLS 1.2. Currently, only REST APIs can be attached to \
-             a domain name with a security policy of TLS 1.0.",
+             to upgrade your security policy to TLS 1.2. Currently, only REST APIs can be attached \
+             to a domain name with a security policy of TLS 1.0.",
         ));
     }
     let or = |given: Option<String>, default: &str| given.unwrap_or_else(|| default.to_owned());

@@ -19,7 +19,7 @@ use crate::caller::Caller;
 use crate::cloud::{Cloud, Regional};
 use crate::data_plane;
 use crate::errors::{ApiError, ErrorCode};
-use crate::http::{Request, Response, response, set_header};
+use crate::http::{Answer, Request, Response, response, set_header};
 use crate::iot_core::{HttpCaller, IotCore};
 use crate::lambda::{Functions, Invocation};
 use crate::trace::Entry;
@@ -27,16 +27,16 @@ use crate::trace::Entry;
 const JSON: &str = "application/json";
 
 /// Answers one request.
-pub(crate) async fn answer(cloud: &Cloud, peer: SocketAddr, request: Request) -> Response {
+pub(crate) async fn answer(cloud: &Cloud, peer: SocketAddr, request: Request) -> Answer {
     if let Some(refused) = refuse_foreign_page(cloud, &request) {
-        return refused;
+        return refused.into();
     }
     if let Some(path) = request.uri.path().strip_prefix("/_emulator/") {
         return own_paths::answer(cloud, path, &request).await;
     }
     let caller = Caller::of(&request, cloud.default_scope());
     if caller.signing_name.as_deref() == Some("s3") || is_unsigned_s3(&caller, &request) {
-        return cloud.buckets().answer(&request, cloud.now());
+        return cloud.buckets().answer(&request, cloud.now()).into();
     }
     let request_id = cloud.uuid();
     let regional = cloud.regional(&caller.scope);
@@ -57,7 +57,7 @@ pub(crate) async fn answer(cloud: &Cloud, peer: SocketAddr, request: Request) ->
         failure(&error)
     });
     set_header(&mut response, "x-amzn-requestid", &request_id.to_string());
-    response
+    response.into()
 }
 
 /// Objects are also fetched without credentials, but only where no AWS path has that shape.
@@ -154,7 +154,8 @@ fn failure(error: &ApiError) -> Response {
 }
 
 //= https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-//# 200 with the function's answer, 202 for Event, 204 for DryRun; X-Amz-Function-Error says it failed
+//# 200 with the function's answer, 202 for Event, 204 for DryRun; X-Amz-Function-Error says it
+//# failed
 async fn invoke(
     cloud: &Cloud,
     functions: &Functions,

@@ -2,19 +2,33 @@
 //!
 //! Health, the root CA, the trace, waiting until all is settled, moving the clock, forgetting.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::cloud::Cloud;
 use crate::config::Call;
-use crate::http::{Method, Request, Response, response};
+use crate::http::{Answer, Method, Request, Response, response};
+use crate::trace::Entry;
 
 const JSON: &str = "application/json";
 
+/// Server-sent events, for whoever follows the trace.
+const EVENT_STREAM: &str = "text/event-stream";
+
 /// Answers `/_emulator/PATH`.
-pub(crate) async fn answer(cloud: &Cloud, path: &str, request: &Request) -> Response {
+pub(crate) async fn answer(cloud: &Cloud, path: &str, request: &Request) -> Answer {
+    let follows = request.header("accept").is_some_and(|accept| accept.contains(EVENT_STREAM));
+    if path == "trace" && follows {
+        return follow(cloud, request);
+    }
+    whole(cloud, path, request).await.into()
+}
+
+async fn whole(cloud: &Cloud, path: &str, request: &Request) -> Response {
     let get = request.method == Method::GET;
     let post = request.method == Method::POST;
     match path {
@@ -48,22 +62,54 @@ fn refuse(status: u16, message: &str) -> Response {
     response(status, JSON, json!({ "message": message }).to_string())
 }
 
-fn trace(cloud: &Cloud, request: &Request) -> Response {
+/// The number after which entries are asked for.
+fn after(request: &Request) -> Result<u64, Response> {
     let query = request.query();
     let after = query.iter().find(|(name, _)| name == "after").map_or("0", |(_, value)| value);
-    let Ok(after) = after.parse() else {
-        return refuse(400, &format!("`after={after}` is not a number"));
+    after.parse().map_err(|_| refuse(400, &format!("`after={after}` is not a number")))
+}
+
+/// An entry as JSON, with the text that `iot-emulator trace` prints.
+fn shown(entry: &Entry) -> Value {
+    let mut json = entry.to_json();
+    json["text"] = entry.to_string().into();
+    json
+}
+
+fn trace(cloud: &Cloud, request: &Request) -> Response {
+    let after = match after(request) {
+        Ok(after) => after,
+        Err(refused) => return refused,
     };
-    let entries = cloud.trace().after(after);
-    let entries: Vec<Value> = entries
-        .iter()
-        .map(|entry| {
-            let mut json = entry.to_json();
-            json["text"] = entry.to_string().into();
-            json
-        })
-        .collect();
+    let entries: Vec<Value> = cloud.trace().after(after).iter().map(|entry| shown(entry)).collect();
     response(200, JSON, json!({ "entries": entries }).to_string())
+}
+
+/// Sends each entry as it happens, until the other side has enough.
+fn follow(cloud: &Cloud, request: &Request) -> Answer {
+    let mut after = match after(request) {
+        Ok(after) => after,
+        Err(refused) => return refused.into(),
+    };
+    let (pieces, receiver) = mpsc::channel(16);
+    let trace = cloud.trace().clone();
+    tokio::spawn(async move {
+        loop {
+            let entries = tokio::select! {
+                entries = trace.next_after(after) => entries,
+                () = pieces.closed() => return,
+            };
+            let mut text = String::new();
+            for entry in entries {
+                after = entry.number;
+                let _infallible = write!(text, "id: {after}\ndata: {}\n\n", shown(&entry));
+            }
+            if pieces.send(text.into()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Answer::Follow(EVENT_STREAM, receiver)
 }
 
 /// Any operation with the JSON that the AWS CLI takes, wherever a member travels on AWS's wire.

@@ -1,7 +1,8 @@
 //! How an operation looks on the wire: REST-JSON, read into the one JSON object that the AWS CLI
 //! would take, wherever a member travels (path, query, header, body).
 //!
-//! Truth: botocore's service models and <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>.
+//! Truth: botocore's service models and
+//! <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -236,5 +237,20 @@ mod tests {
             "1 validation error detected: Value null at 'operation' failed to satisfy constraint: \
              Member must not be null"
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_path_query_or_body_is_too_odd_to_be_read(path in "/[ -~]{0,40}", body in ".{0,60}") {
+            if let Ok(uri) = path.parse() {
+                let (method, headers) = (Method::PUT, HeaderMap::new());
+                let request = Request { method, uri, headers, body: body.into() };
+                for wire in ["PUT /{a}/{b} ?c:int ^d=x-d", "POST /topics/{topic} *payload"] {
+                    let wire = Wire::parse(wire);
+                    let labels = wire.labels(request.uri.path());
+                    let _read_or_refused = labels.map(|labels| wire.members(labels, &request));
+                }
+            }
+        }
     }
 }

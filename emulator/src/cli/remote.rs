@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use iot_emulator::CertificateAuthority;
 use serde_json::{Value, json};
@@ -12,9 +12,6 @@ use serde_json::{Value, json};
 use super::args::{Command, Settings};
 use super::serve::runtime;
 use super::{Failure, print};
-
-/// How often `trace --follow` asks for news.
-const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
 /// Runs a command that needs an emulator that runs already.
 pub(crate) fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
@@ -66,39 +63,74 @@ impl Remote {
     }
 
     fn exchange(&self, method: &str, path: &str, body: Option<Value>) -> Result<String, Failure> {
-        let authority = &self.authority;
-        let unreachable = |error: &dyn std::fmt::Display| {
-            Failure::new(format!(
-                "no emulator answers at http://{authority} ({error}); start one with \
-                 `iot-emulator`, or name it with --api-url"
-            ))
-        };
+        runtime()?.block_on(async {
+            let response = self.ask(method, path, "application/json", body).await?;
+            let collected = response.into_body().collect().await;
+            let body = collected.map_err(|error| self.unreachable(&error))?.to_bytes();
+            Ok(String::from_utf8_lossy(&body).into_owned())
+        })
+    }
+
+    /// Hands each server-sent event of `path` to `each`, for as long as the emulator runs.
+    fn follow(
+        &self,
+        path: &str,
+        mut each: impl FnMut(&str) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        runtime()?.block_on(async {
+            let mut body = self.ask("GET", path, "text/event-stream", None).await?.into_body();
+            let mut waiting = Vec::new();
+            while let Some(Ok(frame)) = body.frame().await {
+                waiting.extend_from_slice(&frame.into_data().unwrap_or_default());
+                while let Some(end) = waiting.windows(2).position(|pair| pair == b"\n\n") {
+                    let event: Vec<u8> = waiting.drain(..end + 2).collect();
+                    let event = String::from_utf8_lossy(&event);
+                    if let Some(data) = event.lines().find_map(|line| line.strip_prefix("data: ")) {
+                        each(data)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn unreachable(&self, error: &dyn std::fmt::Display) -> Failure {
+        Failure::new(format!(
+            "no emulator answers at http://{} ({error}); start one with `iot-emulator`, or name it \
+             with --api-url",
+            self.authority
+        ))
+    }
+
+    async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        accept: &str,
+        body: Option<Value>,
+    ) -> Result<hyper::Response<Incoming>, Failure> {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = hyper::Request::builder()
             .method(method)
             .uri(path)
-            .header("host", authority)
+            .header("host", &self.authority)
             .header("content-type", "application/json")
+            .header("accept", accept)
             .body(Full::new(hyper::body::Bytes::from(body)))
-            .map_err(|error| unreachable(&error))?;
-        let (status, text) = runtime()?.block_on(async {
-            let stream = tokio::net::TcpStream::connect(authority.as_str())
-                .await
-                .map_err(|error| unreachable(&error))?;
-            let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream))
-                    .await
-                    .map_err(|error| unreachable(&error))?;
-            tokio::spawn(connection);
-            let response =
-                sender.send_request(request).await.map_err(|error| unreachable(&error))?;
-            let status = response.status();
-            let body = response.into_body().collect().await.map_err(|error| unreachable(&error))?;
-            Ok::<_, Failure>((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
-        })?;
-        if status.is_success() {
-            return Ok(text);
+            .map_err(|error| self.unreachable(&error))?;
+        let stream = tokio::net::TcpStream::connect(self.authority.as_str()).await;
+        let stream = TokioIo::new(stream.map_err(|error| self.unreachable(&error))?);
+        let handshake = hyper::client::conn::http1::handshake(stream).await;
+        let (mut sender, connection) = handshake.map_err(|error| self.unreachable(&error))?;
+        tokio::spawn(connection);
+        let sent = sender.send_request(request).await;
+        let response = sent.map_err(|error| self.unreachable(&error))?;
+        if response.status().is_success() {
+            return Ok(response);
         }
+        let body = response.into_body().collect().await;
+        let body = body.map_err(|error| self.unreachable(&error))?.to_bytes();
+        let text = String::from_utf8_lossy(&body).into_owned();
         let message = serde_json::from_str::<Value>(&text)
             .ok()
             .and_then(|body| body["message"].as_str().map(str::to_owned));
@@ -121,19 +153,17 @@ fn env(remote: &Remote) -> Result<(), Failure> {
 }
 
 fn trace(remote: &Remote, follow: bool, json: bool) -> Result<(), Failure> {
-    let mut after = 0;
-    loop {
-        let news = remote.send("GET", &format!("/_emulator/trace?after={after}"), None)?;
-        for entry in news["entries"].as_array().into_iter().flatten() {
-            after = entry["number"].as_u64().unwrap_or(after);
-            let line = if json { entry.to_string() } else { text_of(entry) };
-            print(&format!("{line}\n"))?;
-        }
-        if !follow {
-            return Ok(());
-        }
-        std::thread::sleep(FOLLOW_EVERY);
+    let show = |entry: &Value| {
+        let line = if json { entry.to_string() } else { text_of(entry) };
+        print(&format!("{line}\n"))
+    };
+    if follow {
+        return remote.follow("/_emulator/trace", |event| {
+            show(&serde_json::from_str(event).unwrap_or_default())
+        });
     }
+    let news = remote.send("GET", "/_emulator/trace", None)?;
+    news["entries"].as_array().into_iter().flatten().try_for_each(show)
 }
 
 /// The entry's own text form, which the emulator sends along.
@@ -231,7 +261,10 @@ fn ca(
     };
     let code = remote.send("GET", "/registrationcode", None)?;
     let code = code["registrationCode"].as_str().unwrap_or_default();
-    let mut body = json!({ "caCertificate": ca.pem(), "verificationCertificate": ca.verification_certificate(code) });
+    let mut body = json!({
+        "caCertificate": ca.pem(),
+        "verificationCertificate": ca.verification_certificate(code),
+    });
     if let Some(file) = template {
         let text = std::fs::read_to_string(file)
             .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;

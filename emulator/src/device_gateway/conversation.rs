@@ -10,17 +10,14 @@ use bytes::{Bytes, BytesMut};
 use super::answers::{self, Outgoing};
 use super::codec::decode::Decoder;
 use super::codec::encode::Answer;
-use super::codec::packets::{Packet, Publish, Subscribe, Unsubscribe};
+use super::codec::packets::{Packet, Publish, Subscribe};
 use super::codec::{Qos, ReasonCode};
 use super::mqtt::Wants;
-use crate::iot_core::{IotCore, Peer, PublishRequest, Reaction, Refused};
-use crate::message::{ProtocolVersion, QoS};
-use crate::message_broker::{ClientDisconnect, ConnectionId, DisconnectReason};
+use crate::iot_core::{Held, IotCore, PublishRequest, Reaction, Refused};
+use crate::message::QoS;
+use crate::message_broker::{ClientDisconnect, ConnectionId, Delivery, DisconnectReason};
 use crate::names::TopicName;
 use crate::quotas::{SUBSCRIPTIONS_PER_REQUEST, TOPIC_ALIAS_MAXIMUM};
-
-/// Bytes after which what waits is written before more is fetched.
-const BATCH_BYTES: usize = 64 * 1024;
 
 /// Goes on, or the connection ends for a reason.
 type Turn = ControlFlow<DisconnectReason>;
@@ -30,93 +27,116 @@ type Turn = ControlFlow<DisconnectReason>;
 pub(super) struct Conversation {
     iot_core: IotCore,
     connection: ConnectionId,
-    peer: Peer,
     wants: Wants,
     aliases: [Option<TopicName>; TOPIC_ALIAS_MAXIMUM as usize],
+    /// Room for what was read and what is delivered, kept from one turn to the next.
+    packets: Vec<Packet>,
+    deliveries: Vec<Delivery>,
 }
 
 impl Conversation {
-    pub(super) fn new(
-        iot_core: IotCore,
-        connection: ConnectionId,
-        peer: Peer,
-        wants: Wants,
-    ) -> Self {
-        Self { iot_core, connection, peer, wants, aliases: Default::default() }
+    pub(super) fn new(iot_core: IotCore, connection: ConnectionId, wants: Wants) -> Self {
+        let (aliases, packets, deliveries) = Default::default();
+        Self { iot_core, connection, wants, aliases, packets, deliveries }
     }
 
     /// Obeys every packet that `buffer` holds whole, and puts the answers into `out`.
+    ///
+    /// All of them are decoded before the lock is taken, and it is taken once for all.
     pub(super) fn read(
         &mut self,
         decoder: &mut Decoder,
         buffer: &mut BytesMut,
         out: &mut Vec<u8>,
     ) -> Turn {
-        loop {
+        let mut packets = std::mem::take(&mut self.packets);
+        let ended = loop {
             match decoder.decode(buffer) {
-                Ok(Some(packet)) => self.obey(packet, out)?,
-                Ok(None) => return ControlFlow::Continue(()),
-                Err(error) => {
-                    let why = error.to_string();
-                    self.iot_core.note_protocol_error(Some(self.connection), &self.peer, &why);
-                    answers::disconnect(error.reason, None, &self.wants, out);
-                    return ControlFlow::Break(DisconnectReason::ClientError);
-                }
+                Ok(Some(packet)) => packets.push(packet),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
             }
-        }
+        };
+        let iot_core = self.iot_core.clone();
+        let obeyed = iot_core.on(self.connection, |held| {
+            packets.drain(..).try_for_each(|packet| self.obey(held, packet, out))?;
+            match ended {
+                None => ControlFlow::Continue(()),
+                Some(error) => self.misused(held, &error.to_string(), error.reason, out),
+            }
+        });
+        self.packets = packets;
+        // Somebody else ended the connection: its mailbox says why.
+        obeyed.unwrap_or(ControlFlow::Continue(()))
     }
 
-    fn obey(&mut self, packet: Packet, out: &mut Vec<u8>) -> Turn {
+    fn obey(&mut self, held: &mut Held<'_>, packet: Packet, out: &mut Vec<u8>) -> Turn {
         match packet {
-            Packet::Publish(publish) => self.publish(publish, out),
+            Packet::Publish(publish) => self.publish(held, publish, out),
             Packet::PubAck(acknowledged) => {
-                self.iot_core.on(self.connection, |held| held.acknowledge(acknowledged.packet_id));
+                held.acknowledge(acknowledged.packet_id);
                 ControlFlow::Continue(())
             }
-            Packet::Subscribe(subscribe) => self.subscribe(subscribe, out),
-            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe, out),
+            Packet::Subscribe(subscribe) => self.subscribe(held, subscribe, out),
+            Packet::Unsubscribe(unsubscribe) => {
+                let reason = |existed| match existed {
+                    true => ReasonCode::Success,
+                    false => ReasonCode::NoSubscriptionExisted,
+                };
+                let existed = held.unsubscribe(&unsubscribe.filters).into_iter();
+                let (packet_id, reasons) = (unsubscribe.packet_id, existed.map(reason).collect());
+                let answer = Answer::UnsubAck { packet_id, reasons, reason_string: None };
+                answer.encode(self.wants.version, out);
+                ControlFlow::Continue(())
+            }
             Packet::PingReq => {
                 Answer::PingResp.encode(self.wants.version, out);
                 ControlFlow::Continue(())
             }
             Packet::Disconnect(disconnect) => {
-                let asked = ClientDisconnect {
+                held.disconnect(ClientDisconnect {
                     with_will: disconnect.reason == ReasonCode::DisconnectWithWillMessage,
                     session_expiry_seconds: disconnect.session_expiry_interval_seconds,
-                };
-                self.iot_core.client_disconnect(self.connection, asked);
+                });
                 ControlFlow::Break(DisconnectReason::ClientInitiatedDisconnect)
             }
             Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
-                self.protocol_error("QoS 2 is not served", ReasonCode::QosNotSupported, out)
+                self.misused(held, "QoS 2 is not served", ReasonCode::QosNotSupported, out)
             }
             Packet::Auth(_) => {
                 let why = "AUTH: there is no enhanced authentication";
-                self.protocol_error(why, ReasonCode::ProtocolError, out)
+                self.misused(held, why, ReasonCode::ProtocolError, out)
             }
             //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
             //# a second CONNECT ends the connection as a client error
             Packet::Connect(_) => {
-                self.protocol_error("a second CONNECT", ReasonCode::ProtocolError, out)
+                self.misused(held, "a second CONNECT", ReasonCode::ProtocolError, out)
             }
         }
     }
 
-    fn protocol_error(&self, why: &str, reason: ReasonCode, out: &mut Vec<u8>) -> Turn {
-        self.iot_core.note_protocol_error(Some(self.connection), &self.peer, why);
+    /// Ends the connection of a client that does what MQTT or AWS forbids.
+    fn misused(
+        &self,
+        held: &mut Held<'_>,
+        why: &str,
+        reason: ReasonCode,
+        out: &mut Vec<u8>,
+    ) -> Turn {
+        held.note_misuse(why);
         answers::disconnect(reason, None, &self.wants, out);
         ControlFlow::Break(DisconnectReason::ClientError)
     }
 
-    fn refused(&self, refused: Refused, out: &mut Vec<u8>) -> Turn {
-        answers::disconnect_refused(refused, &self.iot_core.trace_id(), &self.wants, out);
+    fn refused(&self, held: &mut Held<'_>, refused: Refused, out: &mut Vec<u8>) -> Turn {
+        answers::disconnect_refused(refused, &held.trace_id(), &self.wants, out);
         ControlFlow::Break(answers::end_of(refused))
     }
 
-    fn publish(&mut self, publish: Publish, out: &mut Vec<u8>) -> Turn {
+    fn publish(&mut self, held: &mut Held<'_>, publish: Publish, out: &mut Vec<u8>) -> Turn {
         let topic = match self.topic(&publish) {
             Ok(topic) => topic,
-            Err(why) => return self.protocol_error(why, ReasonCode::TopicAliasInvalid, out),
+            Err(why) => return self.misused(held, why, ReasonCode::TopicAliasInvalid, out),
         };
         let (expiry_seconds, properties) = answers::properties(publish.properties);
         let request = PublishRequest {
@@ -128,17 +148,15 @@ impl Conversation {
             expiry_seconds,
             properties,
         };
-        let done = self.iot_core.on(self.connection, |held| held.publish(request));
-        let reason = match done {
-            None => return ControlFlow::Break(DisconnectReason::DuplicateClientId),
-            Some(Ok(())) => ReasonCode::Success,
-            Some(Err(Reaction::Acknowledge(refused))) => answers::code(refused),
-            Some(Err(Reaction::Disconnect(refused))) => return self.refused(refused, out),
+        let reason = match held.publish(request) {
+            Ok(()) => ReasonCode::Success,
+            Err(Reaction::Acknowledge(refused)) => answers::code(refused),
+            Err(Reaction::Disconnect(refused)) => return self.refused(held, refused, out),
         };
         if publish.qos == Qos::AtLeastOnce {
             let packet_id = publish.packet_id;
-            let reason_string = None;
-            Answer::PubAck { packet_id, reason, reason_string }.encode(self.wants.version, out);
+            let answer = Answer::PubAck { packet_id, reason, reason_string: None };
+            answer.encode(self.wants.version, out);
         }
         ControlFlow::Continue(())
     }
@@ -151,15 +169,13 @@ impl Conversation {
         };
         let slot = self.aliases.get_mut(usize::from(alias).wrapping_sub(1));
         let slot = slot.ok_or("a topic alias above 8")?;
-        match &publish.topic {
-            Some(topic) => *slot = Some(topic.clone()),
-            None if slot.is_none() => return Err("a topic alias that stands for nothing yet"),
-            None => {}
+        if let Some(topic) = &publish.topic {
+            *slot = Some(topic.clone());
         }
         slot.clone().ok_or("a topic alias that stands for nothing yet")
     }
 
-    fn subscribe(&mut self, subscribe: Subscribe, out: &mut Vec<u8>) -> Turn {
+    fn subscribe(&mut self, held: &mut Held<'_>, subscribe: Subscribe, out: &mut Vec<u8>) -> Turn {
         //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
         //# a SUBSCRIBE with more than eight filters ends the connection
         if subscribe.filters.len() > SUBSCRIPTIONS_PER_REQUEST {
@@ -167,70 +183,43 @@ impl Conversation {
                 "{} filters in one SUBSCRIBE, {SUBSCRIPTIONS_PER_REQUEST} at most",
                 subscribe.filters.len()
             );
-            return self.protocol_error(&why, ReasonCode::QuotaExceeded, out);
+            return self.misused(held, &why, ReasonCode::QuotaExceeded, out);
         }
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
-        let done = self.iot_core.on(self.connection, |held| {
-            for subscription in subscribe.filters {
-                let (filter, qos, options) = answers::subscription(subscription);
-                reasons.push(match held.subscribe(filter, qos, options) {
-                    Ok(QoS::AtMostOnce) => ReasonCode::Success,
-                    Ok(QoS::AtLeastOnce) => ReasonCode::GrantedQos1,
-                    Err(Reaction::Acknowledge(refused)) => answers::code(refused),
-                    Err(Reaction::Disconnect(refused)) => return Err(refused),
-                });
-            }
-            held.subscribed();
-            Ok(())
-        });
-        match done {
-            None => ControlFlow::Break(DisconnectReason::DuplicateClientId),
-            Some(Err(refused)) => self.refused(refused, out),
-            Some(Ok(())) => {
-                let packet_id = subscribe.packet_id;
-                Answer::SubAck { packet_id, reasons, reason_string: None }
-                    .encode(self.wants.version, out);
-                ControlFlow::Continue(())
-            }
+        for subscription in subscribe.filters {
+            let (filter, qos, options) = answers::subscription(subscription);
+            reasons.push(match held.subscribe(filter, qos, options) {
+                Ok(QoS::AtMostOnce) => ReasonCode::Success,
+                Ok(QoS::AtLeastOnce) => ReasonCode::GrantedQos1,
+                Err(Reaction::Acknowledge(refused)) => answers::code(refused),
+                Err(Reaction::Disconnect(refused)) => return self.refused(held, refused, out),
+            });
         }
-    }
-
-    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe, out: &mut Vec<u8>) -> Turn {
-        let done = self.iot_core.on(self.connection, |held| held.unsubscribe(&unsubscribe.filters));
-        let Some(existed) = done else {
-            return ControlFlow::Break(DisconnectReason::DuplicateClientId);
-        };
-        let reason = |existed| match existed {
-            true => ReasonCode::Success,
-            false => ReasonCode::NoSubscriptionExisted,
-        };
-        let (packet_id, reasons) =
-            (unsubscribe.packet_id, existed.into_iter().map(reason).collect());
-        Answer::UnsubAck { packet_id, reasons, reason_string: None }
-            .encode(self.wants.version, out);
+        held.subscribed();
+        let packet_id = subscribe.packet_id;
+        let answer = Answer::SubAck { packet_id, reasons, reason_string: None };
+        answer.encode(self.wants.version, out);
         ControlFlow::Continue(())
     }
 
-    /// Puts what waits for the client into `out`, up to a batch.
+    /// Puts what waits for the client into `out`, up to a batch; the lock is taken once for it.
     pub(super) fn deliver(&mut self, out: &mut Vec<u8>) -> Outgoing {
-        loop {
-            let delivery = self.iot_core.on(self.connection, |held| held.next_delivery());
-            let Some(Some(delivery)) = delivery else { return Outgoing::Nothing };
-            let written = answers::delivery(&delivery, &self.wants, out);
+        let mut deliveries = std::mem::take(&mut self.deliveries);
+        let more = self.iot_core.on(self.connection, |held| held.deliveries(&mut deliveries));
+        let mut unsendable = Vec::new();
+        for delivery in deliveries.drain(..) {
             //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
             //# a packet above the client's maximum is not sent, as if it had been delivered
-            if let (false, Some(packet_id)) = (written, delivery.packet_id) {
-                self.iot_core.on(self.connection, |held| held.acknowledge(packet_id));
-            }
-            if out.len() >= BATCH_BYTES {
-                return Outgoing::More;
+            if !answers::delivery(&delivery, &self.wants, out) {
+                unsendable.extend(delivery.packet_id);
             }
         }
-    }
-
-    /// The version that the client speaks.
-    #[cfg(test)]
-    pub(super) fn version(&self) -> ProtocolVersion {
-        self.wants.version
+        self.deliveries = deliveries;
+        if !unsendable.is_empty() {
+            self.iot_core.on(self.connection, |held| {
+                unsendable.into_iter().for_each(|packet_id| held.acknowledge(packet_id));
+            });
+        }
+        if more == Some(true) { Outgoing::More } else { Outgoing::Nothing }
     }
 }

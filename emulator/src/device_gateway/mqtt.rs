@@ -3,6 +3,7 @@
 //! It decides nothing but how an answer is put on this connection. Keep-alive follows real time.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use crate::tls::{self, Stream};
 
 //? assumed: how long a device may take for its CONNECT after the handshake
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// How long the last words may take.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Room for what arrives at once; many small packets fit.
 const READ_BYTES: usize = 8 * 1024;
 
@@ -39,7 +42,7 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) 
     let connect = match first {
         Ok(Ok(Some(connect))) => connect,
         Ok(Err(error)) => {
-            iot_core.note_protocol_error(None, &peer, &error.to_string());
+            iot_core.note_misuse_before_connect(&peer, &error.to_string());
             return tls::hang_up(stream).await;
         }
         Ok(Ok(None)) | Err(_) => return tls::hang_up(stream).await,
@@ -58,7 +61,7 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) 
             let mut out = Vec::new();
             answers::connack(&accepted, &wants, asked_for.as_str().is_empty(), &mut out);
             let link = Link { iot_core, stream, decoder, buffer, mailbox, wants };
-            link.run(accepted, peer, out).await;
+            link.run(accepted, out).await;
         }
         Err(refused) => {
             let mut out = Vec::new();
@@ -73,7 +76,6 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wants {
     pub(super) version: ProtocolVersion,
-    pub(super) keep_alive_seconds: u16,
     pub(super) session_expiry_seconds: Option<u32>,
     pub(super) maximum_packet_size: Option<u32>,
     pub(super) problem_information: bool,
@@ -84,7 +86,6 @@ impl Wants {
         let properties = &connect.properties;
         Self {
             version: connect.version,
-            keep_alive_seconds: connect.keep_alive_seconds,
             session_expiry_seconds: properties.session_expiry_interval_seconds,
             maximum_packet_size: properties.maximum_packet_size,
             problem_information: properties.request_problem_information,
@@ -124,21 +125,26 @@ struct Link {
 }
 
 impl Link {
-    async fn run(mut self, accepted: Accepted, peer: Peer, mut out: Vec<u8>) {
+    async fn run(mut self, accepted: Accepted, mut out: Vec<u8>) {
         let connection = accepted.connection;
         let patience = Duration::from_millis(u64::from(accepted.keep_alive_seconds) * 1500);
-        let mut conversation =
-            Conversation::new(self.iot_core.clone(), connection, peer, self.wants);
+        let mut conversation = Conversation::new(self.iot_core.clone(), connection, self.wants);
+        let Err(reason) = self.converse(&mut conversation, patience, &mut out).await;
+        self.iot_core.end(connection, reason);
+        let _gone = timeout(FAREWELL, self.stream.write_all(&out)).await;
+        tls::hang_up(self.stream).await;
+    }
+
+    /// Reads and writes until something ends the connection; `out` then holds the last words.
+    async fn converse(
+        &mut self,
+        conversation: &mut Conversation,
+        patience: Duration,
+        out: &mut Vec<u8>,
+    ) -> Result<Infallible, DisconnectReason> {
         let mut last_packet = Instant::now();
-        let reason = loop {
-            if !out.is_empty() {
-                match timeout(patience, self.stream.write_all(&out)).await {
-                    Ok(Ok(())) => out.clear(),
-                    Ok(Err(_)) => break DisconnectReason::ConnectionLost,
-                    Err(_) => break DisconnectReason::MqttKeepAliveTimeout,
-                }
-                let _flushed = self.stream.flush().await;
-            }
+        loop {
+            self.send(out, patience).await?;
             self.buffer.reserve(READ_BYTES);
             let turn = async {
                 tokio::select! {
@@ -147,45 +153,57 @@ impl Link {
                 }
             };
             match timeout_at(last_packet + patience, turn).await {
-                Ok(Turn::Read(0)) => break DisconnectReason::ConnectionLost,
+                Ok(Turn::Read(0)) => return Err(DisconnectReason::ConnectionLost),
                 Ok(Turn::Read(_)) => {
                     last_packet = Instant::now();
-                    let read = conversation.read(&mut self.decoder, &mut self.buffer, &mut out);
+                    let read = conversation.read(&mut self.decoder, &mut self.buffer, out);
                     if let ControlFlow::Break(reason) = read {
-                        break reason;
+                        return Err(reason);
                     }
                 }
                 Ok(Turn::News(news)) => {
                     if let Some(reason) = news.closed {
-                        answers::disconnect_for(reason, &self.wants, &mut out);
-                        break reason;
+                        answers::disconnect_for(reason, &self.wants, out);
+                        return Err(reason);
                     }
                     // The news counts as unread until all that waited is on its way.
-                    while conversation.deliver(&mut out) == Outgoing::More {
-                        if self.stream.write_all(&out).await.is_err() {
-                            break;
-                        }
-                        out.clear();
+                    while conversation.deliver(out) == Outgoing::More {
+                        self.send(out, patience).await?;
                     }
-                    if !out.is_empty() {
-                        let _gone = timeout(patience, self.stream.write_all(&out)).await;
-                        let _flushed = self.stream.flush().await;
-                        out.clear();
-                    }
-                    drop(news);
+                    self.send(out, patience).await?;
                 }
                 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
                 //# a client that is silent for one and a half times its keep-alive is disconnected
                 Err(_elapsed) => {
                     let reason = DisconnectReason::MqttKeepAliveTimeout;
-                    answers::disconnect_for(reason, &self.wants, &mut out);
-                    break reason;
+                    answers::disconnect_for(reason, &self.wants, out);
+                    return Err(reason);
                 }
             }
-        };
-        self.iot_core.end(connection, reason);
-        let _gone = timeout(Duration::from_secs(1), self.stream.write_all(&out)).await;
-        tls::hang_up(self.stream).await;
+        }
+    }
+
+    /// Writes and empties `out`; a client that takes nothing for as long as it may be silent is
+    /// lost.
+    async fn send(
+        &mut self,
+        out: &mut Vec<u8>,
+        patience: Duration,
+    ) -> Result<(), DisconnectReason> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        let written = timeout(patience, async {
+            self.stream.write_all(out).await?;
+            self.stream.flush().await
+        });
+        let written = written.await;
+        out.clear();
+        match written {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(DisconnectReason::ConnectionLost),
+            Err(_elapsed) => Err(DisconnectReason::MqttKeepAliveTimeout),
+        }
     }
 }
 

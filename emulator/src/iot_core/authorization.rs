@@ -4,9 +4,9 @@
 //! It decides which thing belongs to a connection; what the policies say is decided in `policy/`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html>.
 
-use crate::iot_core::requests::Peer;
+use super::requests::Peer;
 use crate::names::{CertificateId, ClientId, Scope, ThingName, TopicName};
-use crate::policy::{Action, Context, Permit, PolicyInForce, Refusal, authorize};
+use crate::policy::{Action, Context, Permit, PolicyInForce, RecentlyAllowed, Refusal};
 use crate::provisioning::Principal;
 use crate::registry::Registry;
 use crate::time::Timestamp;
@@ -18,6 +18,9 @@ pub(super) struct Authorizer {
     revision: u64,
     policies: Vec<PolicyInForce>,
     context: Context,
+    /// Counts the contexts up, so that what an older one allowed is asked again.
+    generation: u64,
+    recently: RecentlyAllowed,
 }
 
 impl Authorizer {
@@ -28,7 +31,13 @@ impl Authorizer {
         peer: &Peer,
         client_id: Option<&ClientId>,
     ) -> Self {
-        let mut authorizer = Self { revision: 0, policies: Vec::new(), context: Context::new() };
+        let mut authorizer = Self {
+            revision: 0,
+            policies: Vec::new(),
+            context: Context::new(),
+            generation: 0,
+            recently: RecentlyAllowed::default(),
+        };
         let context = &mut authorizer.context;
         context.set_certificate(principal.certificate(), principal.certificate_id());
         context.set_source_ip(peer.address.ip());
@@ -36,6 +45,9 @@ impl Authorizer {
             Some(name) => context.set("iot:DomainName", name.as_str()),
             None => context.absent("iot:DomainName", "the client sent no host name in SNI"),
         }
+        //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+        //# aws:SecureTransport tells whether TLS was used; there is no door without it
+        context.set("aws:SecureTransport", "true");
         match client_id {
             Some(client_id) => context.set_client_id(client_id),
             None => context.set_https(),
@@ -52,6 +64,7 @@ impl Authorizer {
         client_id: Option<&ClientId>,
     ) {
         self.revision = registry.policy_revision();
+        self.generation += 1;
         let certificate = principal.certificate_id();
         let thing =
             client_id.and_then(|client_id| registry.associated_thing(certificate, client_id));
@@ -75,6 +88,13 @@ impl Authorizer {
         last_will: Option<&TopicName>,
     ) {
         self.context.set_connect_attributes(scope, persistent, last_will);
+        self.generation += 1;
+    }
+
+    /// The client is connected: what only a CONNECT has is gone.
+    pub(super) fn connected(&mut self) {
+        self.context.set_connected();
+        self.generation += 1;
     }
 
     /// Whether the registry has changed since.
@@ -90,7 +110,8 @@ impl Authorizer {
         now: Timestamp,
     ) -> Result<Permit<A>, Refusal> {
         self.context.set_now(now);
-        authorize(&self.policies, &self.context, scope, resource)
+        let Self { policies, context, generation, recently, .. } = self;
+        recently.authorize::<A>(*generation, policies, context, scope, resource)
     }
 }
 
@@ -103,7 +124,8 @@ fn no_thing(registry: &Registry, certificate: CertificateId, client_id: &ClientI
     match things.as_slice() {
         [] => "the certificate is attached to no thing".to_owned(),
         things => format!(
-            "the client ID `{client_id}` differs from the thing name: the certificate is attached to {}",
+            "the client ID `{client_id}` differs from the thing name: the certificate is attached \
+             to {}",
             things.join(", ")
         ),
     }

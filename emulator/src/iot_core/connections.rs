@@ -1,26 +1,26 @@
-//! A client connects, asks for things, and goes. [`Held`] is one connected client under the lock.
+//! A client connects and goes.
 //!
-//! It decides the order of AWS's checks on a CONNECT, and what a refusal leaves in the trace. Whether
-//! something is permitted, and who gets what, is decided in `policy/` and `message_broker/`.
-//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
+//! It decides the order of AWS's checks on a CONNECT, and what a refusal leaves in the trace.
+//! Whether something is permitted, and who gets what, is decided in `policy/` and
+//! `message_broker/`. Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
 use std::sync::Arc;
 
 use super::authorization::Authorizer;
 use super::publishing::{Origin, boxed, check_sizes, permits, refused};
-use super::refusals::{self, Reaction, Refused};
-use super::requests::{Accepted, ConnectRequest, Peer, PublishRequest, WillRequest};
+use super::refusals::Refused;
+use super::requests::{Accepted, ConnectRequest, Peer, WillRequest};
 use super::topics;
-use super::{IotCore, State};
-use crate::events::{Event, Subject};
-use crate::message::QoS;
+use super::{Held, IotCore, State};
+use crate::events::Subject;
+use crate::message::ProtocolVersion;
 use crate::message_broker::{
-    self, ClientDisconnect, ConnectionDetails, ConnectionFacts, ConnectionId, Delivery,
-    DisconnectReason, Ended, Publication, SubscribeError, SubscribeOptions, Will,
+    self, ConnectionDetails, ConnectionFacts, ConnectionId, DisconnectReason, Ended, Publication,
+    Will,
 };
 use crate::names::{ClientId, Scope, TopicFilter};
 use crate::outbox::Mailbox;
-use crate::policy::{Connect, Receive, Subscribe};
+use crate::policy::{Connect, Permit};
 use crate::provisioning::Principal;
 use crate::quotas::{CLIENT_ID_BYTES, MAXIMUM_PACKET_SIZE_FLOOR};
 use crate::time::Timestamp;
@@ -30,11 +30,11 @@ use crate::trace::Entry;
 #[derive(Debug)]
 pub(super) struct Live {
     principal: Arc<Principal>,
-    facts: Arc<ConnectionFacts>,
-    authorizer: Authorizer,
+    pub(super) facts: Arc<ConnectionFacts>,
+    pub(super) authorizer: Authorizer,
     mailbox: Mailbox,
     /// Filters of the SUBSCRIBE that is being worked on.
-    subscribed: Vec<TopicFilter>,
+    pub(super) subscribed: Vec<TopicFilter>,
 }
 
 impl Live {
@@ -100,29 +100,9 @@ impl IotCore {
         self.locked(|state, now| state.end(self.scope(), connection, reason, None, now));
     }
 
-    /// The client sent DISCONNECT.
-    pub(crate) fn client_disconnect(&self, connection: ConnectionId, asked: ClientDisconnect) {
-        self.locked(|state, now| {
-            let ended = state.broker.client_disconnect(connection, asked, now);
-            state.finish(self.scope(), ended, None, now);
-        });
-    }
-
-    /// Traces bytes that are not MQTT, or not what MQTT allows.
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
-    //# CLIENT_ERROR: the client did something that ended the connection
-    pub(crate) fn note_protocol_error(
-        &self,
-        connection: Option<ConnectionId>,
-        peer: &Peer,
-        why: &str,
-    ) {
-        let facts = connection.and_then(|id| self.state().broker.facts(id).cloned());
-        let event_type = if connection.is_some() { "Disconnect" } else { "Connect" };
-        let mut entry = Entry::failure(self.scope(), event_type, "CLIENT_ERROR");
-        if let Some(facts) = facts {
-            entry = entry.member("clientId", &facts.client_id);
-        }
+    /// Traces bytes that are not MQTT, or not what MQTT allows, where a CONNECT should be.
+    pub(crate) fn note_misuse_before_connect(&self, peer: &Peer, why: &str) {
+        let entry = Entry::failure(self.scope(), "Connect", "CLIENT_ERROR");
         let entry = entry.member("protocol", peer.protocol).member("sourceIp", peer.address.ip());
         self.trace().record(entry.details(why).answer("disconnects"));
     }
@@ -130,7 +110,7 @@ impl IotCore {
 
 /// A CONNECT that may be.
 struct Admitted {
-    permit: crate::policy::Permit<Connect>,
+    permit: Permit<Connect>,
     request: message_broker::ConnectRequest,
     principal: Arc<Principal>,
     authorizer: Authorizer,
@@ -156,8 +136,8 @@ impl State {
                 .member("sourceIp", peer.address.ip())
                 .member("sourcePort", peer.address.port());
             let answer = match request.version {
-                crate::message::ProtocolVersion::Mqtt311 => "disconnects, no CONNACK".to_owned(),
-                crate::message::ProtocolVersion::Mqtt5 => {
+                ProtocolVersion::Mqtt311 => "disconnects, no CONNACK".to_owned(),
+                ProtocolVersion::Mqtt5 => {
                     format!("CONNACK 0x{:02X}", refused.code())
                 }
             };
@@ -228,7 +208,8 @@ impl State {
         mailbox: Mailbox,
         now: Timestamp,
     ) -> Accepted {
-        let Admitted { permit, request, principal, authorizer } = admitted;
+        let Admitted { permit, request, principal, mut authorizer } = admitted;
+        authorizer.connected();
         let connected = self.broker.connect(permit, request, now);
         let why = "another connection took the client ID over";
         self.finish(scope, connected.taken_over, Some(why), now);
@@ -274,7 +255,13 @@ impl State {
     }
 
     /// What the end of a connection leaves to be done: tell its task, the will, the event, the log.
-    fn finish(&mut self, scope: &Scope, ended: Option<Ended>, why: Option<&str>, now: Timestamp) {
+    pub(super) fn finish(
+        &mut self,
+        scope: &Scope,
+        ended: Option<Ended>,
+        why: Option<&str>,
+        now: Timestamp,
+    ) {
         let Some(ended) = ended else { return };
         let Ended { facts, reason, will, .. } = ended;
         if let Some(live) = self.live.remove(&facts.connection) {
@@ -296,7 +283,7 @@ impl State {
             .member("disconnectReason", reason.name());
         self.note(entry.why(why));
         let client_id = Some(facts.client_id.clone());
-        let principal = Some(facts.details.principal.to_string());
+        let principal = Some(Arc::clone(&facts.details.principal));
         let origin = Origin { client_id, principal, source_ip: Some(facts.details.source_ip) };
         if let Some(will) = will {
             self.distribute(scope, will.permit, will.publication, &origin, now);
@@ -310,7 +297,7 @@ impl State {
     }
 }
 
-fn subject(facts: &ConnectionFacts, at: Timestamp) -> Subject<'_> {
+pub(super) fn subject(facts: &ConnectionFacts, at: Timestamp) -> Subject<'_> {
     Subject {
         client_id: &facts.client_id,
         thing_name: facts.details.thing_name.as_ref(),
@@ -325,10 +312,8 @@ fn subject(facts: &ConnectionFacts, at: Timestamp) -> Subject<'_> {
 //? assumed: for MQTT 5 a session expiry above 0 is what makes a connect persistent
 fn is_persistent(request: &ConnectRequest) -> bool {
     match request.version {
-        crate::message::ProtocolVersion::Mqtt311 => !request.clean_start,
-        crate::message::ProtocolVersion::Mqtt5 => {
-            request.session_expiry_seconds.is_some_and(|seconds| seconds > 0)
-        }
+        ProtocolVersion::Mqtt311 => !request.clean_start,
+        ProtocolVersion::Mqtt5 => request.session_expiry_seconds.is_some_and(|seconds| seconds > 0),
     }
 }
 
@@ -367,209 +352,4 @@ fn check_will(will: &WillRequest) -> Result<(), (Refused, String)> {
     topics::publish(&will.topic, will.retain)
         .map_err(|refusal| (Refused::TopicNameInvalid, format!("the will: {}", refusal.0)))?;
     check_sizes(&will.payload, &will.properties)
-}
-
-/// One connected client, while the lock is held for it.
-pub(crate) struct Held<'a> {
-    state: &'a mut State,
-    scope: &'a Scope,
-    connection: ConnectionId,
-    now: Timestamp,
-}
-
-impl Held<'_> {
-    fn facts(&self) -> Option<Arc<ConnectionFacts>> {
-        self.state.live.get(&self.connection).map(|live| Arc::clone(&live.facts))
-    }
-
-    /// The client publishes.
-    pub(crate) fn publish(&mut self, request: PublishRequest) -> Result<(), Reaction> {
-        let Some(facts) = self.facts() else { return Ok(()) };
-        let PublishRequest { topic, payload, qos, retain, expiry_seconds, properties } = request;
-        let react = |refused| refusals::publish(facts.version, qos, refused);
-        let Some(quality) = qos else {
-            let why = "QoS 2 is not served".to_owned();
-            return Err(self.refuse(
-                &facts,
-                "Publish-In",
-                &topic,
-                why,
-                react(Refused::QosNotSupported),
-            ));
-        };
-        if let Err((refused, why)) = check_sizes(&payload, &properties) {
-            return Err(self.refuse(&facts, "Publish-In", &topic, why, react(refused)));
-        }
-        let destination = match topics::publish(&topic, retain) {
-            Ok(destination) => destination,
-            Err(refusal) => {
-                let reaction = react(Refused::TopicNameInvalid);
-                return Err(self.refuse(&facts, "Publish-In", &topic, refusal.0, reaction));
-            }
-        };
-        let Some(live) = self.state.live.get_mut(&self.connection) else { return Ok(()) };
-        let asked = permits(&mut live.authorizer, self.scope, &topic, retain, self.now);
-        let (permit, retain) = asked.map_err(|refusal| {
-            let reaction = react(Refused::NotAuthorized);
-            let entry = refused(self.scope, "Publish-In", &refusal);
-            self.note_refused(&facts, entry.member("topicName", &topic), reaction)
-        })?;
-        let client_id = facts.client_id.clone();
-        let origin = Origin {
-            client_id: Some(client_id.clone()),
-            principal: Some(facts.details.principal.to_string()),
-            source_ip: Some(facts.details.source_ip),
-        };
-        let publication = Publication {
-            payload,
-            qos: quality,
-            retain,
-            expiry_seconds,
-            properties: boxed(properties),
-            publisher: Some(client_id),
-        };
-        self.state.send(self.scope, destination, permit, publication, &origin, self.now);
-        Ok(())
-    }
-
-    /// The client subscribes to one filter; `qos` is `None` for QoS 2.
-    pub(crate) fn subscribe(
-        &mut self,
-        filter: TopicFilter,
-        qos: Option<QoS>,
-        options: SubscribeOptions,
-    ) -> Result<QoS, Reaction> {
-        let Some(facts) = self.facts() else { return Ok(QoS::AtMostOnce) };
-        let react = |refused| refusals::subscribe(facts.version, refused);
-        if qos.is_none() {
-            let why = "QoS 2 is not served".to_owned();
-            return Err(self.refuse(
-                &facts,
-                "Subscribe",
-                &filter,
-                why,
-                react(Refused::QosNotSupported),
-            ));
-        }
-        if let Err(refusal) = topics::subscribe(&filter) {
-            let reaction = react(Refused::TopicFilterInvalid);
-            return Err(self.refuse(&facts, "Subscribe", &filter, refusal.0, reaction));
-        }
-        let Some(live) = self.state.live.get_mut(&self.connection) else {
-            return Ok(QoS::AtMostOnce);
-        };
-        let permit = live.authorizer.ask::<Subscribe>(self.scope, filter.clone(), self.now);
-        let permit = permit.map_err(|refusal| {
-            let reaction = react(Refused::NotAuthorized);
-            let entry = refused(self.scope, "Subscribe", &refusal);
-            self.note_refused(&facts, entry.member("topicName", &filter), reaction)
-        })?;
-        match self.state.broker.subscribe(self.connection, permit, options, self.now) {
-            Ok(granted) => {
-                if let Some(live) = self.state.live.get_mut(&self.connection) {
-                    live.subscribed.push(filter);
-                }
-                Ok(granted)
-            }
-            Err(error) => {
-                let reaction = react(match error {
-                    SubscribeError::FilterTooLong => Refused::TopicFilterInvalid,
-                    _ => Refused::QuotaExceeded,
-                });
-                Err(self.refuse(&facts, "Subscribe", &filter, error.to_string(), reaction))
-            }
-        }
-    }
-
-    /// The SUBSCRIBE is done: the event names the filters that were granted.
-    pub(crate) fn subscribed(&mut self) {
-        let Some(live) = self.state.live.get_mut(&self.connection) else { return };
-        let filters = std::mem::take(&mut live.subscribed);
-        if !filters.is_empty() {
-            self.tell("Subscribe", &filters, |subject| subject.subscribed(&filters));
-        }
-    }
-
-    /// The client unsubscribes; which of the filters it had.
-    pub(crate) fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Vec<bool> {
-        let broker = &mut self.state.broker;
-        let existed = |filter| broker.unsubscribe(self.connection, filter).unwrap_or(false);
-        let existed = filters.iter().map(existed).collect();
-        self.tell("Unsubscribe", filters, |subject| subject.unsubscribed(filters));
-        existed
-    }
-
-    fn tell(
-        &mut self,
-        event_type: &'static str,
-        filters: &[TopicFilter],
-        event: impl FnOnce(Subject<'_>) -> Option<Event>,
-    ) {
-        let Some(facts) = self.facts() else { return };
-        let names: Vec<&str> = filters.iter().map(TopicFilter::as_str).collect();
-        let entry = Entry::success(self.scope, event_type)
-            .member("clientId", &facts.client_id)
-            .member("topicName", names.join(","));
-        self.state.note(entry);
-        let event = event(subject(&facts, self.now));
-        self.state.emit(self.scope, event, &Origin::default(), self.now);
-    }
-
-    /// The client has the message `packet_id`.
-    pub(crate) fn acknowledge(&mut self, packet_id: u16) {
-        self.state.broker.acknowledge(self.connection, packet_id);
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
-    //# iot:Receive is checked on every delivery; what is not allowed does not arrive
-    /// The next message for the client that it may receive.
-    pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
-        loop {
-            let pending = self.state.broker.next_delivery(self.connection, self.now)?;
-            let live = self.state.live.get_mut(&self.connection)?;
-            let topic = pending.message().topic.clone();
-            match live.authorizer.ask::<Receive>(self.scope, topic.clone(), self.now) {
-                Ok(permit) => {
-                    if let Some(delivery) = pending.deliver(permit) {
-                        return Some(delivery);
-                    }
-                }
-                Err(refusal) => {
-                    pending.refuse();
-                    let entry = refused(self.scope, "Publish-Out", &refusal)
-                        .member("clientId", &live.facts.client_id)
-                        .member("topicName", topic)
-                        .answer("nothing: the message is not delivered");
-                    self.state.note(entry);
-                }
-            }
-        }
-    }
-
-    fn refuse(
-        &mut self,
-        facts: &ConnectionFacts,
-        event_type: &'static str,
-        topic: impl std::fmt::Display,
-        why: String,
-        reaction: Reaction,
-    ) -> Reaction {
-        let entry = Entry::failure(self.scope, event_type, "CLIENT_ERROR");
-        self.note_refused(facts, entry.member("topicName", topic).details(why), reaction)
-    }
-
-    fn note_refused(
-        &mut self,
-        facts: &ConnectionFacts,
-        entry: Entry,
-        reaction: Reaction,
-    ) -> Reaction {
-        let entry = entry
-            .member("protocol", "MQTT")
-            .member("clientId", &facts.client_id)
-            .member("principalId", &facts.details.principal)
-            .member("sourceIp", facts.details.source_ip);
-        self.state.note(entry.answer(reaction.to_string()));
-        reaction
-    }
 }

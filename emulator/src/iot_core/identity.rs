@@ -124,7 +124,7 @@ impl State {
                 //# a rule on the event can ask clientid() for the client that connected
                 let origin = Origin {
                     client_id: client_id.filter(|id| !id.as_str().is_empty()).cloned(),
-                    principal: Some(certificate_id.to_string()),
+                    principal: Some(certificate_id.to_string().into()),
                     source_ip: Some(source_ip),
                 };
                 let entry = Entry::success(scope, "RegisterCertificateJustInTime");

@@ -4,8 +4,10 @@
 //! core together (who is it, may it, who gets it, which rules) and decides nothing that one of
 //! them can decide. What must happen afterwards it hands out when the lock is free again.
 //!
-//! - `identity.rs`: a presented chain becomes a `Principal`, or a rejection and what follows from it
-//! - `connections.rs`: connect, and all that a connected client may ask ([`Held`])
+//! - `identity.rs`: a presented chain becomes a `Principal`, or a rejection and what follows from
+//!   it
+//! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile
+//!   ([`Held`])
 //! - `publishing.rs`: one message to subscribers and rules, and the events
 //! - `authorization.rs`: policies and variables of one connection
 //! - `operations.rs`: operations of the AWS API that need more than one room
@@ -14,6 +16,7 @@
 
 mod authorization;
 mod connections;
+mod held;
 mod identity;
 mod operations;
 mod publishing;
@@ -29,7 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-pub(crate) use connections::Held;
+pub(crate) use held::Held;
 pub(crate) use refusals::{Reaction, Refused};
 pub(crate) use requests::{
     Accepted, ConnectRequest, HttpCaller, HttpPublish, Peer, PublishRequest, WillRequest,
@@ -214,7 +217,8 @@ impl IotCore {
     /// Forgets everything; connected clients are closed.
     pub(crate) fn reset(&self) {
         let mut state = self.state();
-        let fresh = State::new(&self.shared.around);
+        let mut fresh = State::new(&self.shared.around);
+        fresh.broker.count_on_from(&state.broker);
         let gone = std::mem::replace(&mut *state, fresh);
         drop(state);
         for live in gone.live.into_values() {

@@ -1,5 +1,5 @@
-//! Operations of the AWS API that need more than one room: endpoints, CAs that accounts compete for,
-//! and certificates that AWS issues.
+//! Operations of the AWS API that need more than one room: endpoints, CAs that accounts compete
+//! for, and certificates that AWS issues.
 //!
 //! Truth: botocore's model of `iot` and the sources beside each operation.
 

@@ -1,7 +1,8 @@
-//! One message on its way: to subscribers, to rules, and on to what rules republish; and the events.
+//! One message on its way: to subscribers, to rules, and on to what rules republish; and the
+//! events.
 //!
-//! Who may publish is decided before: a permit comes in. Who gets a message is decided by the broker,
-//! what a rule makes of it by the rules engine.
+//! Who may publish is decided before: a permit comes in. Who gets a message is decided by the
+//! broker, what a rule makes of it by the rules engine.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -34,7 +35,7 @@ const REPUBLISH_DEPTH: u8 = 16;
 pub(super) struct Origin {
     /// None over HTTP, and for AWS itself.
     pub(super) client_id: Option<ClientId>,
-    pub(super) principal: Option<String>,
+    pub(super) principal: Option<Arc<str>>,
     pub(super) source_ip: Option<IpAddr>,
 }
 
@@ -86,7 +87,7 @@ impl State {
             topic: topic.clone(),
             payload: publication.payload.clone(),
             client_id: origin.client_id.clone(),
-            principal: origin.principal.clone(),
+            principal: origin.principal.as_deref().map(str::to_owned),
             source_ip: origin.source_ip,
             properties: publication.properties.as_deref().map(to_rules).unwrap_or_default(),
             now,
@@ -370,7 +371,7 @@ impl IotCore {
                 client_id: None,
                 principal: match caller {
                     HttpCaller::Device { principal, .. } => {
-                        Some(principal.certificate_id().to_string())
+                        Some(principal.certificate_id().to_string().into())
                     }
                     HttpCaller::AwsCaller { .. } => None,
                 },

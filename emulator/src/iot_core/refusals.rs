@@ -72,7 +72,8 @@ pub(super) fn publish(version: ProtocolVersion, qos: Option<QoS>, refused: Refus
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
-//# MQTT 5 gets a code for each filter; MQTT 3.1.1 is disconnected, but an excess of subscriptions is
+//# MQTT 5 gets a code for each filter; MQTT 3.1.1 is disconnected, but an excess of subscriptions
+//# is
 //# answered 0x80
 /// The reaction to one filter of a SUBSCRIBE.
 pub(super) fn subscribe(version: ProtocolVersion, refused: Refused) -> Reaction {

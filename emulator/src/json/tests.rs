@@ -1,3 +1,5 @@
+//! What is read is written alike, and noise is refused.
+
 use proptest::prelude::*;
 
 use super::reader::NotJson;

@@ -62,7 +62,8 @@ pub(crate) struct ConnectRequest {
 
 impl ConnectRequest {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
-    //# MQTT 3.1.1 keeps a session for the account's time if it is not clean; MQTT 5 for the time that
+    //# MQTT 3.1.1 keeps a session for the account's time if it is not clean; MQTT 5 for the time
+    //# that
     //# the client asks for, at most the account's; none asked for, none kept
     /// How long the session outlives the connection.
     pub(super) fn session_expiry(&self) -> Duration {

@@ -89,8 +89,8 @@ impl Message {
 
     /// The frame that the shell encoded for `version` and `qos`, encoded now if it is the first.
     ///
-    /// What differs between receivers (packet ID, RETAIN, the expiry of [`Message::expires`]) is the
-    /// shell's to patch.
+    /// What differs between receivers (packet ID, RETAIN, the expiry of [`Message::expires`]) is
+    /// the shell's to patch.
     pub(crate) fn frame(
         &self,
         version: ProtocolVersion,

@@ -124,6 +124,12 @@ impl MessageBroker {
         }
     }
 
+    /// Counts connections on from where `before` is, so that one of its own, seen late, means
+    /// nobody.
+    pub(crate) fn count_on_from(&mut self, before: &Self) {
+        self.generation = before.generation;
+    }
+
     /// Hands stored messages out at AWS's pace, ten a second, instead of at once.
     #[must_use]
     pub(crate) const fn with_paced_stored_messages(mut self) -> Self {

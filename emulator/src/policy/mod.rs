@@ -17,7 +17,7 @@ mod json;
 mod moment;
 mod network;
 mod pattern;
-pub(crate) mod recent;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod variable;
@@ -29,6 +29,7 @@ use std::sync::Arc;
 pub(crate) use action::*;
 pub(crate) use context::Context;
 pub(crate) use document::{Document, MalformedDocument};
+pub(crate) use recent::RecentlyAllowed;
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::{PolicyName, Scope, TopicName};

@@ -58,7 +58,7 @@ pub(super) fn to_boolean(value: &Json) -> Option<bool> {
     }
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-cast
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# like the standard conversions, but also between numbers and Booleans; an Int is rounded down
 /// `cast(value as to)`; a cast to a string is made elsewhere, since a text can grow too long.
 pub(super) fn cast(value: &Json, to: CastTo) -> Option<Json> {

@@ -1,6 +1,6 @@
-//! What an expression and a selection come to for one message.
+//! What an expression comes to for one message.
 //!
-//! It decides values only; whether a rule runs and what its actions do is decided in `run.rs`.
+//! It decides values only; `select.rs` puts them together, `run.rs` decides what a rule then does.
 //! `None` is what AWS calls Undefined. Work and texts are bounded, so that a hostile statement ends
 //! in a [`Failure`] and not in a standstill.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-reference.html>.
@@ -13,7 +13,8 @@ use crate::names::AccountId;
 
 use super::functions::Call;
 use super::operators;
-use super::syntax::{Case, CastTo, Expression, Item, Kind, Nested, Selection, Statement, Version};
+use super::payload::Payload;
+use super::syntax::{Case, CastTo, Expression, Kind, Statement, Version};
 use super::{RuleMessage, conversions};
 
 //? assumed: AWS bounds a rule by time, an emulator by work, so that a test runs alike anywhere
@@ -36,12 +37,9 @@ pub(super) type Answer = Result<Option<Json>, Failure>;
 #[derive(Debug)]
 pub(super) struct Evaluation<'m> {
     pub(super) message: &'m RuleMessage,
-    pub(super) account: &'m AccountId,
+    pub(super) setting: Setting<'m>,
     pub(super) version: Version,
-    /// The topic without `$aws/rules/NAME/`.
-    pub(super) topic: &'m str,
-    /// The payload, if it is JSON.
-    pub(super) payload: Option<&'m Json>,
+    payload: &'m Payload<'m>,
     variables: Vec<Option<Json>>,
     /// The state of the generator behind `newuuid()` and `rand()`.
     pub(super) random: Cell<u64>,
@@ -50,42 +48,44 @@ pub(super) struct Evaluation<'m> {
     notes: RefCell<Vec<String>>,
 }
 
+/// What an evaluation knows besides the message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting<'m> {
+    pub(super) rule: &'m str,
+    pub(super) account: &'m AccountId,
+    /// The topic without `$aws/rules/NAME/`.
+    pub(super) topic: &'m str,
+}
+
 /// What the names of a path are looked up in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'r> {
     pub(super) value: Option<&'r Json>,
     /// What a nested `FROM … AS name` calls it.
-    name: Option<&'r str>,
+    pub(super) name: Option<&'r str>,
     /// Whether this is the whole message, which need not be JSON.
     pub(super) is_message: bool,
-}
-
-/// What `SELECT` makes of a message.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Selected {
-    /// The payload as it came.
-    Payload,
-    /// A value of its own; Undefined becomes an empty payload.
-    Value(Option<Json>),
 }
 
 impl<'m> Evaluation<'m> {
     /// Starts with the `SET` clause of `statement`.
     pub(super) fn begin(
         statement: &Statement,
+        setting: Setting<'m>,
         message: &'m RuleMessage,
-        account: &'m AccountId,
-        topic: &'m str,
-        payload: Option<&'m Json>,
+        payload: &'m Payload<'m>,
     ) -> Result<Self, Failure> {
+        // Two rules that one message triggers must not make the same UUID.
+        let seed = setting.rule.bytes().fold(message.seed, |seed, byte| {
+            (seed ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
         let mut evaluation = Self {
             message,
-            account,
+            setting,
             version: statement.version,
-            topic,
             payload,
             variables: Vec::new(),
-            random: Cell::new(message.seed),
+            random: Cell::new(seed),
             work_left: Cell::new(WORK),
             notes: RefCell::default(),
         };
@@ -108,7 +108,12 @@ impl<'m> Evaluation<'m> {
 
     /// The row of the whole message.
     pub(super) fn message_row(&self) -> Row<'m> {
-        Row { value: self.payload, name: None, is_message: true }
+        Row { value: self.payload(), name: None, is_message: true }
+    }
+
+    /// The payload, if it is JSON.
+    pub(super) fn payload(&self) -> Option<&'m Json> {
+        self.payload.json(self.version)
     }
 
     /// Counts work over `size` bytes or elements.
@@ -263,100 +268,6 @@ impl<'m> Evaluation<'m> {
         }
     }
 
-    /// Whether a `WHERE` clause lets `row` pass.
-    pub(super) fn passes(
-        &self,
-        condition: Option<&Expression>,
-        row: Row<'_>,
-    ) -> Result<bool, Failure> {
-        let Some(condition) = condition else { return Ok(true) };
-        Ok(self.value(condition, row)? == Some(Json::Boolean(true)))
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-nested-queries.html
-    //# an array answers an array, one element for each that passes
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-transform
-    //# an object answers one value (third example)
-    //? assumed: names inside a nested query are looked up in the element alone
-    fn nested(&self, nested: &Nested, row: Row<'_>) -> Answer {
-        let Some(from) = self.value(&nested.from, row)? else { return Ok(None) };
-        let Json::Array(elements) = &from else {
-            let inner = inner_row(nested, &from);
-            if !self.passes(nested.condition.as_ref(), inner)? {
-                return Ok(None);
-            }
-            return self.select_row(&nested.selection, inner);
-        };
-        let mut rows = Vec::new();
-        for element in elements.iter() {
-            let inner = inner_row(nested, element);
-            if self.passes(nested.condition.as_ref(), inner)? {
-                rows.extend(self.select_row(&nested.selection, inner)?);
-            }
-        }
-        Ok(Some(Json::array(rows)))
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-operators.html
-    //# EXISTS is true if the subquery returns one or more elements
-    fn exists(&self, nested: &Nested, row: Row<'_>) -> Result<bool, Failure> {
-        Ok(match self.nested(nested, row)? {
-            Some(Json::Array(rows)) => !rows.is_empty(),
-            rows => rows.is_some(),
-        })
-    }
-
-    /// What a `SELECT` list makes of one row of a nested query.
-    fn select_row(&self, selection: &Selection, row: Row<'_>) -> Answer {
-        match selection {
-            _ if selection.is_whole_payload() => Ok(row.value.cloned()),
-            Selection::Value(value) => self.value(value, row),
-            Selection::Items(items) => self.items(items, row).map(Some),
-        }
-    }
-
-    /// What the statement's own `SELECT` makes of the message.
-    pub(super) fn select(&self, selection: &Selection) -> Result<Selected, Failure> {
-        let row = self.message_row();
-        if selection.is_whole_payload() {
-            return Ok(Selected::Payload);
-        }
-        Ok(Selected::Value(match selection {
-            Selection::Value(value) => self.value(value, row)?,
-            Selection::Items(items) => Some(self.items(items, row)?),
-        }))
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-select.html
-    //# `*` adds the members of the message, an alias renames, what is Undefined is left out
-    fn items(&self, items: &[Item], row: Row<'_>) -> Result<Json, Failure> {
-        let mut object = Object::default();
-        for item in items {
-            match item {
-                Item::All => self.add_all(&mut object, row)?,
-                Item::Named { value, path } => {
-                    if let Some(value) = self.value(value, row)? {
-                        put(&mut object, path, value);
-                    }
-                }
-            }
-        }
-        Ok(Json::object(object))
-    }
-
-    //? assumed: `SELECT *, more` over a payload that is no JSON object answers the other items alone
-    fn add_all(&self, object: &mut Object, row: Row<'_>) -> Result<(), Failure> {
-        if let Some(Json::Object(members)) = row.value {
-            self.charge(members.len())?;
-            for (name, value) in members.iter() {
-                object.insert(Arc::clone(name), value.clone());
-            }
-        } else if !row.is_message || !self.message.payload.is_empty() {
-            self.note("`*` adds nothing: what it stands for is not a JSON object");
-        }
-        Ok(())
-    }
-
     /// Sixty-four random bits, the same for the same message.
     pub(super) fn random_bits(&self) -> u64 {
         // SplitMix64: any seed will do, and consecutive seeds share nothing.
@@ -372,10 +283,6 @@ fn too_long() -> Failure {
     Failure("A value is longer than 1 MiB".to_owned())
 }
 
-fn inner_row<'r>(nested: &'r Nested, value: &'r Json) -> Row<'r> {
-    Row { value: Some(value), name: nested.name.as_deref(), is_message: false }
-}
-
 fn path<'r>(row: Row<'r>, names: &[Arc<str>]) -> Option<&'r Json> {
     match names {
         [first, rest @ ..] if row.name == Some(&**first) => members(row.value, rest),
@@ -385,22 +292,4 @@ fn path<'r>(row: Row<'r>, names: &[Arc<str>]) -> Option<&'r Json> {
 
 fn members<'r>(value: Option<&'r Json>, names: &[Arc<str>]) -> Option<&'r Json> {
     names.iter().try_fold(value?, |value, name| value.get(name))
-}
-
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-json.html
-//# `AS bar.baz` puts the value into the member `baz` of the member `bar`
-fn put(object: &mut Object, path: &[Arc<str>], value: Json) {
-    match path {
-        [] => {}
-        [name] => object.insert(Arc::clone(name), value),
-        [name, rest @ ..] => {
-            let slot = object.slot(name);
-            if !matches!(slot, Json::Object(_)) {
-                *slot = Json::object(Object::default());
-            }
-            if let Json::Object(inner) = slot {
-                put(Arc::make_mut(inner), rest, value);
-            }
-        }
-    }
 }

@@ -181,7 +181,8 @@ impl Execution {
             Outcome::NotFound => {
                 let entry = Entry::failure(scope, "RuleNotFound", "RuleNotFound");
                 let details = format!("Rule {} not found", self.rule);
-                vec![describe(entry, &self.rule, message).details(details)]
+                let why = ["no rule has this name, or it is disabled"];
+                vec![describe(entry, &self.rule, message).details(details).why(why)]
             }
             Outcome::NotSelected => {
                 let why = ["WHERE is not true: no action runs"];

@@ -270,7 +270,7 @@ impl Parser<'_> {
         self.node(Kind::Exists(Box::new(nested)), start, below)
     }
 
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-cast
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
     //# the words that may follow `as`, of which Decimal, Bool and Boolean came with 2016-03-23
     fn cast(&mut self) -> Result<Expression, SqlError> {
         let start = self.advance()?.span.start;

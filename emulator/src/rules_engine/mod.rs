@@ -14,8 +14,11 @@ mod functions;
 mod lexer;
 mod operators;
 mod parser;
+mod payload;
+mod requests;
 mod rules;
 mod run;
+mod select;
 mod syntax;
 mod template;
 
@@ -27,11 +30,12 @@ use crate::names::{Arn, ClientId, TopicName};
 use crate::time::Timestamp;
 
 pub(crate) use execution::{ActionExecution, ActionFailure, Execution, Outcome};
-pub(crate) use rules::{
+pub(crate) use requests::{
     CreateTopicRuleRequest, DeleteTopicRuleRequest, DisableTopicRuleRequest,
     EnableTopicRuleRequest, GetTopicRuleRequest, GetTopicRuleResponse, ListTopicRulesRequest,
-    ListTopicRulesResponse, ReplaceTopicRuleRequest, RulesEngine,
+    ListTopicRulesResponse, ReplaceTopicRuleRequest,
 };
+pub(crate) use rules::RulesEngine;
 pub(crate) use run::basic_ingest;
 
 /// A message as the rules engine sees it.

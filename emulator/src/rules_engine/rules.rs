@@ -9,8 +9,6 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::{Arn, Scope, topic_matches};
@@ -19,7 +17,14 @@ use crate::time::Timestamp;
 use super::RuleMessage;
 use super::actions::Action;
 use super::execution::Execution;
-use super::run::{CompiledRule, Payload, basic_ingest};
+use super::payload::Payload;
+use super::requests::{
+    CreateTopicRuleRequest, DeleteTopicRuleRequest, DisableTopicRuleRequest,
+    EnableTopicRuleRequest, GetTopicRuleRequest, GetTopicRuleResponse, ListTopicRulesRequest,
+    ListTopicRulesResponse, ReplaceTopicRuleRequest, TopicRule, TopicRuleListItem,
+    TopicRulePayload,
+};
+use super::run::{CompiledRule, basic_ingest};
 use super::syntax::{Statement, Version};
 
 //= https://docs.aws.amazon.com/iot/latest/apireference/API_TopicRulePayload.html
@@ -56,114 +61,6 @@ struct Rule {
     actions: Vec<Action>,
     error_action: Option<Action>,
     compiled: Arc<CompiledRule>,
-}
-
-/// The request of CreateTopicRule.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CreateTopicRuleRequest {
-    rule_name: String,
-    topic_rule_payload: Option<TopicRulePayload>,
-    /// `key=value&key=value`, as the header has them.
-    tags: Option<String>,
-}
-
-/// The request of ReplaceTopicRule.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ReplaceTopicRuleRequest {
-    rule_name: String,
-    topic_rule_payload: Option<TopicRulePayload>,
-}
-
-/// What a rule is made of.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TopicRulePayload {
-    sql: Option<String>,
-    description: Option<String>,
-    actions: Option<Vec<Value>>,
-    rule_disabled: Option<bool>,
-    aws_iot_sql_version: Option<String>,
-    error_action: Option<Value>,
-}
-
-/// Defines the requests that only name a rule.
-macro_rules! named_rule_requests {
-    ($($(#[$doc:meta])* $name:ident)*) => {
-        $($(#[$doc])*
-        #[derive(Debug, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        pub(crate) struct $name {
-            rule_name: String,
-        })*
-    };
-}
-
-named_rule_requests! {
-    /// The request of GetTopicRule.
-    GetTopicRuleRequest
-    /// The request of DeleteTopicRule.
-    DeleteTopicRuleRequest
-    /// The request of EnableTopicRule.
-    EnableTopicRuleRequest
-    /// The request of DisableTopicRule.
-    DisableTopicRuleRequest
-}
-
-/// The response of GetTopicRule.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct GetTopicRuleResponse {
-    rule_arn: Arn,
-    rule: TopicRule,
-}
-
-/// A rule as GetTopicRule shows it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TopicRule {
-    rule_name: String,
-    sql: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    created_at: Timestamp,
-    actions: Vec<Action>,
-    rule_disabled: bool,
-    aws_iot_sql_version: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_action: Option<Action>,
-}
-
-/// The request of ListTopicRules.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ListTopicRulesRequest {
-    topic: Option<String>,
-    max_results: Option<i64>,
-    next_token: Option<String>,
-    rule_disabled: Option<bool>,
-}
-
-/// The response of ListTopicRules.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ListTopicRulesResponse {
-    rules: Vec<TopicRuleListItem>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_token: Option<String>,
-}
-
-/// A rule as ListTopicRules shows it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TopicRuleListItem {
-    rule_arn: Arn,
-    rule_name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    topic_pattern: Option<String>,
-    created_at: Timestamp,
-    rule_disabled: bool,
 }
 
 impl RulesEngine {

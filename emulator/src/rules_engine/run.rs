@@ -2,21 +2,22 @@
 //!
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-rules.html>.
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use crate::json::{Json, Numbers};
+use crate::json::Json;
 use crate::names::{AccountId, Arn, TopicName};
 use crate::quotas::{PAYLOAD_BYTES, TOPIC_BYTES, TOPIC_SLASHES};
 
 use super::actions::{CompiledAction, CompiledHeaders, payload_is_utf8, republish_topic};
-use super::evaluate::{Evaluation, Failure, Selected};
+use super::evaluate::{Evaluation, Failure, Setting};
 use super::execution::{ActionExecution, ActionFailure, Execution, Outcome};
-use super::syntax::{Statement, Version};
+use super::payload::Payload;
+use super::select::Selected;
+use super::syntax::Statement;
 use super::template::Template;
 use super::{Invocation, MessageProperties, RuleMessage};
 
@@ -38,29 +39,11 @@ pub(crate) fn basic_ingest(topic: &TopicName) -> Option<(&str, &str)> {
     Some(rest.split_once('/').unwrap_or((rest, "")))
 }
 
-/// A payload, read as JSON when somebody first asks.
-#[derive(Debug)]
-pub(super) struct Payload<'m> {
-    bytes: &'m Bytes,
-    as_written: OnceCell<Option<Json>>,
-    whole_as_int: OnceCell<Option<Json>>,
-}
-
-impl<'m> Payload<'m> {
-    pub(super) fn new(bytes: &'m Bytes) -> Self {
-        Self { bytes, as_written: OnceCell::new(), whole_as_int: OnceCell::new() }
-    }
-
-    fn json(&self, version: Version) -> Option<&Json> {
-        let (cell, numbers) = match version {
-            Version::V2015 => (&self.as_written, Numbers::AsWritten),
-            Version::V2016 | Version::Beta => (&self.whole_as_int, Numbers::WholeAsInt),
-        };
-        cell.get_or_init(|| Json::parse(self.bytes, numbers).ok()).as_ref()
-    }
-}
-
 impl CompiledRule {
+    fn setting<'m>(&'m self, topic: &'m str) -> Setting<'m> {
+        Setting { rule: &self.name, account: &self.account, topic }
+    }
+
     /// Runs the rule for a message that it is known to match, at `topic` as SQL sees it.
     pub(super) fn run(
         self: &Arc<Self>,
@@ -68,8 +51,7 @@ impl CompiledRule {
         topic: &str,
         payload: &Payload<'_>,
     ) -> Execution {
-        let json = payload.json(self.statement.version);
-        let begun = Evaluation::begin(&self.statement, message, &self.account, topic, json);
+        let begun = Evaluation::begin(&self.statement, self.setting(topic), message, payload);
         let (result, why) = match begun {
             Ok(evaluation) => {
                 let result = self.run_actions(&evaluation);
@@ -92,8 +74,9 @@ impl CompiledRule {
         &self,
         evaluation: &Evaluation<'_>,
     ) -> Result<Option<Vec<ActionExecution>>, Failure> {
-        let condition = self.statement.condition.as_ref();
-        if !evaluation.passes(condition, evaluation.message_row())? {
+        if let Some(condition) = &self.statement.condition
+            && !evaluation.passes(Some(condition), evaluation.message_row())?
+        {
             return Ok(None);
         }
         let selected = evaluation.select(&self.statement.selection)?;
@@ -101,12 +84,8 @@ impl CompiledRule {
             Selected::Payload => evaluation.message.payload.clone(),
             Selected::Value(value) => Bytes::from(evaluation.to_payload(value.as_ref())?),
         };
-        //= https://docs.aws.amazon.com/iot/latest/developerguide/binary-payloads.html
-        //# what is no JSON passes through `SELECT *` as it is, but a Lambda action cannot take it
-        let is_json = selected != Selected::Payload
-            || evaluation.payload.is_some()
-            || evaluation.message.payload.is_empty();
-        let run = |action: &CompiledAction| action.run(evaluation, payload.clone(), is_json);
+        let is_raw = selected == Selected::Payload;
+        let run = |action: &CompiledAction| action.run(evaluation, payload.clone(), is_raw);
         Ok(Some(self.actions.iter().map(run).collect()))
     }
 
@@ -120,9 +99,9 @@ impl CompiledRule {
         let action = self.error_action.as_ref()?;
         let payload = Bytes::from(error_message(&self.name, message, failures).to_text());
         let original = Payload::new(&message.payload);
-        let json = original.json(self.statement.version);
-        Some(match Evaluation::begin(&self.statement, message, &self.account, topic, json) {
-            Ok(evaluation) => action.run(&evaluation, payload, true),
+        let begun = Evaluation::begin(&self.statement, self.setting(topic), message, &original);
+        Some(match begun {
+            Ok(evaluation) => action.run(&evaluation, payload, false),
             Err(Failure(why)) => action.failed(message, String::new(), &why),
         })
     }
@@ -188,16 +167,15 @@ impl CompiledAction {
         ActionExecution { action, resource_name, resource, result: Err(failure) }
     }
 
-    fn run(
-        &self,
-        evaluation: &Evaluation<'_>,
-        payload: Bytes,
-        payload_is_json: bool,
-    ) -> ActionExecution {
+    /// Runs the action; `is_raw` says that `payload` is the message's own.
+    fn run(&self, evaluation: &Evaluation<'_>, payload: Bytes, is_raw: bool) -> ActionExecution {
         let message = evaluation.message;
+        //= https://docs.aws.amazon.com/iot/latest/developerguide/binary-payloads.html
+        //# what is no JSON passes through `SELECT *` as it is, but a Lambda action cannot take it
+        let is_json = || !is_raw || payload.is_empty() || evaluation.payload().is_some();
         match self {
             Self::Lambda { function_arn } => match function_arn.fill(evaluation) {
-                Ok(arn) if payload_is_json => {
+                Ok(arn) if is_json() => {
                     let function_arn = Arn::new(&arn);
                     self.done(arn, Invocation::Lambda { function_arn, payload })
                 }

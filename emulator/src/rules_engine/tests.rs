@@ -1,3 +1,5 @@
+//! The tables of `fixtures/rules/`, the AWS operations on rules, and noise.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -140,6 +142,8 @@ tables! {
     operators_answer_as_documented "operators.json",
     payloads_encode_decode_and_hash_as_documented "encoding.json",
     functions_of_the_message_answer_as_documented "message.json",
+    moments_are_written_and_read_as_documented "time.json",
+    regular_expressions_match_as_documented "regexp.json",
     statements_select_as_documented "statements.json",
     what_cannot_be_understood_is_refused_with_its_place "refusals.json",
 }
@@ -507,6 +511,12 @@ fn the_same_message_makes_the_same_random_values() {
     assert_eq!(payload_of(&first), payload_of(&second));
     second.seed = 8;
     assert_ne!(payload_of(&first), payload_of(&second));
+    let mut others = engine();
+    create(&mut others, "b", rule(sql, json!([lambda("f")]))).unwrap();
+    let other = &others.evaluate(&first)[0].actions[0].result;
+    assert!(
+        !matches!(other, Ok(Invocation::Lambda { payload, .. }) if *payload == payload_of(&first))
+    );
     let uuid: Value = serde_json::from_slice(&payload_of(&first)).unwrap();
     let uuid = uuid["a"].as_str().unwrap();
     assert_eq!((uuid.len(), &uuid[14..15]), (36, "4"));
@@ -540,6 +550,13 @@ fn what_is_too_deep_or_too_long_is_refused_and_not_fatal() {
     assert!(create(&mut engine(), "a", rule(&long, json!([]))).is_ok());
     let wide = format!("SELECT {} FROM 'x'", "1 AS a,".repeat(30_000) + "1 AS b");
     assert_eq!(run(&wide, "2016-03-23", &message("x", b"{}")), Ok(r#"{"a":1,"b":1}"#.to_owned()));
+    let chain = format!("SELECT VALUE {}1 FROM 'x'", "1 + ".repeat(198));
+    assert_eq!(run(&chain, "2016-03-23", &message("x", b"{}")), Ok("199".to_owned()));
+    let nested = format!("SELECT VALUE {}1{} FROM 'x'", "abs(".repeat(60), ")".repeat(60));
+    assert_eq!(run(&nested, "2016-03-23", &message("x", b"{}")), Ok("1".to_owned()));
+    let queries =
+        format!("SELECT VALUE {}a{} FROM 'x'", "(SELECT VALUE ".repeat(25), " FROM a)".repeat(25));
+    assert_eq!(run(&queries, "2016-03-23", &message("x", br#"{"a":{}}"#)), Ok(String::new()));
     let huge = "x".repeat(300 * 1024);
     let (code, _) = refused(create(&mut engine(), "a", rule(&huge, json!([]))));
     assert_eq!(code, ErrorCode::InvalidRequestException);
@@ -562,7 +579,7 @@ fn a_rule_that_would_never_end_is_given_up() {
         ("SELECT replace(s, 'a', s) AS r FROM 'x'", "", &long),
         ("SELECT (SELECT @v = @v AS q FROM @v) AS r FROM 'x'", "SET @v = e ", &work),
         (
-            "SELECT s + s + s + s + s + s + s + s + s + s + s + s + s + s + s + s + s + s AS r FROM 'x'",
+            "SELECT replace(s, 'a', 'aaaaaaaaa') + replace(s, 'a', 'aaaaaaaaa') AS r FROM 'x'",
             "",
             &long,
         ),
@@ -616,9 +633,46 @@ proptest! {
     }
 
     #[test]
+    fn no_regular_expression_brings_a_rule_down(
+        expression in r"[ab(){}\[\]|*+?.^$\\\\dwsbpQE0-9,:<>=!&-]{0,16}",
+        text in "[ab0 \n\u{e9}-]{0,12}",
+        replacement in r"[a$\\0-9]{0,4}",
+    ) {
+        let payload = json!({ "e": expression, "t": text, "r": replacement }).to_string();
+        let sql = "SELECT regexp_matches(t, e) AS m, regexp_substr(t, e) AS s, \
+                   regexp_replace(t, e, r) AS r FROM 'x'";
+        let _outcome = run(sql, "2016-03-23", &message("x", payload.as_bytes()));
+    }
+
+    #[test]
+    fn no_moment_and_no_pattern_bring_a_rule_down(
+        pattern in r"[A-Za-z'\[:/ é-]{0,8}",
+        text in r"[0-9A-Z:+/ é-]{0,16}",
+        zone in r"([+-][0-9:]{0,6}|UTC[+-]?[0-9]{0,2}|America/[A-Z][a-z]{0,6}|Asia/Tokyo)",
+        moment in any::<i64>(),
+    ) {
+        let payload = json!({ "p": pattern, "t": text, "z": zone, "n": moment }).to_string();
+        let sql = "SELECT parse_time(p, n, z) AS a, time_to_epoch(t, p) AS b, \
+                   parse_time('yyyy-MM-dd xxxx ww D e C h K k SSSS Z ZZ ZZZ z', n, z) AS c \
+                   FROM 'x'";
+        let _outcome = run(sql, "2016-03-23", &message("x", payload.as_bytes()));
+    }
+
+    #[test]
+    fn what_parse_time_writes_time_to_epoch_reads(moment in -62_000_000_000i64..250_000_000_000) {
+        let payload = json!({ "n": moment * 1000 + 7 }).to_string();
+        let sql = "SELECT VALUE time_to_epoch(parse_time(\"yyyy-MM-dd'T'HH:mm:ss.SSS ZZZ\", n, \
+                   'America/New_York'), \"yyyy-MM-dd'T'HH:mm:ss.SSS VV\") = n \
+                   OR parse_time('M', n, 'America/New_York') IN ['11'] FROM 'x'";
+        let outcome = run(sql, "2016-03-23", &message("x", payload.as_bytes()));
+        prop_assert_eq!(outcome.as_deref(), Ok("true"));
+    }
+
+    #[test]
     fn every_value_of_the_message_selects_itself(text in any::<String>(), number in any::<i64>()) {
         let payload = json!({ "a": text, "b": number });
-        let outcome = run("SELECT a, b FROM 'x'", "2016-03-23", &message("x", payload.to_string().as_bytes()));
+        let message = message("x", payload.to_string().as_bytes());
+        let outcome = run("SELECT a, b FROM 'x'", "2016-03-23", &message);
         let outcome: Value = serde_json::from_str(&outcome.unwrap()).unwrap();
         prop_assert_eq!(outcome, payload);
     }

@@ -79,7 +79,9 @@ fn explain(error: &Error) -> String {
             "no cipher suite in common: the emulator has ECDHE with AES-GCM, and in TLS 1.3 also \
              ChaCha20; AWS has CBC and static RSA suites besides"
         }
-        Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered | PeerIncompatible::Tls12NotOfferedOrEnabled) => {
+        Error::PeerIncompatible(
+            PeerIncompatible::Tls12NotOffered | PeerIncompatible::Tls12NotOfferedOrEnabled,
+        ) => {
             "the client does not offer TLS 1.2, and this door speaks nothing newer"
         }
         Error::InvalidCertificate(CertificateError::BadSignature) => {

@@ -11,7 +11,7 @@ use super::super::evaluate::{Answer, Failure};
 use super::super::syntax::Expression;
 use super::{Call, literal};
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-transform
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# the array that transform answers has at most 128 KiB
 const TRANSFORMED_BYTES: usize = 128 * 1024;
 
@@ -29,7 +29,7 @@ pub(super) fn is_undefined(call: &Call<'_>) -> Answer {
     Ok(Some(call.value(0)?.is_none().into()))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-get
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# an index counts from 0 and is converted to an Int; a member's name must be a string
 pub(super) fn get(call: &Call<'_>) -> Answer {
     if !call.has(2) {
@@ -49,7 +49,7 @@ pub(super) fn get(call: &Call<'_>) -> Answer {
     })
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-get-or-default
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# the second argument stands in for Null, for Undefined and for a failure
 pub(super) fn get_or_default(call: &Call<'_>) -> Answer {
     if !call.has(1) && !call.has(2) {
@@ -70,7 +70,7 @@ pub(super) fn check_transform(arguments: &[Expression]) -> Result<(), String> {
     }
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-transform
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# `enrichArray` adds the object's members behind those of each element
 //? assumed: of two members of one name, the object's wins
 pub(super) fn transform(call: &Call<'_>) -> Answer {

@@ -11,7 +11,7 @@ use super::super::evaluate::Answer;
 use super::super::syntax::{Expression, Version};
 use super::{Call, literal, text_answer};
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-encode-payload
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# `*` encodes the payload whatever it is; any other value becomes a string first
 //? assumed: a scheme other than 'base64' makes it Undefined
 pub(super) fn encode(call: &Call<'_>) -> Answer {
@@ -38,7 +38,7 @@ pub(super) fn check_decode(arguments: &[Expression]) -> Result<(), String> {
     }
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-decode-base64
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# JSON becomes a value, other text a string; what cannot be decoded is Null
 //? assumed: bytes that are not UTF-8 cannot be decoded
 pub(super) fn decode(call: &Call<'_>) -> Answer {

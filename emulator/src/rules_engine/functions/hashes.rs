@@ -9,7 +9,7 @@ use crate::names::hex;
 use super::super::evaluate::Answer;
 use super::{Call, text_answer};
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-hashing-functions
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# one string, or what becomes one; the digest in lower-case hex
 fn digest(call: &Call<'_>, digest: fn(&[u8]) -> Vec<u8>) -> Answer {
     if !call.has(1) {

@@ -84,7 +84,7 @@ pub(super) fn floor(call: &Call<'_>) -> Answer {
     exact(call, |number| conversions::round(number, Rounding::Down))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-round
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# to the nearest Int; Round(1.5) is 2 and Round(-1.5) is -2
 pub(super) fn round(call: &Call<'_>) -> Answer {
     exact(call, |number| conversions::round(number, Rounding::HalfUp))
@@ -98,7 +98,7 @@ pub(super) fn sign(call: &Call<'_>) -> Answer {
     })
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-trunc
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# the places are rounded down and brought between 0 and 34; trailing zeros go
 pub(super) fn trunc(call: &Call<'_>) -> Answer {
     //? assumed: the places may not be a string, as the guide's table has it
@@ -125,7 +125,7 @@ pub(super) fn remainder(call: &Call<'_>) -> Answer {
     Ok(left.and_then(|left| operators::remainder(&left, right.as_ref()?)))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-nanvl
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# the second argument stands in for Undefined and Null
 pub(super) fn nanvl(call: &Call<'_>) -> Answer {
     if !call.has(2) {
@@ -172,7 +172,7 @@ pub(super) fn bit_xor(call: &Call<'_>) -> Answer {
     bits(call, |left, right| left ^ right)
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-bitnot
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# bitnot(13) is 2
 //? assumed: so only the bits that the number has are turned over, and of a negative one all
 pub(super) fn bit_not(call: &Call<'_>) -> Answer {

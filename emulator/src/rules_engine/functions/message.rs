@@ -17,23 +17,23 @@ fn no_arguments(call: &Call<'_>, answer: Option<Json>) -> Answer {
 }
 
 pub(super) fn account_id(call: &Call<'_>) -> Answer {
-    no_arguments(call, Some(call.evaluation.account.as_str().into()))
+    no_arguments(call, Some(call.evaluation.setting.account.as_str().into()))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-function-clientid
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# `n/a` for a message that did not come over MQTT
 pub(super) fn client_id(call: &Call<'_>) -> Answer {
     let client_id = call.evaluation.message.client_id.as_ref();
     no_arguments(call, Some(client_id.map_or("n/a", |client_id| client_id.as_str()).into()))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-principal
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# the certificate ID of a device, the identity of anybody else
 pub(super) fn principal(call: &Call<'_>) -> Answer {
     no_arguments(call, call.evaluation.message.principal.as_deref().map(Json::from))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-traceid
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# Undefined for a message that did not come over MQTT
 pub(super) fn trace_id(call: &Call<'_>) -> Answer {
     let message = call.evaluation.message;
@@ -64,10 +64,10 @@ pub(super) fn new_uuid(call: &Call<'_>) -> Answer {
     no_arguments(call, Some(parts.join("-").into()))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-topic
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# the whole topic, or one of its levels counted from 1; Basic Ingest's prefix is not part of it
 pub(super) fn topic(call: &Call<'_>) -> Answer {
-    let topic = call.evaluation.topic;
+    let topic = call.evaluation.setting.topic;
     if call.has(0) {
         return text_answer(topic);
     }
@@ -80,7 +80,7 @@ pub(super) fn topic(call: &Call<'_>) -> Answer {
     Ok(index.and_then(|index| topic.split('/').nth(index)).map(Json::from))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-get-mqtt-property
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# four names; correlation data comes as base64; the format indicator always has a value
 pub(super) fn mqtt_property(call: &Call<'_>) -> Answer {
     let properties = &call.evaluation.message.properties;
@@ -98,7 +98,7 @@ pub(super) fn mqtt_property(call: &Call<'_>) -> Answer {
     })
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-sql-function-get-user-properties
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# the values of one key, or all pairs each as an object; Undefined for a key that is not there
 pub(super) fn user_properties(call: &Call<'_>) -> Answer {
     let properties = &call.evaluation.message.properties.user_properties;

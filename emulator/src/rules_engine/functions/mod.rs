@@ -1,4 +1,4 @@
-//! The functions of rule SQL: one table that says what each is called, since when, and what runs it.
+//! The functions of rule SQL: one table of what each is called, since when, and what runs it.
 //!
 //! A call with wrong arguments, or with too few, is Undefined and no error. What AWS knows and this
 //! emulator does not run is refused when the rule is created, never answered wrongly.
@@ -9,7 +9,9 @@ mod encoding;
 mod hashes;
 mod math;
 mod message;
+mod regexp;
 mod text;
+mod time;
 
 use std::sync::Arc;
 
@@ -116,13 +118,13 @@ static FUNCTIONS: &[Function] = &[
     always("nanvl", math::nanvl),
     always("newuuid", message::new_uuid),
     since_2016("numbytes", text::num_bytes),
-    refused("parse_time"),
+    checked(time::check_parse_time, since_2016("parse_time", time::parse_time)),
     always("power", math::power),
     always("principal", message::principal),
     always("rand", math::rand),
-    refused("regexp_matches"),
-    refused("regexp_replace"),
-    refused("regexp_substr"),
+    checked(regexp::check, always("regexp_matches", regexp::matches)),
+    checked(regexp::check, always("regexp_replace", regexp::replace)),
+    checked(regexp::check, always("regexp_substr", regexp::substr)),
     always("remainder", math::remainder),
     always("replace", text::replace),
     always("round", math::round),
@@ -143,7 +145,7 @@ static FUNCTIONS: &[Function] = &[
     always("substring", text::substring),
     always("tan", math::tan),
     always("tanh", math::tanh),
-    refused("time_to_epoch"),
+    checked(time::check_time_to_epoch, since_2016("time_to_epoch", time::time_to_epoch)),
     always("timestamp", message::timestamp),
     always("topic", message::topic),
     always("traceid", message::trace_id),

@@ -40,7 +40,7 @@ pub(super) fn upper(call: &Call<'_>) -> Answer {
     one(call, |text| text.to_uppercase().into())
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-ltrim
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# white space is tabs and spaces
 pub(super) fn ltrim(call: &Call<'_>) -> Answer {
     one(call, |text| text.trim_start_matches([' ', '\t']).into())
@@ -79,7 +79,7 @@ pub(super) fn index_of(call: &Call<'_>) -> Answer {
     })
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-chr
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# the number is rounded down; what is no ASCII value makes it Undefined
 pub(super) fn chr(call: &Call<'_>) -> Answer {
     if !call.has(1) {
@@ -91,7 +91,7 @@ pub(super) fn chr(call: &Call<'_>) -> Answer {
     Ok(ascii.map(|ascii| char::from(ascii).to_string().into()))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-concat
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# arrays take in everything; otherwise one string makes all strings; concat(1) is "1"
 //? assumed: two values or more of which none is an array or a string make it Undefined
 pub(super) fn concat(call: &Call<'_>) -> Answer {
@@ -161,7 +161,7 @@ fn within(call: &Call<'_>, index: usize, most: usize) -> Result<Option<usize>, F
     Ok(value.to_int().and_then(|value| usize::try_from(value).ok()))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-lpad
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# as many spaces as the second argument says, between 0 and 1000
 fn padding(call: &Call<'_>) -> Result<Option<(Arc<str>, String)>, Failure> {
     if !call.has(2) {
@@ -182,7 +182,7 @@ pub(super) fn rpad(call: &Call<'_>) -> Answer {
     Ok(padding(call)?.map(|(text, spaces)| (text.to_string() + &spaces).into()))
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html#iot-func-substring
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
 //# indexes are brought between 0 and the text's length; the second one is exclusive
 pub(super) fn substring(call: &Call<'_>) -> Answer {
     if !call.has(2) && !call.has(3) {

@@ -1,5 +1,7 @@
 //! What OpenSSL makes, read; what we make, read by OpenSSL's rules; and noise.
 
+mod second_writer;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -7,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::time::{Clock, Timestamp};
 
-const OPENSSL: &str = include_str!("testdata/openssl.pem");
+const OPENSSL: &str = include_str!("../testdata/openssl.pem");
 
 /// The text from the line `# name:` on; the first block in it is the one named.
 fn fixture(name: &str) -> &'static str {

@@ -1,29 +1,31 @@
 //! Every account and Region of one emulator, and the few things that they share.
 //!
-//! It decides which [`IotCore`] a connection means: by endpoint name (SNI), by the address it came
-//! to, or by the certificate; and it keeps what crosses them: clock, trace, outbox, root CA.
-//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
+//! It keeps what crosses them: clock, trace, outbox, root CA. `meant.rs` decides which [`IotCore`]
+//! a connection means; `running.rs` holds what runs beside the doors. Truth:
+//! <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
+
+mod meant;
+mod running;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
-use crate::api_gateway::{ApiGateway, Domain};
+pub(crate) use meant::Meant;
+
+use crate::api_gateway::ApiGateway;
 use crate::config::{Config, FunctionConfig};
-use crate::emulator::{SETTLE_LIMIT, SettleError, StartError};
+use crate::emulator::StartError;
 use crate::errors::{ApiError, ErrorCode};
 use crate::iot_core::{CaOwners, IotCore, Surroundings};
-use crate::lambda::{
-    self, EventReport, Function, FunctionHost, Functions, ProcessFunction, QueuedEvent,
-};
+use crate::lambda::{self, Function, FunctionHost, Functions, ProcessFunction};
 use crate::listeners::Addresses;
-use crate::names::{Arn, CertificateId, Scope};
-use crate::outbox::{Job, Outbox, RuleInvocation};
+use crate::names::Scope;
+use crate::outbox::{Job, Outbox};
 use crate::pki::{self, AwsIssuer, ServerAuthority};
 use crate::s3::Buckets;
 use crate::time::{Clock, Timestamp};
@@ -63,18 +65,6 @@ struct Shared {
     ca_owners: CaOwners,
     issuer: Arc<AwsIssuer>,
 }
-
-/// Which `IotCore` a connection means.
-#[derive(Debug)]
-pub(crate) struct Meant {
-    pub(crate) iot_core: IotCore,
-    /// SNI (or an address of its own) named the account, as the multi-account features want it.
-    pub(crate) by_name: bool,
-}
-
-/// A name in SNI that looks like AWS's but belongs to no account here.
-#[derive(Debug)]
-pub(crate) struct UnknownEndpoint(pub(crate) String);
 
 impl Cloud {
     /// An emulator's state, before anything runs; and the end of the outbox that a worker reads.
@@ -198,215 +188,6 @@ impl Cloud {
             endpoint.account == scope.account.as_str() && endpoint.region == scope.region.as_str()
         });
         own.and_then(|endpoint| endpoint.host).map_or_else(aws_name, |host| host.to_string())
-    }
-}
-
-// === which IotCore is meant ===
-
-impl Cloud {
-    /// The `IotCore` that a connection means, which came with `server_name` to a listener of
-    /// `listener_scope` and shows the certificate `leaf`.
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html
-    //# SNI names the account's endpoint; a wrong host name fails the connection
-    //? assumed: any other name is an alias of this machine and means the default account
-    pub(crate) fn meant(
-        &self,
-        server_name: Option<&str>,
-        listener_scope: Option<&Scope>,
-        leaf: Option<CertificateId>,
-    ) -> Result<Meant, UnknownEndpoint> {
-        let name = server_name.map(|name| name.trim_end_matches('.').to_ascii_lowercase());
-        if let Some(name) = &name {
-            if let Some(iot_core) = self.named(name) {
-                return Ok(Meant { iot_core, by_name: true });
-            }
-            if name.ends_with(".amazonaws.com") {
-                return Err(UnknownEndpoint(name.clone()));
-            }
-        }
-        if let Some(scope) = listener_scope {
-            return Ok(Meant { iot_core: self.regional(scope).iot_core, by_name: true });
-        }
-        let by_name = name.is_some();
-        let holder = leaf.filter(|_| !by_name).and_then(|leaf| self.holder(leaf));
-        let iot_core = holder.unwrap_or_else(|| self.regional(self.default_scope()).iot_core);
-        Ok(Meant { iot_core, by_name })
-    }
-
-    //= https://github.com/ministackorg/ministack/pull/1755
-    //# the prefix decides, compared without case; the Region in the name does not
-    fn named(&self, name: &str) -> Option<IotCore> {
-        let label = name.split('.').next()?;
-        let prefix = label.strip_suffix("-ats").unwrap_or(label);
-        let regionals = self.regionals();
-        let found = regionals.values().find(|regional| {
-            let iot_core = &regional.iot_core;
-            iot_core.endpoint_prefix() == prefix
-                || (iot_core.endpoint() == name && iot_core.scope() != self.default_scope())
-        });
-        found.map(|regional| regional.iot_core.clone())
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/apireference/API_CertificateDescription.html
-    //# a certificate in DEFAULT mode is found without SNI
-    fn holder(&self, leaf: CertificateId) -> Option<IotCore> {
-        let regionals = self.regionals();
-        let mut holders = regionals.values().filter(|held| held.iot_core.holds_by_default(leaf));
-        let first = holders.next()?.iot_core.clone();
-        holders.next().is_none().then_some(first)
-    }
-
-    /// The API Gateway domain that `server_name` means; without a match, the only one there is.
-    pub(crate) fn domain(&self, server_name: Option<&str>) -> Option<(ApiGateway, Arc<Domain>)> {
-        let gateways: Vec<ApiGateway> =
-            self.regionals().values().map(|regional| regional.api_gateway.clone()).collect();
-        let named = gateways
-            .iter()
-            .find_map(|gateway| Some((gateway.clone(), gateway.domain_named(server_name?)?)));
-        named.or_else(|| {
-            let mut all = gateways.iter().flat_map(|gateway| {
-                gateway.domains().into_iter().map(|domain| (gateway.clone(), domain))
-            });
-            let only = all.next()?;
-            all.next().is_none().then_some(only)
-        })
-    }
-}
-
-// === what runs beside the doors ===
-
-impl Cloud {
-    /// Sleeps until the nearest deadline of any account and Region, and lets it happen.
-    pub(crate) async fn run_timers(&self) {
-        loop {
-            let changed = self.shared.timers.notified();
-            let next = match self.shared.clock {
-                Clock::System => self.next_deadline(),
-                Clock::Manual(_) => None,
-            };
-            match next {
-                None => changed.await,
-                Some(deadline) => {
-                    let wait = deadline.since(self.now()).max(Duration::from_millis(1));
-                    let _early = tokio::time::timeout(wait, changed).await;
-                    self.handle_timeouts();
-                }
-            }
-        }
-    }
-
-    fn iot_cores(&self) -> Vec<IotCore> {
-        self.regionals().values().map(|regional| regional.iot_core.clone()).collect()
-    }
-
-    fn next_deadline(&self) -> Option<Timestamp> {
-        self.iot_cores().iter().filter_map(IotCore::next_deadline).min()
-    }
-
-    fn handle_timeouts(&self) {
-        self.iot_cores().iter().for_each(IotCore::handle_timeout);
-    }
-
-    /// Moves the manual clock and returns when all that became due has happened.
-    pub(crate) async fn advance(&self, duration: Duration) -> Result<(), SettleError> {
-        if !self.shared.clock.advance(duration) {
-            return Err(SettleError::SystemClock);
-        }
-        while self.next_deadline().is_some_and(|deadline| deadline <= self.now()) {
-            self.handle_timeouts();
-        }
-        self.settled().await
-    }
-
-    /// Returns when nothing is under way.
-    pub(crate) async fn settled(&self) -> Result<(), SettleError> {
-        let activity = self.shared.outbox.activity();
-        tokio::time::timeout(SETTLE_LIMIT, activity.settled()).await.map_err(|_elapsed| {
-            SettleError::Unsettled {
-                seconds: SETTLE_LIMIT.as_secs(),
-                under_way: activity.count(),
-                trace: self.trace().to_string(),
-            }
-        })
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/lambda-rule-action.html
-    //# the rule invokes asynchronously, and needs a permission in the function's resource policy
-    /// Invokes a function for a topic rule.
-    pub(crate) async fn invoke_for_rule(
-        &self,
-        scope: &Scope,
-        rule_arn: &Arn,
-        function_arn: &Arn,
-        payload: Bytes,
-        asked: Option<RuleInvocation>,
-    ) {
-        let target = function_arn.scope().unwrap_or_else(|| scope.clone());
-        let functions = self.regional(&target).functions;
-        let iot_core = self.regional(scope).iot_core;
-        let name = function_arn.as_str();
-        let permitted = functions.may_invoke("iot.amazonaws.com", rule_arn, &scope.account, name);
-        let queued = match permitted {
-            Err(refused) => Err(refused.why),
-            Ok(()) => functions.queue_event(name, payload).map_err(|error| vec![error.to_string()]),
-        };
-        let report = match (queued, asked) {
-            (Err(why), Some(asked)) => return iot_core.rule_action_refused(&asked, &why),
-            (Err(why), None) => {
-                let entry = Entry::failure(scope, "RuleExecution", "ErrorActionFailed");
-                return self.trace().record(entry.member("functionArn", function_arn).why(why));
-            }
-            (Ok(queued), asked) => {
-                if let Some(asked) = &asked {
-                    iot_core.rule_action_done(asked);
-                }
-                queued.run().await
-            }
-        };
-        self.note_event(scope, &report);
-    }
-
-    /// Traces an asynchronous invocation that failed in the end.
-    fn note_event(&self, scope: &Scope, report: &EventReport) {
-        let why = match &report.outcome {
-            Ok(answer) if answer.function_error.is_none() => return,
-            Ok(answer) => String::from_utf8_lossy(&answer.payload).into_owned(),
-            Err(error) => error.to_string(),
-        };
-        let entry = Entry::failure(scope, "AsynchronousInvocation", "FunctionError")
-            .member("functionArn", &report.function_arn)
-            .member("requestId", &report.request_id);
-        let details = format!("the function failed {} times", report.attempts);
-        self.trace().record(entry.details(details).why([why]));
-    }
-
-    /// Runs an event that `lambda:Invoke` took.
-    pub(crate) fn run_event(&self, queued: QueuedEvent) {
-        let (cloud, scope) = (self.clone(), queued.scope().clone());
-        let under_way = self.shared.outbox.activity().begin();
-        tokio::spawn(async move {
-            cloud.note_event(&scope, &queued.run().await);
-            drop(under_way);
-        });
-    }
-
-    /// Forgets all state of all accounts and Regions.
-    pub(crate) fn reset(&self) {
-        for regional in self.regionals().values() {
-            regional.iot_core.reset();
-            regional.functions.clear();
-            regional.api_gateway.clear();
-        }
-        self.shared.buckets.clear();
-        self.shared.ca_owners.forget_all();
-        self.trace().clear();
-    }
-
-    /// Lets go of users' closures, which may hold an `IotCore` and so keep all of this alive.
-    pub(crate) fn forget_functions(&self) {
-        for regional in self.regionals().values() {
-            regional.functions.clear();
-        }
     }
 }
 

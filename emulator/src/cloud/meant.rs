@@ -1,0 +1,93 @@
+//! Which account and Region a connection means: by endpoint name (SNI), by the address it came to,
+//! or by the certificate.
+//!
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
+
+use std::sync::Arc;
+
+use super::Cloud;
+use crate::api_gateway::{ApiGateway, Domain};
+use crate::iot_core::IotCore;
+use crate::names::{CertificateId, Scope};
+
+/// Which `IotCore` a connection means.
+#[derive(Debug)]
+pub(crate) struct Meant {
+    pub(crate) iot_core: IotCore,
+    /// SNI (or an address of its own) named the account, as the multi-account features want it.
+    pub(crate) by_name: bool,
+}
+
+/// A name in SNI that looks like AWS's but belongs to no account here.
+#[derive(Debug)]
+pub(crate) struct UnknownEndpoint(pub(crate) String);
+
+impl Cloud {
+    /// The `IotCore` that a connection means, which came with `server_name` to a listener of
+    /// `listener_scope` and shows the certificate `leaf`.
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html
+    //# SNI names the account's endpoint; a wrong host name fails the connection
+    //? assumed: any other name is an alias of this machine and means the default account
+    pub(crate) fn meant(
+        &self,
+        server_name: Option<&str>,
+        listener_scope: Option<&Scope>,
+        leaf: Option<CertificateId>,
+    ) -> Result<Meant, UnknownEndpoint> {
+        let name = server_name.map(|name| name.trim_end_matches('.').to_ascii_lowercase());
+        if let Some(name) = &name {
+            if let Some(iot_core) = self.named(name) {
+                return Ok(Meant { iot_core, by_name: true });
+            }
+            if name.ends_with(".amazonaws.com") {
+                return Err(UnknownEndpoint(name.clone()));
+            }
+        }
+        if let Some(scope) = listener_scope {
+            return Ok(Meant { iot_core: self.regional(scope).iot_core, by_name: true });
+        }
+        let by_name = name.is_some();
+        let holder = leaf.filter(|_| !by_name).and_then(|leaf| self.holder(leaf));
+        let iot_core = holder.unwrap_or_else(|| self.regional(self.default_scope()).iot_core);
+        Ok(Meant { iot_core, by_name })
+    }
+
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# the prefix decides, compared without case; the Region in the name does not
+    fn named(&self, name: &str) -> Option<IotCore> {
+        let label = name.split('.').next()?;
+        let prefix = label.strip_suffix("-ats").unwrap_or(label);
+        let regionals = self.regionals();
+        let found = regionals.values().find(|regional| {
+            let iot_core = &regional.iot_core;
+            iot_core.endpoint_prefix() == prefix
+                || (iot_core.endpoint() == name && iot_core.scope() != self.default_scope())
+        });
+        found.map(|regional| regional.iot_core.clone())
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_CertificateDescription.html
+    //# a certificate in DEFAULT mode is found without SNI
+    fn holder(&self, leaf: CertificateId) -> Option<IotCore> {
+        let regionals = self.regionals();
+        let mut holders = regionals.values().filter(|held| held.iot_core.holds_by_default(leaf));
+        let first = holders.next()?.iot_core.clone();
+        holders.next().is_none().then_some(first)
+    }
+
+    /// The API Gateway domain that `server_name` means; without a match, the only one there is.
+    pub(crate) fn domain(&self, server_name: Option<&str>) -> Option<(ApiGateway, Arc<Domain>)> {
+        let gateways: Vec<ApiGateway> =
+            self.regionals().values().map(|regional| regional.api_gateway.clone()).collect();
+        let named = gateways
+            .iter()
+            .find_map(|gateway| Some((gateway.clone(), gateway.domain_named(server_name?)?)));
+        named.or_else(|| {
+            let mut all = gateways.iter().flat_map(|gateway| {
+                gateway.domains().into_iter().map(|domain| (gateway.clone(), domain))
+            });
+            let only = all.next()?;
+            all.next().is_none().then_some(only)
+        })
+    }
+}

@@ -1,0 +1,267 @@
+//! [`Held`]: one connected client, while the lock is held for it, and all that it may ask.
+//!
+//! It decides the order of AWS's checks on a packet, and what a refusal leaves in the trace.
+//! Whether something is permitted, and who gets what, is decided in `policy/` and
+//! `message_broker/`. Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
+
+use std::sync::Arc;
+
+use super::State;
+use super::connections::subject;
+use super::publishing::{Origin, boxed, check_sizes, permits, refused};
+use super::refusals::{self, Reaction, Refused};
+use super::requests::PublishRequest;
+use super::topics;
+use crate::events::{Event, Subject};
+use crate::message::QoS;
+use crate::message_broker::{
+    ClientDisconnect, ConnectionFacts, ConnectionId, Delivery, Publication, SubscribeError,
+    SubscribeOptions,
+};
+use crate::names::{Scope, TopicFilter};
+use crate::policy::{Receive, Subscribe};
+use crate::time::Timestamp;
+use crate::trace::Entry;
+
+/// What one batch of deliveries holds at most, so that nobody else waits long for the lock.
+const BATCH: usize = 256;
+/// The payload bytes after which a batch is full.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// One connected client, while the lock is held for it.
+pub(crate) struct Held<'a> {
+    pub(super) state: &'a mut State,
+    pub(super) scope: &'a Scope,
+    pub(super) connection: ConnectionId,
+    pub(super) now: Timestamp,
+}
+
+impl Held<'_> {
+    fn facts(&self) -> Option<Arc<ConnectionFacts>> {
+        self.state.live.get(&self.connection).map(|live| Arc::clone(&live.facts))
+    }
+
+    /// The client publishes.
+    pub(crate) fn publish(&mut self, request: PublishRequest) -> Result<(), Reaction> {
+        let Some(facts) = self.facts() else { return Ok(()) };
+        let PublishRequest { topic, payload, qos, retain, expiry_seconds, properties } = request;
+        let react = |refused| refusals::publish(facts.version, qos, refused);
+        let Some(quality) = qos else {
+            let why = "QoS 2 is not served".to_owned();
+            return Err(self.refuse(
+                &facts,
+                "Publish-In",
+                &topic,
+                why,
+                react(Refused::QosNotSupported),
+            ));
+        };
+        if let Err((refused, why)) = check_sizes(&payload, &properties) {
+            return Err(self.refuse(&facts, "Publish-In", &topic, why, react(refused)));
+        }
+        let destination = match topics::publish(&topic, retain) {
+            Ok(destination) => destination,
+            Err(refusal) => {
+                let reaction = react(Refused::TopicNameInvalid);
+                return Err(self.refuse(&facts, "Publish-In", &topic, refusal.0, reaction));
+            }
+        };
+        let Some(live) = self.state.live.get_mut(&self.connection) else { return Ok(()) };
+        let asked = permits(&mut live.authorizer, self.scope, &topic, retain, self.now);
+        let (permit, retain) = asked.map_err(|refusal| {
+            let reaction = react(Refused::NotAuthorized);
+            let entry = refused(self.scope, "Publish-In", &refusal);
+            self.note_refused(&facts, entry.member("topicName", &topic), reaction)
+        })?;
+        let client_id = facts.client_id.clone();
+        let origin = Origin {
+            client_id: Some(client_id.clone()),
+            principal: Some(Arc::clone(&facts.details.principal)),
+            source_ip: Some(facts.details.source_ip),
+        };
+        let publication = Publication {
+            payload,
+            qos: quality,
+            retain,
+            expiry_seconds,
+            properties: boxed(properties),
+            publisher: Some(client_id),
+        };
+        self.state.send(self.scope, destination, permit, publication, &origin, self.now);
+        Ok(())
+    }
+
+    /// The client subscribes to one filter; `qos` is `None` for QoS 2.
+    pub(crate) fn subscribe(
+        &mut self,
+        filter: TopicFilter,
+        qos: Option<QoS>,
+        options: SubscribeOptions,
+    ) -> Result<QoS, Reaction> {
+        let Some(facts) = self.facts() else { return Ok(QoS::AtMostOnce) };
+        let react = |refused| refusals::subscribe(facts.version, refused);
+        if qos.is_none() {
+            let why = "QoS 2 is not served".to_owned();
+            return Err(self.refuse(
+                &facts,
+                "Subscribe",
+                &filter,
+                why,
+                react(Refused::QosNotSupported),
+            ));
+        }
+        if let Err(refusal) = topics::subscribe(&filter) {
+            let reaction = react(Refused::TopicFilterInvalid);
+            return Err(self.refuse(&facts, "Subscribe", &filter, refusal.0, reaction));
+        }
+        let Some(live) = self.state.live.get_mut(&self.connection) else {
+            return Ok(QoS::AtMostOnce);
+        };
+        let permit = live.authorizer.ask::<Subscribe>(self.scope, filter.clone(), self.now);
+        let permit = permit.map_err(|refusal| {
+            let reaction = react(Refused::NotAuthorized);
+            let entry = refused(self.scope, "Subscribe", &refusal);
+            self.note_refused(&facts, entry.member("topicName", &filter), reaction)
+        })?;
+        match self.state.broker.subscribe(self.connection, permit, options, self.now) {
+            Ok(granted) => {
+                if let Some(live) = self.state.live.get_mut(&self.connection) {
+                    live.subscribed.push(filter);
+                }
+                Ok(granted)
+            }
+            Err(error) => {
+                let reaction = react(match error {
+                    SubscribeError::FilterTooLong => Refused::TopicFilterInvalid,
+                    _ => Refused::QuotaExceeded,
+                });
+                Err(self.refuse(&facts, "Subscribe", &filter, error.to_string(), reaction))
+            }
+        }
+    }
+
+    /// The SUBSCRIBE is done: the event names the filters that were granted.
+    pub(crate) fn subscribed(&mut self) {
+        let Some(live) = self.state.live.get_mut(&self.connection) else { return };
+        let filters = std::mem::take(&mut live.subscribed);
+        if !filters.is_empty() {
+            self.tell("Subscribe", &filters, |subject| subject.subscribed(&filters));
+        }
+    }
+
+    /// The client unsubscribes; which of the filters it had.
+    pub(crate) fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Vec<bool> {
+        let broker = &mut self.state.broker;
+        let existed = |filter| broker.unsubscribe(self.connection, filter).unwrap_or(false);
+        let existed = filters.iter().map(existed).collect();
+        self.tell("Unsubscribe", filters, |subject| subject.unsubscribed(filters));
+        existed
+    }
+
+    fn tell(
+        &mut self,
+        event_type: &'static str,
+        filters: &[TopicFilter],
+        event: impl FnOnce(Subject<'_>) -> Option<Event>,
+    ) {
+        let Some(facts) = self.facts() else { return };
+        let names: Vec<&str> = filters.iter().map(TopicFilter::as_str).collect();
+        let entry = Entry::success(self.scope, event_type)
+            .member("clientId", &facts.client_id)
+            .member("topicName", names.join(","));
+        self.state.note(entry);
+        let event = event(subject(&facts, self.now));
+        self.state.emit(self.scope, event, &Origin::default(), self.now);
+    }
+
+    /// The client sent DISCONNECT.
+    pub(crate) fn disconnect(&mut self, asked: ClientDisconnect) {
+        let ended = self.state.broker.client_disconnect(self.connection, asked, self.now);
+        self.state.finish(self.scope, ended, None, self.now);
+    }
+
+    /// Traces what MQTT or AWS does not allow a connected client.
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+    //# CLIENT_ERROR: the client did something that ended the connection
+    pub(crate) fn note_misuse(&mut self, why: &str) {
+        let Some(facts) = self.facts() else { return };
+        let entry = Entry::failure(self.scope, "Disconnect", "CLIENT_ERROR")
+            .member("clientId", &facts.client_id)
+            .member("protocol", "MQTT")
+            .member("sourceIp", facts.details.source_ip);
+        self.state.note(entry.details(why).answer("disconnects"));
+    }
+
+    /// A fresh one for a reason string.
+    pub(crate) fn trace_id(&mut self) -> String {
+        self.state.uuid().to_string()
+    }
+
+    /// The client has the message `packet_id`.
+    pub(crate) fn acknowledge(&mut self, packet_id: u16) {
+        self.state.broker.acknowledge(self.connection, packet_id);
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+    //# iot:Receive is checked on every delivery; what is not allowed does not arrive
+    /// The next messages for the client that it may receive; whether there may be more.
+    pub(crate) fn deliveries(&mut self, into: &mut Vec<Delivery>) -> bool {
+        let mut bytes = 0;
+        while into.len() < BATCH && bytes < BATCH_BYTES {
+            let Some(delivery) = self.next_delivery() else { return false };
+            bytes += delivery.message.payload.len();
+            into.push(delivery);
+        }
+        true
+    }
+
+    fn next_delivery(&mut self) -> Option<Delivery> {
+        loop {
+            let pending = self.state.broker.next_delivery(self.connection, self.now)?;
+            let live = self.state.live.get_mut(&self.connection)?;
+            let topic = pending.message().topic.clone();
+            match live.authorizer.ask::<Receive>(self.scope, topic.clone(), self.now) {
+                Ok(permit) => {
+                    if let Some(delivery) = pending.deliver(permit) {
+                        return Some(delivery);
+                    }
+                }
+                Err(refusal) => {
+                    pending.refuse();
+                    let entry = refused(self.scope, "Publish-Out", &refusal)
+                        .member("clientId", &live.facts.client_id)
+                        .member("topicName", topic)
+                        .answer("nothing: the message is not delivered");
+                    self.state.note(entry);
+                }
+            }
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        facts: &ConnectionFacts,
+        event_type: &'static str,
+        topic: impl std::fmt::Display,
+        why: String,
+        reaction: Reaction,
+    ) -> Reaction {
+        let entry = Entry::failure(self.scope, event_type, "CLIENT_ERROR");
+        self.note_refused(facts, entry.member("topicName", topic).details(why), reaction)
+    }
+
+    fn note_refused(
+        &mut self,
+        facts: &ConnectionFacts,
+        entry: Entry,
+        reaction: Reaction,
+    ) -> Reaction {
+        let entry = entry
+            .member("protocol", "MQTT")
+            .member("clientId", &facts.client_id)
+            .member("principalId", &facts.details.principal)
+            .member("sourceIp", facts.details.source_ip);
+        self.state.note(entry.answer(reaction.to_string()));
+        reaction
+    }
+}
