@@ -8,6 +8,7 @@ mod in_process;
 mod multi_account;
 mod policies;
 mod takeover;
+mod trace;
 
 /// For the codec's source, which `codec_second_reading` compiles and which says `crate::names`.
 use iot_emulator::names;
