@@ -4,4 +4,20 @@
 //! decides nothing about AWS; each wait in it is bounded, so that a test fails and never hangs.
 
 pub mod binary;
+mod device;
+mod mqtt;
 pub mod programs;
+mod rumqtt;
+mod target;
+mod tunnel;
+mod wire;
+
+pub use device::{ConnectError, Connecting, Device, Version};
+pub use mqtt::{Closed, Message, Mqtt, MqttError};
+pub use target::Target;
+pub use wire::{Ending, Wire};
+
+use std::time::Duration;
+
+/// How long anything may take that a test waits for; a loaded machine needs a fraction of it.
+pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -36,8 +36,8 @@ pub(crate) async fn api(cloud: Cloud, stream: TcpStream, peer: SocketAddr) {
     }
     let _unsupported = stream.set_nodelay(true);
     if first != [TLS_RECORD] {
-        drop(serve_api(&cloud, peer, stream).await);
-        return;
+        // In order here too: a reset would take the answer from a client that is still sending.
+        return tls::hang_up(serve_api(&cloud, peer, stream).await).await;
     }
     let terms = Terms {
         client_certificate: ClientCertificate::NotAsked,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -171,13 +171,16 @@ impl hyper::body::Body for Body {
 
 async fn collect(request: hyper::Request<Incoming>, limit: usize) -> Result<Request, Response> {
     let (head, body) = request.into_parts();
-    let body = match Limited::new(body, limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(_too_large) => {
-            let body = r#"{"message":"Request body is too large"}"#;
-            return Err(response(413, "application/json", body));
-        }
+    let too_large = || {
+        let body = r#"{"message":"Request body is too large"}"#;
+        response(413, "application/json", body)
     };
+    // Whoever announces too much is told so at once, and need not send it first.
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return Err(too_large());
+    }
+    let body = Limited::new(body, limit).collect().await.map_err(|_too_large| too_large())?;
+    let body = body.to_bytes();
     Ok(Request { method: head.method, uri: head.uri, headers: head.headers, body })
 }
 

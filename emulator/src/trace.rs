@@ -154,11 +154,11 @@ impl fmt::Display for Entry {
                 write!(f, " {name}={value}")?;
             }
         }
-        if let Some(reason) = self.reason {
-            write!(f, "\n              {reason}")?;
-            if let Some(details) = &self.details {
-                write!(f, ": {details}")?;
-            }
+        match (self.reason, &self.details) {
+            (Some(reason), Some(details)) => write!(f, "\n              {reason}: {details}")?,
+            (Some(reason), None) => write!(f, "\n              {reason}")?,
+            (None, Some(details)) => write!(f, "\n              {details}")?,
+            (None, None) => {}
         }
         for line in &self.why {
             write!(f, "\n              {line}")?;

@@ -2,11 +2,19 @@
 
 mod api_gateway;
 mod articles;
+mod bad_input;
 mod codec_second_reading;
+mod common;
+mod events;
+mod in_process;
 mod jitp;
 mod jitr_https;
 mod jitr_mqtt;
+mod multi_account;
 mod operator;
+mod policies;
+mod takeover;
+mod trace;
 mod without_a_ca;
 
 /// For the codec's source, which `codec_second_reading` compiles and which says `crate::names`.

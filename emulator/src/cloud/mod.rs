@@ -55,7 +55,7 @@ struct Shared {
     trace: Trace,
     outbox: Outbox,
     addresses: Addresses,
-    root_ca_pem: String,
+    root_ca_pem: Arc<str>,
     tls: TlsServer,
     buckets: Buckets,
     function_host: FunctionHost,
@@ -75,7 +75,7 @@ impl Cloud {
     ) -> Result<(Self, mpsc::UnboundedReceiver<Job>), StartError> {
         let clock = if config.manual_clock { Clock::manual() } else { Clock::System };
         let authority = server_authority(&config)?;
-        let root_ca_pem = authority.root_pem();
+        let root_ca_pem = authority.root_pem().into();
         let seed = config.seed.unwrap_or_else(|| fastrand::u64(..) % 1_000_000);
         let trace = Trace::new(clock.clone(), listener);
         let (outbox, jobs) = Outbox::new();
@@ -165,6 +165,8 @@ impl Cloud {
             functions: functions.clone(),
             endpoint_host: self.endpoint_host(scope, &prefix),
             endpoint_prefix: prefix,
+            addresses: shared.addresses.of(scope),
+            root_ca_pem: Arc::clone(&shared.root_ca_pem),
             timers: Arc::clone(&shared.timers),
             ca_owners: shared.ca_owners.clone(),
             issuer: Arc::clone(&shared.issuer),

@@ -10,6 +10,8 @@ mod conversation;
 mod https;
 mod mqtt;
 
+use std::net::SocketAddr;
+
 use tokio::net::TcpStream;
 
 use crate::cloud::{Cloud, Meant};
@@ -85,14 +87,22 @@ async fn accept(
     match tokio::time::timeout(HANDSHAKE, cloud.tls().accept(stream, terms)).await {
         Ok(Ok(accepted)) => Some(accepted),
         Ok(Err(failure)) => {
-            let scope = scope.unwrap_or(cloud.default_scope());
-            let entry = Entry::failure(scope, "Connection", "HANDSHAKE_FAILED");
-            let entry = entry.member("sourceIp", peer.ip()).member("sourcePort", peer.port());
-            cloud.trace().record(entry.details(failure.to_string()).answer("ends the handshake"));
+            note_handshake(cloud, scope, peer, failure.to_string());
             None
         }
-        Err(_elapsed) => None,
+        Err(_elapsed) => {
+            let why = format!("not finished after {} s", HANDSHAKE.as_secs());
+            note_handshake(cloud, scope, peer, why);
+            None
+        }
     }
+}
+
+fn note_handshake(cloud: &Cloud, scope: Option<&Scope>, peer: SocketAddr, why: String) {
+    let scope = scope.unwrap_or(cloud.default_scope());
+    let entry = Entry::failure(scope, "Connection", "HANDSHAKE_FAILED");
+    let entry = entry.member("sourceIp", peer.ip()).member("sourcePort", peer.port());
+    cloud.trace().record(entry.details(why).answer("ends the handshake"));
 }
 
 /// The `IotCore` that is meant; a name of AWS's that nobody here has ends the connection.

@@ -45,7 +45,12 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) 
             iot_core.note_misuse_before_connect(&peer, &error.to_string());
             return tls::hang_up(stream).await;
         }
-        Ok(Ok(None)) | Err(_) => return tls::hang_up(stream).await,
+        Ok(Ok(None)) => return tls::hang_up(stream).await,
+        Err(_elapsed) => {
+            let why = format!("no CONNECT within {} s of the handshake", CONNECT_WITHIN.as_secs());
+            iot_core.note_misuse_before_connect(&peer, &why);
+            return tls::hang_up(stream).await;
+        }
     };
     //= https://github.com/ministackorg/ministack/pull/1755
     //# a certificate is registered on the CONNECT packet, not on the handshake; no CONNACK follows

@@ -27,6 +27,7 @@ mod topics;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -62,6 +63,9 @@ pub(crate) struct Surroundings {
     pub(crate) endpoint_host: String,
     /// The first part of the AWS-style endpoint name.
     pub(crate) endpoint_prefix: String,
+    /// Where its devices reach it: MQTT, HTTPS.
+    pub(crate) addresses: (SocketAddr, SocketAddr),
+    pub(crate) root_ca_pem: Arc<str>,
     /// Is told when a deadline comes nearer.
     pub(crate) timers: Arc<Notify>,
     pub(crate) ca_owners: CaOwners,
@@ -250,6 +254,21 @@ impl IotCore {
     /// AWS's form of the endpoint name, which SNI may carry: `PREFIX-ats.iot.REGION.amazonaws.com`.
     pub fn aws_endpoint(&self) -> String {
         format!("{}-ats.iot.{}.amazonaws.com", self.endpoint_prefix(), self.scope().region)
+    }
+
+    /// Where devices of this account and Region speak MQTT: port 8883 of AWS.
+    pub fn mqtt_address(&self) -> SocketAddr {
+        self.shared.around.addresses.0
+    }
+
+    /// Where devices of this account and Region speak HTTPS: port 8443 of AWS.
+    pub fn https_address(&self) -> SocketAddr {
+        self.shared.around.addresses.1
+    }
+
+    /// The root CA that devices trust, PEM.
+    pub fn root_ca_pem(&self) -> &str {
+        &self.shared.around.root_ca_pem
     }
 
     pub(crate) fn endpoint_prefix(&self) -> &str {
