@@ -95,8 +95,8 @@ impl From<Response> for Answer {
 pub(crate) struct Limits {
     /// The largest body; a larger one is answered 413.
     pub(crate) body_bytes: usize,
-    /// How long the head of a request may take to arrive, and so how long a connection may idle; and
-    /// how long its body may take.
+    /// How long the head of a request may take to arrive, and so how long a connection may idle;
+    /// and how long its body may take.
     pub(crate) head: Duration,
 }
 

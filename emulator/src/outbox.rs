@@ -1,7 +1,7 @@
 //! What must happen after a decision, once the lock is released: the outbox, and who waits for it.
 //!
-//! It decides nothing: an [`Effect`] says what, the worker in `emulator.rs` does it. An [`Activity`]
-//! counts all that is under way, so that `settled()` knows when nothing is.
+//! It decides nothing: an [`Effect`] says what, the worker in `emulator.rs` does it. An
+//! [`Activity`] counts all that is under way, so that `settled()` knows when nothing is.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};

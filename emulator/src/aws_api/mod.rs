@@ -154,7 +154,8 @@ fn failure(error: &ApiError) -> Response {
 }
 
 //= https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-//# 200 with the function's answer, 202 for Event, 204 for DryRun; X-Amz-Function-Error says it failed
+//# 200 with the function's answer, 202 for Event, 204 for DryRun; X-Amz-Function-Error says it
+//# failed
 async fn invoke(
     cloud: &Cloud,
     functions: &Functions,

@@ -261,7 +261,10 @@ fn ca(
     };
     let code = remote.send("GET", "/registrationcode", None)?;
     let code = code["registrationCode"].as_str().unwrap_or_default();
-    let mut body = json!({ "caCertificate": ca.pem(), "verificationCertificate": ca.verification_certificate(code) });
+    let mut body = json!({
+        "caCertificate": ca.pem(),
+        "verificationCertificate": ca.verification_certificate(code),
+    });
     if let Some(file) = template {
         let text = std::fs::read_to_string(file)
             .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;

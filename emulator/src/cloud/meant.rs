@@ -1,5 +1,5 @@
-//! Which account and Region a connection means: by endpoint name (SNI), by the address it came to, or
-//! by the certificate.
+//! Which account and Region a connection means: by endpoint name (SNI), by the address it came to,
+//! or by the certificate.
 //!
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
 

@@ -1,4 +1,5 @@
-//! What runs beside the doors: deadlines, functions that rules invoke, waiting until all is settled.
+//! What runs beside the doors: deadlines, functions that rules invoke, waiting until all is
+//! settled.
 //!
 //! It decides nothing of AWS's but that a rule needs the function's permission.
 

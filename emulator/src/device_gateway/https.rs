@@ -28,7 +28,8 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: Accepted) {
             let principal = match iot_core.present(chain, peer, None) {
                 Ok(principal) => principal,
                 //= https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html
-                //# a request triggers registration like a CONNECT; the connection is closed meanwhile
+                //# a request triggers registration like a CONNECT; the connection is closed
+                //# meanwhile
                 Err(_rejection) => return Answer::HangUp,
             };
             let caller = HttpCaller::Device { principal, peer: peer.clone() };

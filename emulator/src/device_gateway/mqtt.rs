@@ -183,7 +183,8 @@ impl Link {
         }
     }
 
-    /// Writes and empties `out`; a client that takes nothing for as long as it may be silent is lost.
+    /// Writes and empties `out`; a client that takes nothing for as long as it may be silent is
+    /// lost.
     async fn send(
         &mut self,
         out: &mut Vec<u8>,

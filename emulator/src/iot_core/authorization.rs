@@ -124,7 +124,8 @@ fn no_thing(registry: &Registry, certificate: CertificateId, client_id: &ClientI
     match things.as_slice() {
         [] => "the certificate is attached to no thing".to_owned(),
         things => format!(
-            "the client ID `{client_id}` differs from the thing name: the certificate is attached to {}",
+            "the client ID `{client_id}` differs from the thing name: the certificate is attached \
+             to {}",
             things.join(", ")
         ),
     }

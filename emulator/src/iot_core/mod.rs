@@ -4,8 +4,10 @@
 //! core together (who is it, may it, who gets it, which rules) and decides nothing that one of
 //! them can decide. What must happen afterwards it hands out when the lock is free again.
 //!
-//! - `identity.rs`: a presented chain becomes a `Principal`, or a rejection and what follows from it
-//! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile ([`Held`])
+//! - `identity.rs`: a presented chain becomes a `Principal`, or a rejection and what follows from
+//!   it
+//! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile
+//!   ([`Held`])
 //! - `publishing.rs`: one message to subscribers and rules, and the events
 //! - `authorization.rs`: policies and variables of one connection
 //! - `operations.rs`: operations of the AWS API that need more than one room
@@ -225,10 +227,6 @@ impl IotCore {
         let state = self.state();
         let record = state.registry.certificate(certificate);
         record.is_some_and(|record| record.mode == CertificateMode::Default)
-    }
-
-    pub(crate) fn trace_id(&self) -> String {
-        self.state().uuid().to_string()
     }
 }
 

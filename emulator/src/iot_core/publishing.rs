@@ -1,7 +1,8 @@
-//! One message on its way: to subscribers, to rules, and on to what rules republish; and the events.
+//! One message on its way: to subscribers, to rules, and on to what rules republish; and the
+//! events.
 //!
-//! Who may publish is decided before: a permit comes in. Who gets a message is decided by the broker,
-//! what a rule makes of it by the rules engine.
+//! Who may publish is decided before: a permit comes in. Who gets a message is decided by the
+//! broker, what a rule makes of it by the rules engine.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;

@@ -1,3 +1,5 @@
+//! JSON in, JSON out: numbers keep their text, members their order.
+
 use proptest::prelude::*;
 
 use super::reader::NotJson;

@@ -134,7 +134,8 @@ impl Level {
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/topics.html
     //# `sensor/#` matches `sensor/` and what lies below, but not `sensor` itself
-    //? assumed: `#` and `+` at the first level do not match a topic that starts with `$`, as in MQTT
+    //? assumed: `#` and `+` at the first level do not match a topic that starts with `$`, as in
+    //? MQTT
     fn collect(&self, rest: Option<&str>, wildcards: bool, matches: &mut Matches<'_>) {
         let Some(rest) = rest else { return matches.add(&self.here) };
         let (level, rest) = split_level(rest);
@@ -207,7 +208,8 @@ impl Subscriptions {
         }
     }
 
-    /// Whose filters match `topic`. A session that matches by several filters stands there for each.
+    /// Whose filters match `topic`. A session that matches by several filters stands there for
+    /// each.
     pub(super) fn collect(&self, topic: &str, found: &mut Vec<Subscriber>) -> Overlap {
         let mut matches = Matches { found, filters: 0 };
         if let Some(subscribers) = self.exact.get(topic) {

@@ -346,7 +346,8 @@ struct Holder {
 }
 
 impl Identity {
-    /// A device that signed its own certificate: AWS knows it only if it is registered without a CA.
+    /// A device that signed its own certificate: AWS knows it only if it is registered without a
+    /// CA.
     #[must_use]
     pub fn self_signed(common_name: &str) -> Self {
         Self::self_signed_with(common_name)

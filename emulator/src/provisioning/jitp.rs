@@ -232,7 +232,8 @@ impl Run<'_> {
                 //= https://github.com/ministackorg/ministack/pull/1755
                 //# the text for attributes that conflict
                 return Err(ApiError::invalid_request(format!(
-                    "Existing AttributePayload: {} conflicts with AttributePayload: {} in Template.",
+                    "Existing AttributePayload: {} conflicts with AttributePayload: {} in \
+                     Template.",
                     printed(&existing),
                     printed(wanted),
                 )));

@@ -178,7 +178,8 @@ pub(super) fn check_issuer(certificate: &Certificate, ca: &Certificate) -> Resul
     let why = match certificate.issued_by(ca) {
         Ok(()) => return Ok(()),
         Err(IssuerMismatch::Name) => {
-            "The issuer of the certificate did not match the subject of the provided CA certificate."
+            "The issuer of the certificate did not match the subject of the provided CA \
+             certificate."
         }
         Err(IssuerMismatch::Signature { .. }) => {
             "The signature of the certificate failed verification against the provided CA \

@@ -41,6 +41,7 @@ impl HandshakeFailure {
     }
 
     /// The host name (SNI) that the client sent, if it came that far.
+    #[cfg(test)]
     pub(crate) fn server_name(&self) -> Option<&str> {
         match self {
             Self::Closed { server_name }
@@ -79,7 +80,9 @@ fn explain(error: &Error) -> String {
             "no cipher suite in common: the emulator has ECDHE with AES-GCM, and in TLS 1.3 also \
              ChaCha20; AWS has CBC and static RSA suites besides"
         }
-        Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered | PeerIncompatible::Tls12NotOfferedOrEnabled) => {
+        Error::PeerIncompatible(
+            PeerIncompatible::Tls12NotOffered | PeerIncompatible::Tls12NotOfferedOrEnabled,
+        ) => {
             "the client does not offer TLS 1.2, and this door speaks nothing newer"
         }
         Error::InvalidCertificate(CertificateError::BadSignature) => {
