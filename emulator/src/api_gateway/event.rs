@@ -1,6 +1,7 @@
 //! What a function is told of a request: payload formats 2.0 and 1.0 of an HTTP API.
 //!
-//! Truth: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
+//! Truth:
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! What a function's result means as an HTTP response of an HTTP API.
 //!
-//! Truth: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+//! Truth:
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 //! and, where AWS does otherwise, what AWS measured for its own test tool.
 
 use base64::Engine as _;

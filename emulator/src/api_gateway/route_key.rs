@@ -1,6 +1,7 @@
 //! Route keys, `GET /pets/{id}`, and which of them a request matches.
 //!
-//! Truth: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>.
+//! Truth:
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -22,12 +22,19 @@ impl ApiGateway {
     /// Describes a custom domain name with an HTTP API behind it; [`DomainNameBuilder::create`]
     /// makes it.
     ///
-    /// ```ignore
-    /// gateway
+    /// ```
+    /// use iot_emulator::{CertificateAuthority, Emulator, Function};
+    /// use serde_json::json;
+    ///
+    /// let (emulator, ca) = (Emulator::start(), CertificateAuthority::new("Acme Devices"));
+    /// emulator
+    ///     .api_gateway()
     ///     .domain_name("sample.example.com")
     ///     .truststore(&ca.pem())
     ///     .route("GET /sample", Function::new(|_event| Ok(json!({ "message": "Good." }))))
     ///     .create()?;
+    /// // https://sample.example.com/sample, at emulator.gateway_address()
+    /// # Ok::<(), iot_emulator::ApiError>(())
     /// ```
     pub fn domain_name(&self, name: &str) -> DomainNameBuilder {
         DomainNameBuilder {

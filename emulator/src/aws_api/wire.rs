@@ -1,7 +1,8 @@
 //! How an operation looks on the wire: REST-JSON, read into the one JSON object that the AWS CLI
 //! would take, wherever a member travels (path, query, header, body).
 //!
-//! Truth: botocore's service models and <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>.
+//! Truth: botocore's service models and
+//! <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};

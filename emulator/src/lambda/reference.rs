@@ -6,7 +6,10 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::names::Scope;
 
 /// The pattern that botocore's model gives a function's name, as AWS quotes it.
-const NAME_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
+const NAME_PATTERN: &str = concat!(
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?",
+    r"(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
+);
 
 /// The longest name of a function.
 const NAME_BYTES: usize = 64;

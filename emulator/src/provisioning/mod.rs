@@ -4,7 +4,8 @@
 //! The handshake proved that the client holds the key of the first certificate; nothing else was
 //! checked. [`present`] decides on the CONNECT packet or the HTTP request. What it wants done after
 //! the hang-up it returns as effects; [`provision`] is run for one of them.
-//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html> and
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html>
+//! and
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>.
 
 mod functions;

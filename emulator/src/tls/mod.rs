@@ -5,7 +5,8 @@
 //! This is what AWS does, and why a refusal looks to a client like a server that hangs up.
 //! Nothing is resumed: a resumed session would skip the proof.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>; for the
-//! order of events, measurements of JITR on AWS: <https://github.com/ministackorg/ministack/pull/1755>.
+//! order of events, measurements of JITR on AWS:
+//! <https://github.com/ministackorg/ministack/pull/1755>.
 
 mod certificates;
 mod failure;
