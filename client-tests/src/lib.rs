@@ -3,8 +3,10 @@
 //! Everything here reaches the emulator through sockets, as a device or an operator would. It
 //! decides nothing about AWS; each wait in it is bounded, so that a test fails and never hangs.
 
+pub mod binary;
 mod device;
 mod mqtt;
+pub mod programs;
 mod rumqtt;
 mod target;
 mod tunnel;

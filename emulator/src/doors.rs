@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use crate::api_gateway::Visit;
+use crate::api_gateway::{self, Visit};
 use crate::aws_api;
 use crate::cloud::Cloud;
 use crate::http::{self, Limits};
@@ -23,9 +23,8 @@ const TLS_RECORD: u8 = 0x16;
 
 /// A zip of code is at most 50 MB, a third more as base64.
 const API_LIMITS: Limits = Limits { body_bytes: 70 << 20, head: Duration::from_secs(60) };
-//= https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
-//# a payload of at most 10 MB
-const GATEWAY_LIMITS: Limits = Limits { body_bytes: 10 << 20, head: Duration::from_secs(60) };
+const GATEWAY_LIMITS: Limits =
+    Limits { body_bytes: api_gateway::PAYLOAD_BYTES, head: Duration::from_secs(60) };
 
 /// One connection to the API port.
 pub(crate) async fn api(cloud: Cloud, stream: TcpStream, peer: SocketAddr) {

@@ -136,8 +136,7 @@ pub(crate) struct CertificateRegistered<'a> {
 impl CertificateRegistered<'_> {
     //= https://github.com/ministackorg/ministack/pull/1755
     //# `certificateRegistrationTimestamp` is null on the connect that registers the certificate,
-    //# and
-    //# the milliseconds of its registration as a string on later ones; `sourceIp` is there
+    //# and the milliseconds of its registration as a string on later ones; `sourceIp` is there
     /// The event on which JITR rests.
     pub(crate) fn event(&self) -> Event {
         let payload = Registered {

@@ -184,8 +184,8 @@ async fn accept(cloud: Cloud, door: Door, scope: Option<Scope>, listener: TcpLis
                 if let Err(panic) = ended && panic.is_panic() {
                     let scope = scope.as_ref().unwrap_or(cloud.default_scope());
                     let entry = Entry::failure(scope, "Connection", "INTERNAL_SERVER_ERROR");
-                    let details = "iot-emulator has a bug: a connection panicked";
-                    cloud.trace().record(entry.details(details));
+                    let entry = entry.details("iot-emulator has a bug: a connection panicked");
+                    cloud.trace().record(entry);
                 }
             }
         }

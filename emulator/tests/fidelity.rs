@@ -7,7 +7,6 @@
 //! AWS. `//? assumed:` is a guess, and says so.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,12 +43,15 @@ fn the_tables_of_the_readme_are_fresh() {
 fn a_rule_counts_once_by_its_best_source() {
     let mut marks = Marks::default();
     marks.read(
-        "//= https://docs.aws.amazon.com/iot/x.html\n//# said by AWS,\n//# at length\n\
-         //= https://docs.aws.amazon.com/iot/x.html\n//# measured 2026-09-19: the opposite\n\
-         //= https://example.com/x\n//# somebody saw it\n\
-         //= https://example.com/x\n//= https://docs.oasis-open.org/x\n//# both say it\n\
-         //= https://docs.aws.amazon.com/iot/y.html\n//# verified 2026-11-21: it is so\n\
-         //? assumed: the rest\n//? of it\n",
+        &"= https://docs.aws.amazon.com/iot/x.html\n# said by AWS,\n# at length\n\
+          = https://docs.aws.amazon.com/iot/x.html\n# measured 2026-09-19: the opposite\n\
+          = https://example.com/x\n# somebody saw it\n\
+          = https://example.com/x\n= https://docs.oasis-open.org/x\n# both say it\n\
+          = https://docs.aws.amazon.com/iot/y.html\n# verified 2026-11-21: it is so\n\
+          ? assumed: the rest\n? of it\n"
+            .lines()
+            .map(|line| format!("//{}\n", line.trim()))
+            .collect::<String>(),
     );
     assert_eq!(marks.counts, [2, 2, 1, 1]);
     assert_eq!(marks.sources["docs.aws.amazon.com/iot"], 3);
@@ -112,9 +114,9 @@ fn fidelity() -> String {
     let mut rooms: BTreeMap<String, Marks> = BTreeMap::new();
     let source = root().join("emulator/src");
     for path in rust_files(&source) {
-        let inside = path.strip_prefix(&source).unwrap().to_string_lossy().into_owned();
-        let room = inside.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
-        rooms.entry(room).or_default().read(&fs::read_to_string(&path).unwrap());
+        let inside = path.strip_prefix(&source).expect("below it").to_string_lossy().into_owned();
+        let room = inside.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
+        rooms.entry(room).or_default().read(&fs::read_to_string(&path).expect("UTF-8"));
     }
     let mut table = String::from(
         "| room | documented | observed | verified on AWS | assumed |\n|---|--:|--:|--:|--:|\n",
@@ -122,27 +124,27 @@ fn fidelity() -> String {
     let (mut all, mut sources) = ([0; 4], BTreeMap::<String, usize>::new());
     for (room, marks) in rooms.iter().filter(|(_, marks)| marks.counts != [0; 4]) {
         let [documented, observed, verified, assumed] = marks.counts;
-        writeln!(table, "| `{room}` | {documented} | {observed} | {verified} | {assumed} |")
-            .unwrap();
+        table += &format!("| `{room}` | {documented} | {observed} | {verified} | {assumed} |\n");
         all.iter_mut().zip(marks.counts).for_each(|(sum, count)| *sum += count);
         for (source, count) in &marks.sources {
             *sources.entry(source.clone()).or_default() += count;
         }
     }
     let [documented, observed, verified, assumed] = all;
-    writeln!(table, "| all | {documented} | {observed} | {verified} | {assumed} |").unwrap();
+    table += &format!("| all | {documented} | {observed} | {verified} | {assumed} |\n");
     let mut sources: Vec<(String, usize)> = sources.into_iter().collect();
     sources.sort_by(|(a, left), (b, right)| right.cmp(left).then(a.cmp(b)));
     table.push_str("\n| most-used sources | rules |\n|---|--:|\n");
     for (source, count) in sources.iter().take(SOURCES) {
-        writeln!(table, "| {source} | {count} |").unwrap();
+        table += &format!("| {source} | {count} |\n");
     }
     table
 }
 
 /// From the rows of `aws_api/operations.rs`: `row(Service, "Operation", …`.
 fn operations() -> String {
-    let text = fs::read_to_string(root().join("emulator/src/aws_api/operations.rs")).unwrap();
+    let text =
+        fs::read_to_string(root().join("emulator/src/aws_api/operations.rs")).expect("the table");
     let mut services: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in text.lines() {
         let Some((service, rest)) =
@@ -150,7 +152,7 @@ fn operations() -> String {
         else {
             continue;
         };
-        let (operation, _) = rest.split_once('"').unwrap();
+        let (operation, _) = rest.split_once('"').expect("a closing quote");
         services.entry(service).or_default().push(operation);
     }
     assert!(services.len() >= 4, "the rows of operations.rs look different now: {services:?}");
@@ -159,7 +161,7 @@ fn operations() -> String {
         operations.sort_unstable();
         let count = operations.len();
         let service = text_name(&text, service);
-        writeln!(table, "| `{service}` | {count} | {} |", operations.join(" ")).unwrap();
+        table += &format!("| `{service}` | {count} | {} |\n", operations.join(" "));
     }
     table
 }
@@ -179,11 +181,11 @@ fn replace(readme: &str, name: &str, table: &str) -> String {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
     let mut files = Vec::new();
     for path in entries {
         if path.is_dir() {

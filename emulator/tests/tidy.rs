@@ -433,7 +433,7 @@ impl SourceFile {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
 fn source_files() -> Vec<SourceFile> {
@@ -451,14 +451,14 @@ fn rust_files() -> Vec<SourceFile> {
 
 fn walk(folder: &Path, files: &mut Vec<SourceFile>) {
     let mut entries: Vec<PathBuf> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() && !path.ends_with("target") {
             walk(&path, files);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let path = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+            let text = fs::read_to_string(&path).expect("UTF-8");
+            let path = path.strip_prefix(root()).expect("below it").to_string_lossy().into_owned();
             files.push(SourceFile { path, text });
         }
     }
@@ -474,8 +474,9 @@ fn top_level() -> Vec<String> {
             .filter_map(|path| path.split('/').next().map(str::to_owned))
             .collect(),
         None => fs::read_dir(root())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .expect("the workspace")
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .filter(|name| name != "target")
             .collect(),
     };
@@ -492,7 +493,7 @@ fn says(line: &str, word: &str) -> bool {
         let joined_before = word.starts_with(part) && line[..at].ends_with(part);
         let after = &line[at + word.len()..];
         let joined_after = word.ends_with(part) && after.starts_with(part);
-        !joined_before && !(joined_after && !word.starts_with("fastrand"))
+        !joined_before && (!joined_after || word.starts_with("fastrand"))
     })
 }
 

@@ -1,14 +1,21 @@
 //! Every black-box test in one binary: it links once.
 
+mod api_gateway;
+mod articles;
 mod bad_input;
 mod codec_second_reading;
 mod common;
 mod events;
 mod in_process;
+mod jitp;
+mod jitr_https;
+mod jitr_mqtt;
 mod multi_account;
+mod operator;
 mod policies;
 mod takeover;
 mod trace;
+mod without_a_ca;
 
 /// For the codec's source, which `codec_second_reading` compiles and which says `crate::names`.
 use iot_emulator::names;

@@ -33,6 +33,7 @@ pub(super) enum LeadsTo {
 
 impl Domain {
     /// The custom domain name, or the host name of a default endpoint.
+    #[cfg(test)]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -243,7 +244,8 @@ impl ApiGateway {
     }
 
     /// What a connection with this server name leads to: the domain name it names, or, as a help
-    /// for `localhost`, the only custom domain name there is.
+    /// for `localhost`, the only custom domain name there is; `cloud` asks all accounts so.
+    #[cfg(test)]
     pub(crate) fn domain(&self, server_name: Option<&str>) -> Option<Arc<Domain>> {
         let named = server_name.and_then(|name| self.domain_named(name));
         named.or_else(|| {

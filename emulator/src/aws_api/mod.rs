@@ -163,7 +163,8 @@ async fn invoke(
     payload: Bytes,
 ) -> Result<Response, ApiError> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
-    let name = text("FunctionName").unwrap_or_default();
+    let name = functions.name_of(text("FunctionName").unwrap_or_default(), text("Qualifier"))?;
+    let name = name.as_str();
     let client_context = text("ClientContext").map(str::to_owned);
     let answer = match text("InvocationType") {
         None | Some("RequestResponse") => {

@@ -63,10 +63,10 @@ fn refuse(status: u16, message: &str) -> Response {
 }
 
 /// The number after which entries are asked for.
-fn after(request: &Request) -> Result<u64, Response> {
+fn after(request: &Request) -> Result<u64, String> {
     let query = request.query();
     let after = query.iter().find(|(name, _)| name == "after").map_or("0", |(_, value)| value);
-    after.parse().map_err(|_| refuse(400, &format!("`after={after}` is not a number")))
+    after.parse().map_err(|_| format!("`after={after}` is not a number"))
 }
 
 /// An entry as JSON, with the text that `iot-emulator trace` prints.
@@ -79,7 +79,7 @@ fn shown(entry: &Entry) -> Value {
 fn trace(cloud: &Cloud, request: &Request) -> Response {
     let after = match after(request) {
         Ok(after) => after,
-        Err(refused) => return refused,
+        Err(message) => return refuse(400, &message),
     };
     let entries: Vec<Value> = cloud.trace().after(after).iter().map(|entry| shown(entry)).collect();
     response(200, JSON, json!({ "entries": entries }).to_string())
@@ -89,7 +89,7 @@ fn trace(cloud: &Cloud, request: &Request) -> Response {
 fn follow(cloud: &Cloud, request: &Request) -> Answer {
     let mut after = match after(request) {
         Ok(after) => after,
-        Err(refused) => return refused.into(),
+        Err(message) => return refuse(400, &message).into(),
     };
     let (pieces, receiver) = mpsc::channel(16);
     let trace = cloud.trace().clone();

@@ -45,7 +45,6 @@ enum Segment {
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) method: &'static str,
-    pub(crate) uri: &'static str,
     segments: Vec<Segment>,
     members: Vec<Member>,
 }
@@ -60,7 +59,7 @@ impl Wire {
             label.map_or(Segment::Literal(text), Segment::Label)
         };
         let segments = uri.trim_start_matches('/').split('/').map(segment).collect();
-        Self { method, uri, segments, members: words.map(Member::parse).collect() }
+        Self { method, segments, members: words.map(Member::parse).collect() }
     }
 
     /// The labels of `path`, percent-decoded, if this is the operation it names. The last label of

@@ -99,6 +99,16 @@ fn shown(address: std::net::SocketAddr) -> String {
 /// Written beside and renamed, so that whoever waits for the file never reads half of it.
 fn write_ports(emulator: &Emulator, file: &Path) -> Result<(), Failure> {
     let addresses = emulator.addresses();
+    let endpoint = |own: &iot_emulator::EndpointAddresses| {
+        serde_json::json!({
+            "account": own.account,
+            "region": own.region,
+            "host": own.mqtt.ip(),
+            "mqtt_port": own.mqtt.port(),
+            "https_port": own.https.port(),
+        })
+    };
+    let endpoints: Vec<_> = addresses.endpoints.iter().map(endpoint).collect();
     let ports = serde_json::json!({
         "mqtt_port": addresses.mqtt.port(),
         "https_port": addresses.https.port(),
@@ -108,6 +118,7 @@ fn write_ports(emulator: &Emulator, file: &Path) -> Result<(), Failure> {
         "api_url": emulator.api_url(),
         "endpoint": emulator.iot_core().endpoint(),
         "aws_endpoint": emulator.iot_core().aws_endpoint(),
+        "endpoints": endpoints,
         "root_ca": emulator.root_ca_path(),
         "seed": emulator.seed(),
     });

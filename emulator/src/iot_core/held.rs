@@ -2,7 +2,8 @@
 //!
 //! It decides the order of AWS's checks on a packet, and what a refusal leaves in the trace.
 //! Whether something is permitted, and who gets what, is decided in `policy/` and
-//! `message_broker/`. Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
+//! `message_broker/`.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
 use std::sync::Arc;
 

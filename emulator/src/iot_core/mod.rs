@@ -232,10 +232,6 @@ impl IotCore {
         let record = state.registry.certificate(certificate);
         record.is_some_and(|record| record.mode == CertificateMode::Default)
     }
-
-    pub(crate) fn trace_id(&self) -> String {
-        self.state().uuid().to_string()
-    }
 }
 
 // === getters ===

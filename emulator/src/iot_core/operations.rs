@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::IotCore;
 use crate::errors::{ApiError, ErrorCode};
-use crate::pki::{DeviceKeyPair, SigningRequest};
+use crate::pki::DeviceKeyPair;
 use crate::registry::{
     CreateCertificateFromCsrRequest, CreateCertificateFromCsrResponse,
     CreateKeysAndCertificateRequest, CreateKeysAndCertificateResponse,
@@ -60,8 +60,7 @@ impl IotCore {
         input: CreateCertificateFromCsrRequest,
         now: Timestamp,
     ) -> Result<CreateCertificateFromCsrResponse, ApiError> {
-        let request = SigningRequest::from_pem(&input.certificate_signing_request)
-            .map_err(|refused| ApiError::invalid_request(refused.to_string()))?;
+        let request = input.signing_request()?;
         let certificate = self.issuer().issue_for(&request, now);
         self.registry(|registry, now| registry.create_certificate_from_csr(input, certificate, now))
     }

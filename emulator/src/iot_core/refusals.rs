@@ -15,7 +15,6 @@ pub(crate) enum Refused {
     TopicNameInvalid,
     TopicFilterInvalid,
     QosNotSupported,
-    PacketTooLarge,
     QuotaExceeded,
     UnspecifiedError,
 }
@@ -29,7 +28,6 @@ impl Refused {
             Self::TopicNameInvalid => 0x90,
             Self::TopicFilterInvalid => 0x8F,
             Self::QosNotSupported => 0x9B,
-            Self::PacketTooLarge => 0x95,
             Self::QuotaExceeded => 0x97,
             Self::UnspecifiedError => 0x80,
         }
@@ -73,8 +71,7 @@ pub(super) fn publish(version: ProtocolVersion, qos: Option<QoS>, refused: Refus
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
 //# MQTT 5 gets a code for each filter; MQTT 3.1.1 is disconnected, but an excess of subscriptions
-//# is
-//# answered 0x80
+//# is answered 0x80
 /// The reaction to one filter of a SUBSCRIBE.
 pub(super) fn subscribe(version: ProtocolVersion, refused: Refused) -> Reaction {
     match (version, refused) {

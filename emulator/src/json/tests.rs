@@ -1,4 +1,4 @@
-//! What is read is written alike, and noise is refused.
+//! JSON in, JSON out: numbers keep their text, members their order.
 
 use proptest::prelude::*;
 

@@ -39,6 +39,7 @@ pub(crate) struct EventReport {
 
 impl EventReport {
     /// Whether the function returned a result in the end.
+    #[cfg(test)]
     pub(crate) fn succeeded(&self) -> bool {
         self.outcome.as_ref().is_ok_and(|answer| answer.function_error.is_none())
     }
@@ -52,11 +53,6 @@ impl QueuedEvent {
     /// Where the function is.
     pub(crate) fn scope(&self) -> &Scope {
         &self.functions.0.scope
-    }
-
-    /// The function.
-    pub(crate) fn function_arn(&self) -> &Arn {
-        &self.attempt.function_arn
     }
 
     /// What `Invoke` answers at once: 202 and nothing else.

@@ -176,7 +176,7 @@ impl Functions {
     }
 
     /// The name of a function here that `function` means, whether there is one or not.
-    pub(super) fn name_of(
+    pub(crate) fn name_of(
         &self,
         function: &str,
         qualifier: Option<&str>,

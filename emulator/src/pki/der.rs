@@ -7,7 +7,6 @@
 use crate::time::Timestamp;
 
 pub(super) const BOOLEAN_TRUE: &[u8] = &[0x01, 0x01, 0xff];
-pub(super) const NULL: &[u8] = &[0x05, 0x00];
 
 /// One value: tag, length, content.
 pub(super) fn value(tag: u8, content: &[u8]) -> Vec<u8> {

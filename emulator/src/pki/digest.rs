@@ -1,8 +1,8 @@
-//! Digests and message authentication, for everybody: SHA-256, SHA-1, HMAC-SHA-256.
+//! Digests, for everybody: SHA-256 and SHA-1.
 //!
 //! SHA-1 is here for names that are defined by it, never for signatures.
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::digest;
 
 /// The SHA-256 of `data`.
 pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
@@ -20,13 +20,5 @@ pub(crate) fn sha1_hex_upper(data: &[u8]) -> String {
 pub(super) fn sha1(data: &[u8]) -> [u8; 20] {
     let mut bytes = [0; 20];
     bytes.copy_from_slice(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data).as_ref());
-    bytes
-}
-
-/// The HMAC-SHA-256 of `data` under `key`, as Signature Version 4 chains it.
-pub(crate) fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    bytes.copy_from_slice(hmac::sign(&key, data).as_ref());
     bytes
 }

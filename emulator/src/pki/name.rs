@@ -120,6 +120,7 @@ impl DistinguishedName {
     }
 
     /// Every attribute, in the order of the certificate.
+    #[cfg(test)]
     pub(crate) fn attributes(&self) -> &[Attribute] {
         &self.attributes
     }

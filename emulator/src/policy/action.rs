@@ -23,13 +23,15 @@ pub(crate) trait Action: fmt::Debug {
     fn resource_name(resource: &Self::Resource) -> &str;
 
     /// The full ARN that a policy's resources are compared with.
+    #[cfg(test)]
     fn resource_arn(scope: &Scope, resource: &Self::Resource) -> String {
         let mut arn = String::new();
         Self::write_resource_arn(scope, resource, &mut arn);
         arn
     }
 
-    /// Puts [`Action::resource_arn`] into `arn`, so that a decision can use the same room again.
+    /// Puts the full ARN that a policy's resources are compared with into `arn`, so that a decision
+    /// can use the same room again.
     fn write_resource_arn(scope: &Scope, resource: &Self::Resource, arn: &mut String) {
         arn.clear();
         if Self::KIND.is_empty() {

@@ -95,6 +95,7 @@ impl Context {
     }
 
     /// Gives the certificate variable `name` the values of an attribute, escaped, in their order.
+    #[cfg(test)]
     pub(crate) fn set_attribute(&mut self, name: &str, values: &[&str]) {
         self.put(name, Values::attribute(values.iter().copied()));
     }

@@ -21,7 +21,7 @@ use crate::pki::Certificate;
 use crate::registry::CertificateStatus;
 use crate::time::Timestamp;
 
-pub(crate) use jitp::{Provisioned, ProvisioningFailure, provision};
+pub(crate) use jitp::provision;
 pub(crate) use presentation::present;
 
 /// What a client showed of itself.

@@ -40,9 +40,9 @@ pub(crate) use certificate_registration::*;
 pub(crate) use certificates::*;
 pub(crate) use policies::*;
 pub(crate) use policy_attachments::*;
-pub(crate) use policy_versions::*;
 pub(crate) use registration_code::*;
-pub(crate) use registration_config::*;
+#[cfg(test)]
+pub(crate) use registration_config::RegistrationConfig;
 pub(crate) use targets::Target;
 pub(crate) use thing_principals::*;
 pub(crate) use things::*;

@@ -29,12 +29,7 @@ use bytes::Bytes;
 use crate::names::{Arn, ClientId, TopicName};
 use crate::time::Timestamp;
 
-pub(crate) use execution::{ActionExecution, ActionFailure, Execution, Outcome};
-pub(crate) use requests::{
-    CreateTopicRuleRequest, DeleteTopicRuleRequest, DisableTopicRuleRequest,
-    EnableTopicRuleRequest, GetTopicRuleRequest, GetTopicRuleResponse, ListTopicRulesRequest,
-    ListTopicRulesResponse, ReplaceTopicRuleRequest,
-};
+pub(crate) use execution::{ActionExecution, Execution};
 pub(crate) use rules::RulesEngine;
 pub(crate) use run::basic_ingest;
 

@@ -1,4 +1,4 @@
-//! The tables of `fixtures/rules/`, the AWS operations on rules, and noise.
+//! Rule SQL: what a statement makes of a message, and which statements are refused.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -7,6 +7,7 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::json::{Json, Numbers};
 use crate::names::Scope;
 
+use super::execution::Outcome;
 use super::*;
 
 fn engine() -> RulesEngine {

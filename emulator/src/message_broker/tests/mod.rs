@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::connection::Connected;
 use super::*;
-use crate::message::{Properties, ProtocolVersion, QoS};
+use crate::message::{ProtocolVersion, QoS};
 use crate::names::{TopicFilter, TopicName};
 use crate::policy::{Permit, Publish, RetainPublish};
 

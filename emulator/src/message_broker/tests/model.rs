@@ -497,7 +497,7 @@ impl Pair {
             self.stage.broker.connections().map(|facts| facts.connection).collect();
         let mut expected: Vec<_> =
             CLIENTS.iter().filter_map(|client| self.online(client)).collect();
-        expected.sort_by_key(|connection| connection.index());
+        expected.sort_by_key(|connection| connection.slot.index());
         assert_eq!(connected, expected);
         for client in CLIENTS {
             let subscriptions = self.stage.broker.subscriptions_of(&client.into());

@@ -458,7 +458,7 @@ fn all_connections_of_a_certificate_are_found() {
     let _other = of_certificate("b", "cert-2");
     let second = of_certificate("c", "cert-1");
     assert_eq!(stage.broker.connections_of("cert-1"), [first, second]);
-    assert_ne!(first.index(), second.index());
+    assert_ne!(first.slot.index(), second.slot.index());
     stage.lose(first);
     assert_eq!(stage.broker.connections_of("cert-1"), [second]);
     assert_eq!(stage.broker.connections_of("cert-3"), []);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::pki::{AttributeKind, Leaf, Subject, sha1_hex_upper};
+use crate::provisioning::jitp::{Provisioned, ProvisioningFailure};
 use crate::registry::RegistrationConfig;
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/JITPRole";
@@ -54,10 +55,7 @@ fn policy(properties: Value) -> Value {
 }
 
 fn subject(name: &str) -> Subject {
-    Subject::new()
-        .with(AttributeKind::Country, "DE")
-        .with(AttributeKind::SerialNumber, "4711")
-        .with(AttributeKind::CommonName, name)
+    Subject::new().with(AttributeKind::Country, "DE").with(AttributeKind::CommonName, name)
 }
 
 /// Connects a device and runs what that asks for.

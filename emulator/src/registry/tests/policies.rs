@@ -1,6 +1,7 @@
 //! PC-1 … PC-14.
 
 use super::*;
+use crate::registry::policy_versions::PolicyVersionRequest;
 
 fn version(policy: &str, id: &str) -> PolicyVersionRequest {
     input(json!({ "policyName": policy, "policyVersionId": id }))

@@ -186,7 +186,7 @@ fn pol_39_principals_are_listed_detached_and_hold_their_things() {
         ] })
     );
     let principals = registry.list_thing_principals(input(json!({ "thingName": "b" }))).unwrap();
-    assert_eq!(principals.principals, [arn.clone()]);
+    assert_eq!(principals.principals, std::slice::from_ref(&arn));
     let things = registry.list_principal_things(input(json!({ "principal": arn }))).unwrap();
     assert_eq!(output(things)["things"], json!(["a", "b"]));
     let json = json!({ "principal": arn, "thingPrincipalType": "EXCLUSIVE_THING" });
