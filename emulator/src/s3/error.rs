@@ -30,7 +30,6 @@ macro_rules! s3_error_codes {
 //= https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 //# each code has its HTTP status
 s3_error_codes! {
-    BadRequest 400,
     BucketAlreadyOwnedByYou 409,
     BucketNotEmpty 409,
     EntityTooLarge 400,
@@ -93,11 +92,6 @@ impl S3Error {
     /// S3's code.
     pub(crate) const fn code(&self) -> S3ErrorCode {
         self.code
-    }
-
-    /// S3's text.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
     }
 
     /// The body as S3 sends it.
