@@ -254,6 +254,16 @@ async fn the_api_answers_garbage_in_aws_words() {
             ),
             (403, "ForbiddenException", "evil.example"),
         ),
+        (
+            "a foreign page that lies in a bucket",
+            call(
+                &emulator,
+                "POST /_emulator/reset",
+                "Host: localhost\r\nOrigin: http://evil.s3-website-us-east-1.amazonaws.com\r\n",
+                "",
+            ),
+            (403, "ForbiddenException", "evil.s3-website-us-east-1.amazonaws.com"),
+        ),
     ];
     for (what, (status, kind, body), (expected, expected_kind, said)) in table {
         assert_eq!((status, kind.as_str()), (expected, expected_kind), "{what}: {body}");
