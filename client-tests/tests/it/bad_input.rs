@@ -100,6 +100,22 @@ async fn garbage_after_connect_ends_that_connection_alone() {
     still_serves(&device).await;
 }
 
+//= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+//# 3.14.2.2.2: a session expiry of zero cannot be raised: the server answers 0x82
+#[tokio::test]
+async fn a_disconnect_that_raises_a_session_expiry_of_zero_is_a_protocol_error() {
+    let (emulator, device) = started();
+    let mut wire = device.open().await.expect("a handshake");
+    wire.send(CONNECT_5).await;
+    assert_eq!(wire.packet().await[0], 0x20, "a CONNACK");
+    wire.send(b"\xe0\x07\x00\x05\x11\x00\x00\x00\x3c").await;
+    let (answer, ending) = wire.rest().await;
+    assert_eq!(ending, Ending::CloseNotify);
+    assert_eq!((answer[0], answer[2]), (0xE0, 0x82), "{answer:x?}");
+    assert_says(&refusal(&emulator, "Disconnect"), &["CLIENT_ERROR", "session expiry"]);
+    still_serves(&device).await;
+}
+
 #[tokio::test]
 async fn a_packet_of_a_megabyte_ends_the_connection() {
     let (emulator, device) = started();
