@@ -138,6 +138,7 @@ pub(crate) struct Mailbox(Arc<Letters>);
 struct Letters {
     activity: Activity,
     arrived: Notify,
+    ended: Notify,
     slot: Mutex<Slot>,
 }
 
@@ -150,8 +151,9 @@ struct Slot {
 impl Mailbox {
     /// An empty mailbox whose unread news count in `activity`.
     pub(crate) fn new(activity: &Activity) -> Self {
-        let (activity, arrived, slot) = (activity.clone(), Notify::new(), Mutex::default());
-        Self(Arc::new(Letters { activity, arrived, slot }))
+        let (arrived, ended) = (Notify::new(), Notify::new());
+        let (activity, slot) = (activity.clone(), Mutex::default());
+        Self(Arc::new(Letters { activity, arrived, ended, slot }))
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
@@ -170,7 +172,18 @@ impl Mailbox {
     /// The broker ended the connection for `reason`.
     pub(crate) fn close(&self, reason: DisconnectReason) {
         self.slot().closed = Some(reason);
+        self.0.ended.notify_one();
         self.wake();
+    }
+
+    /// Waits until the broker has ended the connection, for whoever is too busy to read news.
+    pub(crate) async fn closed(&self) -> DisconnectReason {
+        loop {
+            if let Some(reason) = self.slot().closed {
+                return reason;
+            }
+            self.0.ended.notified().await;
+        }
     }
 
     /// Waits for news. The answer keeps the emulator unsettled until all of it is written.

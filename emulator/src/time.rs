@@ -13,6 +13,10 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
+//? assumed: AWS writes years with four digits, and so ends where certificates without an end do
+/// The last moment that a clock shows: the end of 9999, as far as it is one in every time zone.
+const LAST: i64 = 253_402_207_200_000;
+
 impl Timestamp {
     /// The moment `milliseconds` after 1970-01-01T00:00:00Z.
     pub const fn from_milliseconds(milliseconds: i64) -> Self {
@@ -108,11 +112,12 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock; `false` for the system clock, which nobody moves.
+    /// Moves a manual clock, to the end of 9999 at most; `false` for the system clock, which nobody moves.
     pub(crate) fn advance(&self, duration: Duration) -> bool {
         let Self::Manual(milliseconds) = self else { return false };
         let by = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        milliseconds.fetch_add(by, Ordering::AcqRel);
+        let add = |now: i64| Some(now.saturating_add(by).min(LAST));
+        let _infallible = milliseconds.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
         true
     }
 }

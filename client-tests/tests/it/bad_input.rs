@@ -101,6 +101,22 @@ async fn garbage_after_connect_ends_that_connection_alone() {
     still_serves(&device).await;
 }
 
+//= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+//# 3.14.2.2.2: a session expiry of zero cannot be raised: the server answers 0x82
+#[tokio::test]
+async fn a_disconnect_that_raises_a_session_expiry_of_zero_is_a_protocol_error() {
+    let (emulator, device) = started();
+    let mut wire = device.open().await.expect("a handshake");
+    wire.send(CONNECT_5).await;
+    assert_eq!(wire.packet().await[0], 0x20, "a CONNACK");
+    wire.send(b"\xe0\x07\x00\x05\x11\x00\x00\x00\x3c").await;
+    let (answer, ending) = wire.rest().await;
+    assert_eq!(ending, Ending::CloseNotify);
+    assert_eq!((answer[0], answer[2]), (0xE0, 0x82), "{answer:x?}");
+    assert_says(&refusal(&emulator, "Disconnect"), &["CLIENT_ERROR", "session expiry"]);
+    still_serves(&device).await;
+}
+
 #[tokio::test]
 async fn a_packet_of_a_megabyte_ends_the_connection() {
     let (emulator, device) = started();
@@ -254,6 +270,16 @@ async fn the_api_answers_garbage_in_aws_words() {
                 "",
             ),
             (403, "ForbiddenException", "evil.example"),
+        ),
+        (
+            "a foreign page that lies in a bucket",
+            call(
+                &emulator,
+                "POST /_emulator/reset",
+                "Host: localhost\r\nOrigin: http://evil.s3-website-us-east-1.amazonaws.com\r\n",
+                "",
+            ),
+            (403, "ForbiddenException", "evil.s3-website-us-east-1.amazonaws.com"),
         ),
     ];
     for (what, (status, kind, body), (expected, expected_kind, said)) in table {

@@ -129,6 +129,45 @@ async fn a_manual_clock_moves_when_the_test_moves_it() {
 }
 
 #[tokio::test]
+async fn a_manual_clock_stops_at_the_end_of_time() {
+    let emulator = Emulator::builder().manual_clock(true).start().expect("free ports");
+    let iot = emulator.iot_core();
+    let device = trusted(&iot, "sensor-1");
+    let mqtt = device.connect("sensor-1").persistent().await.expect("a connection");
+    mqtt.subscribe("news").await.expect("a SUBACK");
+    for _ in 0..3 {
+        emulator.advance(Duration::MAX).await.expect("a manual clock");
+    }
+    let made = iot.call("CreateThing", json!({ "thingName": "late" })).expect("a thing");
+    assert_eq!(made["thingName"], "late");
+    iot.call("CreateKeysAndCertificate", json!({})).expect("a certificate");
+    mqtt.publish("news", "still here").await.expect("a PUBACK");
+    mqtt.unsubscribe("news").await.expect("an UNSUBACK");
+    let last = emulator.trace().entries().last().expect("an entry").to_json();
+    assert!(last["timestamp"].as_str().is_some_and(|at| at.starts_with("9999-")), "{last}");
+}
+
+#[tokio::test]
+async fn rules_that_republish_to_each_other_are_stopped() {
+    let emulator = Emulator::start();
+    let iot = emulator.iot_core();
+    for (name, from, to) in [("Ping", "ping", "pong"), ("Pong", "pong", "ping")] {
+        let role = "arn:aws:iam::000000000000:role/Republish";
+        let twice = [(); 2].map(|()| json!({ "republish": { "roleArn": role, "topic": to } }));
+        let payload = json!({ "sql": format!("SELECT * FROM '{from}'"), "actions": twice });
+        let rule = json!({ "ruleName": name, "topicRulePayload": payload });
+        iot.call("CreateTopicRule", rule).expect("AWS takes such rules");
+    }
+    let device = trusted(&iot, "sensor-1");
+    let mqtt = device.connect("sensor-1").await.expect("a connection");
+    mqtt.publish("ping", "{}").await.expect("a PUBACK");
+    emulator.settled().await;
+    let mut loops = emulator.trace().refusals();
+    loops.retain(|entry| entry.reason == Some("RepublishLoop"));
+    assert_eq!(loops.len(), 1, "{}", emulator.trace());
+}
+
+#[tokio::test]
 async fn the_machines_clock_cannot_be_moved() {
     let refused = Emulator::start().advance(Duration::from_secs(1)).await.err();
     assert!(refused.expect("no manual clock").to_string().contains("manual clock"));

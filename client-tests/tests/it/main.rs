@@ -13,6 +13,7 @@ mod jitr_mqtt;
 mod multi_account;
 mod operator;
 mod policies;
+mod slow_clients;
 mod takeover;
 mod trace;
 mod without_a_ca;

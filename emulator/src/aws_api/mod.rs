@@ -70,11 +70,11 @@ fn is_unsigned_s3(caller: &Caller, request: &Request) -> bool {
 
 /// A web page must not drive the emulator: `Host` and `Origin` have to be local.
 fn refuse_foreign_page(cloud: &Cloud, request: &Request) -> Option<Response> {
-    let local = |authority: &str| cloud.is_local_host(authority);
     let origin =
         request.header("origin").map(|origin| origin.split("://").last().unwrap_or(origin));
     let host = request.header("host").or_else(|| request.uri.authority().map(|a| a.as_str()));
-    let foreign = [origin, host].into_iter().flatten().find(|authority| !local(authority))?;
+    let foreign_page = origin.filter(|origin| !cloud.is_local_page(origin, host));
+    let foreign = foreign_page.or(host.filter(|host| !cloud.is_local_host(host)))?;
     let message = format!(
         "`{foreign}` is not local: the emulator's API answers only `localhost`, loopback addresses \
          and AWS names"

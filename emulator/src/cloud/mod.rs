@@ -267,21 +267,35 @@ impl Cloud {
 
     /// Whether `authority` (a host, maybe with a port) is this machine or an AWS name.
     pub(crate) fn is_local_host(&self, authority: &str) -> bool {
-        let host = match authority.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or_default(),
-            None => authority.split(':').next().unwrap_or_default(),
-        };
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let bind = self.shared.config.bind;
-        let named = host == "localhost"
-            || host.ends_with(".localhost")
-            || host.ends_with(".amazonaws.com")
-            || host == self.shared.config.endpoint_host;
+        let host = host_of(authority);
         // Whoever binds another address wants to be reached by whatever name that address has.
-        named
-            || !bind.is_loopback()
+        self.is_this_machine(&host)
+            || host.ends_with(".amazonaws.com")
+            || !self.shared.config.bind.is_loopback()
+    }
+
+    /// Whether a web page of `authority` may call the API at `host`: a page of this machine, or of
+    /// the very address that it calls. Anybody can put a page under a name of AWS's.
+    pub(crate) fn is_local_page(&self, authority: &str, host: Option<&str>) -> bool {
+        self.is_this_machine(&host_of(authority))
+            || (!self.shared.config.bind.is_loopback() && host == Some(authority))
+    }
+
+    fn is_this_machine(&self, host: &str) -> bool {
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || host == self.shared.config.endpoint_host
             || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     }
+}
+
+/// The host in `authority`, without its port, in lower case.
+fn host_of(authority: &str) -> String {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.trim_end_matches('.').to_ascii_lowercase()
 }
 
 /// What a function prints, as CloudWatch Logs would keep it.

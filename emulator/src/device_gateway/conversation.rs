@@ -94,11 +94,14 @@ impl Conversation {
                 ControlFlow::Continue(())
             }
             Packet::Disconnect(disconnect) => {
-                held.disconnect(ClientDisconnect {
+                let reason = held.disconnect(ClientDisconnect {
                     with_will: disconnect.reason == ReasonCode::DisconnectWithWillMessage,
                     session_expiry_seconds: disconnect.session_expiry_interval_seconds,
                 });
-                ControlFlow::Break(DisconnectReason::ClientInitiatedDisconnect)
+                if reason == DisconnectReason::ClientError {
+                    answers::disconnect(ReasonCode::ProtocolError, None, &self.wants, out);
+                }
+                ControlFlow::Break(reason)
             }
             Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
                 self.misused(held, "QoS 2 is not served", ReasonCode::QosNotSupported, out)

@@ -188,8 +188,8 @@ impl Link {
         }
     }
 
-    /// Writes and empties `out`; a client that takes nothing for as long as it may be silent is
-    /// lost.
+    /// Writes and empties `out`. A client that takes nothing for as long as it may be silent is
+    /// lost, and one whose connection is over meanwhile is waited for no longer.
     async fn send(
         &mut self,
         out: &mut Vec<u8>,
@@ -198,17 +198,24 @@ impl Link {
         if out.is_empty() {
             return Ok(());
         }
-        let written = timeout(patience, async {
-            self.stream.write_all(out).await?;
-            self.stream.flush().await
+        let Self { stream, mailbox, .. } = self;
+        let writing = timeout(patience, async {
+            stream.write_all(out).await?;
+            stream.flush().await
         });
-        let written = written.await;
+        let sent = tokio::select! {
+            // What can be written is: the end of the connection comes after it.
+            biased;
+            written = writing => match written {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(DisconnectReason::ConnectionLost),
+                Err(_elapsed) => Err(DisconnectReason::MqttKeepAliveTimeout),
+            },
+            // Half a packet may be on its way, so there are no last words.
+            reason = mailbox.closed() => Err(reason),
+        };
         out.clear();
-        match written {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(DisconnectReason::ConnectionLost),
-            Err(_elapsed) => Err(DisconnectReason::MqttKeepAliveTimeout),
-        }
+        sent
     }
 }
 

@@ -16,8 +16,8 @@ use super::topics;
 use crate::events::{Event, Subject};
 use crate::message::QoS;
 use crate::message_broker::{
-    ClientDisconnect, ConnectionFacts, ConnectionId, Delivery, Publication, SubscribeError,
-    SubscribeOptions,
+    ClientDisconnect, ConnectionFacts, ConnectionId, Delivery, DisconnectReason, Publication,
+    SubscribeError, SubscribeOptions,
 };
 use crate::names::{Scope, TopicFilter};
 use crate::policy::{Receive, Subscribe};
@@ -175,10 +175,15 @@ impl Held<'_> {
         self.state.emit(self.scope, event, &Origin::default(), self.now);
     }
 
-    /// The client sent DISCONNECT.
-    pub(crate) fn disconnect(&mut self, asked: ClientDisconnect) {
+    /// The client sent DISCONNECT; how the connection ended for it.
+    pub(crate) fn disconnect(&mut self, asked: ClientDisconnect) -> DisconnectReason {
         let ended = self.state.broker.client_disconnect(self.connection, asked, self.now);
-        self.state.finish(self.scope, ended, None, self.now);
+        let reason = DisconnectReason::ClientInitiatedDisconnect;
+        let reason = ended.as_ref().map_or(reason, |ended| ended.reason);
+        let why = "its DISCONNECT would raise a session expiry of zero, which MQTT forbids";
+        let why = (reason == DisconnectReason::ClientError).then_some(why);
+        self.state.finish(self.scope, ended, why, self.now);
+        reason
     }
 
     /// Traces what MQTT or AWS does not allow a connected client.

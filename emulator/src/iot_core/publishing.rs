@@ -27,6 +27,8 @@ use crate::trace::Entry;
 
 //? assumed: how often one message may be republished from rule to rule before it is a loop
 const REPUBLISH_DEPTH: u8 = 16;
+//? assumed: how many messages one may become by being republished before it is a loop
+const REPUBLISHED_MESSAGES: usize = 1_000;
 
 /// Who published a message, as rules can ask.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +57,12 @@ impl State {
         now: Timestamp,
     ) {
         let mut way = VecDeque::from([Travelling { permit, publication, depth: 0 }]);
+        let mut republished = 0;
         while let Some(Travelling { permit, publication, depth }) = way.pop_front() {
+            if republished > REPUBLISHED_MESSAGES {
+                return self.note_loop(scope, permit.resource());
+            }
+            republished += 1;
             //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html
             //# only the named rule runs, no subscriber gets the message
             let ingested = rules_engine::basic_ingest(permit.resource()).is_some();
@@ -147,9 +154,7 @@ impl State {
                 });
             }
             Ok(Invocation::Republish { topic, .. }) if depth >= REPUBLISH_DEPTH => {
-                let entry = Entry::failure(scope, "RuleExecution", "RepublishLoop");
-                let details = "republished from rule to rule too often";
-                self.note(entry.member("topicName", topic).details(details));
+                self.note_loop(scope, topic);
             }
             Ok(Invocation::Republish { topic, payload, qos, properties }) => {
                 let publication = Publication {
@@ -163,6 +168,12 @@ impl State {
                 way.push_back(Travelling { permit, publication, depth: depth + 1 });
             }
         }
+    }
+
+    fn note_loop(&mut self, scope: &Scope, topic: &TopicName) {
+        let entry = Entry::failure(scope, "RuleExecution", "RepublishLoop");
+        let details = "republished from rule to rule too often";
+        self.note(entry.member("topicName", topic).details(details));
     }
 
     /// AWS publishes an event, if there is one.
