@@ -48,8 +48,8 @@ pub(crate) fn answer(
     trace_id: &str,
     request: &Request,
 ) -> Response {
-    let operation = Operation::of(&request.method, request.uri.path());
-    let event_type = operation.as_ref().map_or("DataPlaneRequest", Operation::event_type);
+    let (method, path) = (&request.method, request.uri.path());
+    let operation = Operation::of(method, path);
     match operation.and_then(|operation| operation.run(iot_core, caller, request)) {
         //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
         //# a publish that was taken answers 200 with a message and a trace ID
@@ -57,7 +57,7 @@ pub(crate) fn answer(
         Ok(Done::Nothing) => identified(response(200, JSON, ""), trace_id),
         Ok(Done::Output(output)) => identified(response(200, JSON, output.to_string()), trace_id),
         Err(error) => {
-            iot_core.note_http_failure(caller, event_type, request.uri.path(), &error);
+            iot_core.note_http_failure(caller, event_type(method, path), path, &error);
             failure(&error, trace_id)
         }
     }
@@ -101,20 +101,6 @@ impl Operation {
         Err(ApiError::new(ErrorCode::MethodNotAllowedException, "Method Not Allowed"))
     }
 
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
-    //# the eventType of each operation; the list of retained messages has none with an `s`
-    /// As AWS's logs call it.
-    const fn event_type(&self) -> &'static str {
-        match self {
-            Self::Publish(_) => "Publish-In",
-            Self::GetRetainedMessage(_) => "GetRetainedMessage",
-            Self::ListRetainedMessages => "ListRetainedMessage",
-            Self::DeleteConnection(_) => "DeleteConnection",
-            Self::GetConnection(_) => "GetConnection",
-            Self::ListSubscriptions(_) => "ListSubscriptions",
-        }
-    }
-
     fn run(
         self,
         iot_core: &IotCore,
@@ -145,6 +131,24 @@ impl Operation {
                 output(iot_core.subscriptions(caller, client_id, &query.page()?)?)
             }
         }
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+//# the eventType of each operation; that of the list of retained messages has no `s`
+//? assumed: the word for a path that names no operation
+/// What AWS's logs call a request that failed, even if it could not be read.
+fn event_type(method: &Method, path: &str) -> &'static str {
+    match path.split('/').nth(1) {
+        Some("topics") => "Publish-In",
+        Some("retainedMessage") if path.trim_end_matches('/') == "/retainedMessage" => {
+            "ListRetainedMessage"
+        }
+        Some("retainedMessage") => "GetRetainedMessage",
+        Some("connections") if path.ends_with("/subscriptions") => "ListSubscriptions",
+        Some("connections") if method == Method::DELETE => "DeleteConnection",
+        Some("connections") => "GetConnection",
+        _ => "DataPlaneRequest",
     }
 }
 
@@ -376,6 +380,23 @@ mod tests {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let found = Operation::of(&method, path).map_err(|error| error.code().status());
             assert_eq!(found, expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn c22_a_failure_is_traced_under_the_name_of_its_operation() {
+        let table = [
+            ("POST", "/topics/%2B", "Publish-In"),
+            ("GET", "/retainedMessage", "ListRetainedMessage"),
+            ("GET", "/retainedMessage/+", "GetRetainedMessage"),
+            ("GET", "/connections/%ff", "GetConnection"),
+            ("DELETE", "/connections/x", "DeleteConnection"),
+            ("GET", "/connections/x/subscriptions", "ListSubscriptions"),
+            ("GET", "/elsewhere", "DataPlaneRequest"),
+        ];
+        for (method, path, expected) in table {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            assert_eq!(event_type(&method, path), expected, "{method} {path}");
         }
     }
 
