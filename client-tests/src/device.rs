@@ -2,6 +2,7 @@
 //! with rumqttc.
 
 use std::future::{Future, IntoFuture};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -103,12 +104,17 @@ impl Device {
 
     /// Shakes hands and stops there: bytes are up to the test.
     pub async fn open(&self) -> Result<Wire, ConnectError> {
-        Wire::open(self, self.target.address, self.target.port).await
+        Wire::open(self, self.target.address, self.target.port, &[]).await
     }
 
     /// The same on the port of the HTTPS data plane.
     pub async fn open_https(&self) -> Result<Wire, ConnectError> {
-        Wire::open(self, self.target.https_address, 8443).await
+        Wire::open(self, self.target.https_address, 8443, &[]).await
+    }
+
+    /// The same at another address of the host, offering protocols by ALPN.
+    pub async fn open_at(&self, address: SocketAddr, alpn: &[&str]) -> Result<Wire, ConnectError> {
+        Wire::open(self, Some(address), address.port(), alpn).await
     }
 }
 
