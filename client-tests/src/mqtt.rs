@@ -167,10 +167,14 @@ impl Mqtt {
         codes.await
     }
 
-    /// Unsubscribes and waits for the UNSUBACK.
-    pub async fn unsubscribe(&self, filter: &str) -> Result<(), MqttError> {
+    /// Unsubscribes and answers the codes of the UNSUBACK; MQTT 3.1.1 has none.
+    pub async fn unsubscribe(&self, filter: &str) -> Result<Vec<u8>, MqttError> {
         let request = self.client.unsubscribe(filter);
-        self.ask(request, |news| matches!(news, News::Unsubscribed(_)).then_some(())).await
+        let codes = self.ask(request, |news| match news {
+            News::Unsubscribed(codes) => Some(codes),
+            _ => None,
+        });
+        codes.await
     }
 
     async fn ask<T>(

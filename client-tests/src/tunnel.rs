@@ -54,7 +54,7 @@ async fn carry(mut client: TcpStream, wire: Wire) {
                 _ => return,
             },
             read = device.read(&mut from_server) => match read {
-                Ok(0) => return,
+                Ok(0) => return hang_up(client).await,
                 Ok(count) if client.write_all(&from_server[..count]).await.is_ok() => {}
                 Ok(_) => return,
                 Err(_broken) => {
@@ -64,4 +64,11 @@ async fn carry(mut client: TcpStream, wire: Wire) {
             },
         }
     }
+}
+
+/// What the client is still sending is read, or the system would answer it with a reset.
+async fn hang_up(mut client: TcpStream) {
+    let _gone = client.shutdown().await;
+    let mut ignored = [0; 4096];
+    while client.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
 }

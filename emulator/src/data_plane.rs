@@ -9,14 +9,37 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::{Method, Request, Response, response, set_header};
-use crate::iot_core::{HttpCaller, HttpPublish, IotCore};
+use crate::iot_core::{HttpCaller, HttpPublish, IotCore, Page};
 use crate::message::{Properties, QoS};
-use crate::names::TopicName;
+use crate::names::{ClientId, TopicName};
 use crate::quotas::{CORRELATION_DATA_BYTES, USER_PROPERTIES_BYTES};
+
+const JSON: &str = "application/json";
+
+/// An operation of the data endpoint, with what its path names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Operation {
+    Publish(TopicName),
+    GetRetainedMessage(TopicName),
+    ListRetainedMessages,
+    DeleteConnection(ClientId),
+    GetConnection(ClientId),
+    ListSubscriptions(ClientId),
+}
+
+/// What an operation answers if it did what was asked.
+enum Done {
+    /// The words of a publish that was taken.
+    Taken,
+    /// Nothing but 200.
+    Nothing,
+    Output(Value),
+}
 
 /// Answers one request of `caller`; `trace_id` goes into header and body.
 pub(crate) fn answer(
@@ -25,25 +48,110 @@ pub(crate) fn answer(
     trace_id: &str,
     request: &Request,
 ) -> Response {
-    let done = match (request.uri.path(), &request.method) {
-        (path, &Method::POST) if path.starts_with("/topics/") => publish(iot_core, caller, request),
-        (path, _) if path.starts_with("/topics/") => {
-            Err(ApiError::new(ErrorCode::MethodNotAllowedException, "Method Not Allowed"))
-        }
-        (path, method) => {
-            let message = format!("iot-emulator has no data-plane operation {method} {path}");
-            Err(ApiError::new(ErrorCode::UnknownOperationException, message))
-        }
-    };
-    match done {
+    let operation = Operation::of(&request.method, request.uri.path());
+    let event_type = operation.as_ref().map_or("DataPlaneRequest", Operation::event_type);
+    match operation.and_then(|operation| operation.run(iot_core, caller, request)) {
         //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
         //# a publish that was taken answers 200 with a message and a trace ID
-        Ok(()) => worded(200, None, "OK", trace_id),
+        Ok(Done::Taken) => worded(200, None, "OK", trace_id),
+        Ok(Done::Nothing) => identified(response(200, JSON, ""), trace_id),
+        Ok(Done::Output(output)) => identified(response(200, JSON, output.to_string()), trace_id),
         Err(error) => {
-            iot_core.note_http_failure(caller, request.uri.path(), &error);
+            iot_core.note_http_failure(caller, event_type, request.uri.path(), &error);
             failure(&error, trace_id)
         }
     }
+}
+
+impl Operation {
+    /// The operation that a method and a path name.
+    fn of(method: &Method, path: &str) -> Result<Self, ApiError> {
+        let known: &[(Method, Self)] = if let Some(topic) = path.strip_prefix("/topics/") {
+            &[(Method::POST, Self::Publish(topic_name(topic)?))]
+        } else if matches!(path, "/retainedMessage" | "/retainedMessage/") {
+            &[(Method::GET, Self::ListRetainedMessages)]
+        } else if let Some(topic) = path.strip_prefix("/retainedMessage/") {
+            &[(Method::GET, Self::GetRetainedMessage(topic_name(topic)?))]
+        } else if let Some(rest) = path.strip_prefix("/connections/") {
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+            //# a client ID is one encoded segment: `x/subscriptions` means the subscriptions of `x`
+            match rest.split_once('/') {
+                Some((client_id, "subscriptions")) => {
+                    &[(Method::GET, Self::ListSubscriptions(client_id_of(client_id)?))]
+                }
+                Some(_) => &[],
+                None => {
+                    let client_id = client_id_of(rest)?;
+                    &[
+                        (Method::GET, Self::GetConnection(client_id.clone())),
+                        (Method::DELETE, Self::DeleteConnection(client_id)),
+                    ]
+                }
+            }
+        } else {
+            &[]
+        };
+        if let Some((_, operation)) = known.iter().find(|(known, _)| known == method) {
+            return Ok(operation.clone());
+        }
+        if known.is_empty() {
+            let message = format!("iot-emulator has no data-plane operation {method} {path}");
+            return Err(ApiError::new(ErrorCode::UnknownOperationException, message));
+        }
+        Err(ApiError::new(ErrorCode::MethodNotAllowedException, "Method Not Allowed"))
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+    //# the eventType of each operation; the list of retained messages has none with an `s`
+    /// As AWS's logs call it.
+    const fn event_type(&self) -> &'static str {
+        match self {
+            Self::Publish(_) => "Publish-In",
+            Self::GetRetainedMessage(_) => "GetRetainedMessage",
+            Self::ListRetainedMessages => "ListRetainedMessage",
+            Self::DeleteConnection(_) => "DeleteConnection",
+            Self::GetConnection(_) => "GetConnection",
+            Self::ListSubscriptions(_) => "ListSubscriptions",
+        }
+    }
+
+    fn run(
+        self,
+        iot_core: &IotCore,
+        caller: &HttpCaller,
+        request: &Request,
+    ) -> Result<Done, ApiError> {
+        let query = Query(request.query());
+        match self {
+            Self::Publish(topic) => {
+                let publish = read_publish(topic, &query, request)?;
+                iot_core.publish_over_http(caller, publish).map(|()| Done::Taken)
+            }
+            Self::GetRetainedMessage(topic) => output(iot_core.retained_message(caller, topic)?),
+            Self::ListRetainedMessages => {
+                output(iot_core.retained_messages(caller, &query.page()?)?)
+            }
+            Self::DeleteConnection(client_id) => {
+                let clean_session = query.flag("cleanSession")?;
+                let prevent_will = query.flag("preventWillMessage")?;
+                iot_core.delete_connection(caller, client_id, clean_session, prevent_will)?;
+                Ok(Done::Nothing)
+            }
+            Self::GetConnection(client_id) => {
+                let sockets = query.flag("includeSocketInformation")?;
+                output(iot_core.connection(caller, client_id, sockets)?)
+            }
+            Self::ListSubscriptions(client_id) => {
+                output(iot_core.subscriptions(caller, client_id, &query.page()?)?)
+            }
+        }
+    }
+}
+
+fn output(output: impl Serialize) -> Result<Done, ApiError> {
+    let output = serde_json::to_value(output)
+        .map_err(|error| ApiError::new(ErrorCode::InternalFailureException, error.to_string()))?;
+    Ok(Done::Output(output))
 }
 
 //= https://thinbug.com/q/38594159
@@ -57,52 +165,87 @@ fn worded(status: u16, error: Option<&str>, message: &str, trace_id: &str) -> Re
     let mut body = Map::new();
     body.insert("message".to_owned(), message.into());
     body.insert("traceId".to_owned(), trace_id.into());
-    let mut response = response(status, "application/json", Value::Object(body).to_string());
-    set_header(&mut response, "x-amzn-requestid", trace_id);
+    let response = response(status, JSON, Value::Object(body).to_string());
+    let mut response = identified(response, trace_id);
     if let Some(error) = error {
         set_header(&mut response, "x-amzn-errortype", &format!("{error}:"));
     }
     response
 }
 
-fn publish(iot_core: &IotCore, caller: &HttpCaller, request: &Request) -> Result<(), ApiError> {
-    iot_core.publish_over_http(caller, read_publish(request)?)
+fn identified(mut response: Response, trace_id: &str) -> Response {
+    set_header(&mut response, "x-amzn-requestid", trace_id);
+    response
+}
+
+fn decoded(text: &str) -> Result<String, ApiError> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map(Into::into).map_err(|_| ApiError::invalid_request("the path is not UTF-8"))
+}
+
+fn client_id_of(segment: &str) -> Result<ClientId, ApiError> {
+    decoded(segment).map(ClientId::from)
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
-//# POST /topics/TOPIC?qos=…&retain=…; the topic as one encoded segment or with its slashes
-/// Reads a Publish: topic, QoS, retain and the MQTT 5 properties.
-pub(crate) fn read_publish(request: &Request) -> Result<HttpPublish, ApiError> {
-    let path = request.uri.path().strip_prefix("/topics/").unwrap_or_default();
-    let topic = percent_decode_str(path)
-        .decode_utf8()
-        .map_err(|_| ApiError::invalid_request("the topic is not UTF-8"))?;
+//# the topic as one encoded segment or with its slashes
+fn topic_name(path: &str) -> Result<TopicName, ApiError> {
+    let topic = decoded(path)?;
     if topic.is_empty() || topic.contains(['+', '#', '\0']) {
         return Err(ApiError::invalid_request(format!("`{topic}` is not a topic name")));
     }
-    let query = request.query();
-    let value = |name: &str| query.iter().find(|(given, _)| given == name).map(|(_, value)| value);
-    let qos = match value("qos").map(String::as_str) {
+    Ok(TopicName::from(topic))
+}
+
+/// The decoded pairs of a query.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A Boolean, false unless given.
+    fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        //? assumed: in any case, since AWS's guide writes TRUE and its SDKs send true
+        match self.value(name) {
+            None => Ok(false),
+            Some(text) => text.to_ascii_lowercase().parse().map_err(|_| bad(name, text)),
+        }
+    }
+
+    fn page(&self) -> Result<Page, ApiError> {
+        let max_results = self.value("maxResults");
+        let max_results = max_results.map(|text| text.parse().map_err(|_| bad("maxResults", text)));
+        let next_token = self.value("nextToken").map(str::to_owned);
+        Ok(Page { next_token, max_results: max_results.transpose()? })
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
+//# POST /topics/TOPIC?qos=…&retain=…
+/// Reads a Publish: QoS, retain and the MQTT 5 properties.
+fn read_publish(
+    topic: TopicName,
+    query: &Query,
+    request: &Request,
+) -> Result<HttpPublish, ApiError> {
+    let qos = match query.value("qos") {
         None | Some("0") => QoS::AtMostOnce,
         Some("1") => QoS::AtLeastOnce,
         Some(other) => return Err(bad("qos", other)),
     };
-    let retain = match value("retain").map(String::as_str) {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(other) => return Err(bad("retain", other)),
-    };
-    let expiry =
-        value("messageExpiry").map(|text| text.parse().map_err(|_| bad("messageExpiry", text)));
+    let retain = query.flag("retain")?;
+    let expiry = query.value("messageExpiry");
+    let expiry = expiry.map(|text| text.parse().map_err(|_| bad("messageExpiry", text)));
     let properties = Properties {
         payload_is_utf8: payload_format(request)?,
-        content_type: value("contentType").cloned(),
-        response_topic: value("responseTopic").map(|topic| response_topic(topic)).transpose()?,
+        content_type: query.value("contentType").map(str::to_owned),
+        response_topic: query.value("responseTopic").map(response_topic).transpose()?,
         correlation_data: correlation_data(request)?,
         user_properties: user_properties(request)?,
     };
-    let (topic, payload) = (TopicName::new(&topic), request.body.clone());
-    let expiry_seconds = expiry.transpose()?;
+    let (payload, expiry_seconds) = (request.body.clone(), expiry.transpose()?);
     Ok(HttpPublish { topic, payload, qos, retain, expiry_seconds, properties })
 }
 
@@ -165,6 +308,25 @@ pub(crate) fn missing_authentication_token(trace_id: &str) -> Response {
     failure(&error, trace_id)
 }
 
+/// What this room answers, as the table of the AWS API has to list it.
+#[cfg(test)]
+pub(crate) const NAMES: [&str; 6] = [
+    "Publish",
+    "GetRetainedMessage",
+    "ListRetainedMessages",
+    "DeleteConnection",
+    "GetConnection",
+    "ListSubscriptions",
+];
+
+/// The name of the operation that a method and a path name.
+#[cfg(test)]
+pub(crate) fn name_of(method: &str, path: &str) -> Option<String> {
+    let method = Method::from_bytes(method.as_bytes()).ok()?;
+    let operation = format!("{:?}", Operation::of(&method, path).ok()?);
+    operation.split('(').next().map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -181,10 +343,57 @@ mod tests {
         Request { method: Method::POST, uri, headers: map, body }
     }
 
+    fn publish(request: &Request) -> Result<HttpPublish, ApiError> {
+        match Operation::of(&request.method, request.uri.path())? {
+            Operation::Publish(topic) => read_publish(topic, &Query(request.query()), request),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn c22_a_method_and_a_path_name_an_operation() {
+        use Operation::*;
+        let table = [
+            ("POST", "/topics/a/b", Ok(Publish("a/b".into()))),
+            ("GET", "/topics/a", Err(405)),
+            ("GET", "/retainedMessage", Ok(ListRetainedMessages)),
+            ("GET", "/retainedMessage/a%2Fb", Ok(GetRetainedMessage("a/b".into()))),
+            ("GET", "/retainedMessage/a/b", Ok(GetRetainedMessage("a/b".into()))),
+            ("GET", "/retainedMessage/%2B", Err(400)),
+            ("DELETE", "/retainedMessage/a", Err(405)),
+            ("GET", "/connections/c", Ok(GetConnection("c".into()))),
+            ("DELETE", "/connections/a%2Fb", Ok(DeleteConnection("a/b".into()))),
+            ("POST", "/connections/c", Err(405)),
+            ("GET", "/connections/c/subscriptions", Ok(ListSubscriptions("c".into()))),
+            ("GET", "/connections/c%2Fsubscriptions", Ok(GetConnection("c/subscriptions".into()))),
+            ("DELETE", "/connections/c/subscriptions", Err(405)),
+            ("POST", "/connections/c/messages", Err(404)),
+            ("GET", "/connections/%ff", Err(400)),
+            ("GET", "/", Err(404)),
+            ("GET", "/topics", Err(404)),
+        ];
+        for (method, path, expected) in table {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let found = Operation::of(&method, path).map_err(|error| error.code().status());
+            assert_eq!(found, expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn c22_a_query_that_cannot_be_is_refused() {
+        let query = |text: &str| Query(request(&format!("/?{text}"), &[]).query());
+        assert_eq!(query("cleanSession=TRUE").flag("cleanSession"), Ok(true));
+        assert_eq!(query("").flag("cleanSession"), Ok(false));
+        assert!(query("cleanSession=1").flag("cleanSession").is_err());
+        let page = Page { next_token: Some("x y".to_owned()), max_results: Some(7) };
+        assert_eq!(query("maxResults=7&nextToken=x%20y").page(), Ok(page));
+        assert!(query("maxResults=many").page().is_err());
+    }
+
     #[test]
     fn c20_a_topic_comes_encoded_or_with_its_slashes() {
         for uri in ["/topics/jitr/start?qos=1", "/topics/jitr%2Fstart?qos=1&retain=false"] {
-            let publish = read_publish(&request(uri, &[])).unwrap();
+            let publish = publish(&request(uri, &[])).unwrap();
             assert_eq!(publish.topic.as_str(), "jitr/start");
             assert_eq!(publish.qos, QoS::AtLeastOnce);
             assert!(!publish.retain);
@@ -202,7 +411,7 @@ mod tests {
             "/topics/a?messageExpiry=soon",
             "/topics/a?responseTopic=%23",
         ] {
-            assert!(read_publish(&request(uri, &[])).is_err(), "{uri}");
+            assert!(publish(&request(uri, &[])).is_err(), "{uri}");
         }
     }
 
@@ -212,7 +421,7 @@ mod tests {
         for json in [Value::String(pairs.to_string()), pairs] {
             let header = STANDARD.encode(json.to_string());
             let publish =
-                read_publish(&request("/topics/a", &[("x-amz-mqtt5-user-properties", header)]));
+                publish(&request("/topics/a", &[("x-amz-mqtt5-user-properties", header)]));
             let expected = [("deviceName", "alpha"), ("deviceCnt", "45")];
             let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
             assert_eq!(publish.unwrap().properties.user_properties, expected);
@@ -231,7 +440,7 @@ mod tests {
                 let name = crate::http::header::HeaderName::from_bytes(name.as_bytes()).unwrap();
                 headers.insert(name, value.parse().unwrap());
                 let (method, body) = (Method::POST, Default::default());
-                let _read_or_refused = read_publish(&Request { method, uri, headers, body });
+                let _read_or_refused = publish(&Request { method, uri, headers, body });
             }
         }
     }

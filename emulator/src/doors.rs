@@ -84,6 +84,13 @@ pub(crate) async fn gateway(cloud: Cloud, stream: TcpStream) {
         Ok(Ok(accepted)) => accepted,
         Ok(Err(failure)) => {
             let entry = Entry::failure(cloud.default_scope(), "ApiGateway", "HANDSHAKE_FAILED");
+            let entry = failure
+                .server_name()
+                .into_iter()
+                .fold(entry, |entry, name| entry.member("serverNameIndication", name));
+            let entry = meant
+                .iter()
+                .fold(entry, |entry, (_gateway, domain)| entry.member("domainName", domain.name()));
             cloud.trace().record(entry.details(failure.to_string()).answer("ends the handshake"));
             return;
         }

@@ -382,3 +382,28 @@ async fn perform(cloud: Cloud, job: Job) {
     }
     drop(job.under_way);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_name_that_nobody_has_means_the_only_domain_name_there_is() {
+        let emulator = Emulator::start();
+        let find = |name: Option<&str>| {
+            let found = emulator.cloud.domain(name);
+            found.map(|(_gateway, domain)| domain.name().to_owned())
+        };
+        assert_eq!(find(None), None);
+        emulator.api_gateway().domain_name("sample.example.com").create().unwrap();
+        // A help for those who cannot change their DNS.
+        let only = Some("sample.example.com".to_owned());
+        assert_eq!(find(Some("sample.example.com")), only);
+        assert_eq!(find(Some("localhost")), only);
+        assert_eq!(find(None), only);
+        emulator.api_gateway().domain_name("other.example.com").create().unwrap();
+        assert_eq!(find(Some("sample.example.com")), only);
+        assert_eq!(find(Some("localhost")), None);
+        assert_eq!(find(None), None);
+    }
+}

@@ -32,11 +32,11 @@
 //! nothing listens off loopback unless [`Config::bind`] asks for it.
 #![forbid(unsafe_code)]
 
-mod api_gateway;
+pub mod api_gateway;
 mod aws_api;
 mod caller;
 mod cloud;
-mod config;
+pub mod config;
 mod data_plane;
 mod device_gateway;
 mod doors;
@@ -46,13 +46,13 @@ mod events;
 mod http;
 mod iot_core;
 mod json;
-mod lambda;
+pub mod lambda;
 mod listeners;
 mod message;
 mod message_broker;
 pub mod names;
 mod outbox;
-mod pki;
+pub mod pki;
 mod policy;
 mod provisioning;
 pub mod quotas;
@@ -63,14 +63,11 @@ pub mod time;
 mod tls;
 pub mod trace;
 
-pub use crate::api_gateway::{ApiGateway, DomainNameBuilder};
-pub use crate::config::{Call, Config, Endpoint, FunctionConfig};
+pub use crate::api_gateway::ApiGateway;
+pub use crate::config::Config;
 pub use crate::emulator::{Builder, Emulator, SettleError, StartError};
-pub use crate::errors::{ApiError, ErrorCode};
+pub use crate::errors::ApiError;
 pub use crate::iot_core::{AutoRegistration, IotCore, allow};
-pub use crate::lambda::{Function, InvalidFunction, ProcessFunction};
+pub use crate::lambda::Function;
 pub use crate::listeners::{Addresses, EndpointAddresses};
-pub use crate::s3::{Buckets, S3Error, S3ErrorCode};
-pub use pki::{
-    AttributeKind, CertificateAuthority, Identity, KeyKind, Leaf, Subject, UnusableAuthority,
-};
+pub use crate::pki::{CertificateAuthority, Identity};

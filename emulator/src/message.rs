@@ -38,6 +38,15 @@ pub(crate) enum QoS {
     AtLeastOnce,
 }
 
+impl From<QoS> for u8 {
+    fn from(qos: QoS) -> Self {
+        match qos {
+            QoS::AtMostOnce => 0,
+            QoS::AtLeastOnce => 1,
+        }
+    }
+}
+
 /// The MQTT 5 properties that pass through unchanged; an MQTT 3.1.1 receiver never sees them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Properties {

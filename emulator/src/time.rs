@@ -95,7 +95,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// A clock that starts at the machine's time and moves only by [`Clock::advance`].
+    /// A clock that starts at the machine's time and moves only by `Emulator::advance`.
     pub fn manual() -> Self {
         Self::Manual(Arc::new(AtomicI64::new(Self::System.now().milliseconds())))
     }

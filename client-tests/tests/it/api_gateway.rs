@@ -4,7 +4,8 @@
 //! answer and the way a connection without a certificate ends are what the first article shows.
 
 use client_tests::binary::Binary;
-use client_tests::programs::{self, Finished};
+use client_tests::programs::{self, Finished, Shell};
+use iot_emulator::{CertificateAuthority, Emulator, Function, Identity};
 use serde_json::{Value, json};
 
 use crate::articles::{OPERATOR, create_function, make_ca, make_device, members, text};
@@ -166,4 +167,49 @@ async fn a_new_truststore_counts_from_the_update_on() {
     assert_eq!(answer(get(&desk, "/sample", newcomer).await).1, "200");
     let device = "--cert device.crt --key device.key";
     assert_eq!(answer(get(&desk, "/sample", device).await).1, "200");
+}
+
+#[tokio::test]
+async fn a_test_puts_a_gateway_in_front_of_its_function_in_three_lines() {
+    if !programs::present(&["curl"]).await {
+        return;
+    }
+    let emulator = Emulator::start();
+    let (ca, stranger) = (CertificateAuthority::new("Acme"), CertificateAuthority::new("Other"));
+    let gateway = emulator.api_gateway();
+    gateway
+        .domain_name("sample.example.com")
+        .truststore(&ca.pem())
+        .route(
+            "GET /sample",
+            Function::new(|event| {
+                let certificate = &event["requestContext"]["authentication"]["clientCert"];
+                let subject = certificate["subjectDN"].as_str().ok_or("no subjectDN")?;
+                Ok(json!({ "message": format!("Good, {subject}.") }))
+            }),
+        )
+        .create()
+        .expect("a custom domain name");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let shell = Shell::new(folder.path());
+    shell.write("root.pem", emulator.root_ca_pem());
+    let port = emulator.gateway_address().port();
+    let ask = async |identity: &Identity| {
+        shell.write("device.pem", identity.certificate_pem());
+        shell.write("device.key", identity.private_key_pem());
+        let line = format!(
+            "curl --silent --show-error --cacert root.pem --cert device.pem --key device.key \
+             --write-out '\\n%{{http_code}}' \
+             --connect-to sample.example.com:443:localhost:{port} https://sample.example.com/sample"
+        );
+        answer(shell.run(&line).await)
+    };
+    let good = (r#"{"message":"Good, CN=sensor-1."}"#.to_owned(), "200".to_owned());
+    assert_eq!(ask(&ca.issue("sensor-1")).await, good);
+    let forbidden = (r#"{"message":"Forbidden"}"#.to_owned(), "403".to_owned());
+    assert_eq!(ask(&stranger.issue("sensor-1")).await, forbidden);
+    let refusals = emulator.trace().refusals();
+    let last = refusals.last().expect("the trace says why").to_string();
+    assert!(last.contains("Could not find issuer for certificate"), "{last}");
 }

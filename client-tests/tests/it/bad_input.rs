@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use client_tests::{Closed, Device, Ending, Version};
-use iot_emulator::{Emulator, ErrorCode};
+use iot_emulator::Emulator;
+use iot_emulator::errors::ErrorCode;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 

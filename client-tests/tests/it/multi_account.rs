@@ -1,10 +1,10 @@
-//! MA-1 to MA-6 of spec/identity.md: one certificate in several accounts and Regions of one emulator,
+//! MA-1 to MA-6: one certificate in several accounts and Regions of one emulator,
 //! told apart by the host name in SNI, by an address or by a port.
 
 use client_tests::{ConnectError, Device, Ending, Mqtt};
-use iot_emulator::{
-    AutoRegistration, CertificateAuthority, Emulator, Endpoint, ErrorCode, Identity, IotCore, allow,
-};
+use iot_emulator::config::Endpoint;
+use iot_emulator::errors::ErrorCode;
+use iot_emulator::{AutoRegistration, CertificateAuthority, Emulator, Identity, IotCore, allow};
 use serde_json::json;
 
 use crate::common::{EVERYTHING, assert_says, refusal};

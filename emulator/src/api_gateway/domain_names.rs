@@ -33,7 +33,6 @@ pub(super) enum LeadsTo {
 
 impl Domain {
     /// The custom domain name, or the host name of a default endpoint.
-    #[cfg(test)]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

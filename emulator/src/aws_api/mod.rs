@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use self::operations::{Handler, OPERATIONS, Operation, Service};
+use self::wire::Labels;
 use crate::caller::Caller;
 use crate::cloud::{Cloud, Regional};
 use crate::data_plane;
@@ -38,11 +39,12 @@ pub(crate) async fn answer(cloud: &Cloud, peer: SocketAddr, request: Request) ->
     if caller.signing_name.as_deref() == Some("s3") || is_unsigned_s3(&caller, &request) {
         return cloud.buckets().answer(&request, cloud.now()).into();
     }
-    let request_id = cloud.uuid();
+    let request_id = &cloud.uuid().to_string();
     let regional = cloud.regional(&caller.scope);
     let (name, result) = match operation(&caller, &request) {
-        Ok((operation, members)) => {
-            (operation.name, run(cloud, &regional, operation, members, peer, &request).await)
+        Ok((operation, labels)) => {
+            let asked = Asked { operation, labels, peer, request: &request, request_id };
+            (operation.name, run(cloud, &regional, asked).await)
         }
         Err(error) => ("-", Err(error)),
     };
@@ -56,7 +58,7 @@ pub(crate) async fn answer(cloud: &Cloud, peer: SocketAddr, request: Request) ->
         )));
         failure(&error)
     });
-    set_header(&mut response, "x-amzn-requestid", &request_id.to_string());
+    set_header(&mut response, "x-amzn-requestid", request_id);
     response.into()
 }
 
@@ -83,8 +85,17 @@ fn refuse_foreign_page(cloud: &Cloud, request: &Request) -> Option<Response> {
     Some(failure(&ApiError::new(ErrorCode::ForbiddenException, message)))
 }
 
-/// The row that `request` means, and its members.
-fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, Value), ApiError> {
+/// A request for the operation of a row.
+struct Asked<'a> {
+    operation: &'static Operation,
+    labels: Labels,
+    peer: SocketAddr,
+    request: &'a Request,
+    request_id: &'a str,
+}
+
+/// The row that `request` means, and the labels of its path.
+fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, Labels), ApiError> {
     let signing_name = caller.signing_name.as_deref();
     let services = signing_name.map(|name| (name, Service::of_signing_name(name)));
     let among: &[Service] = match services {
@@ -108,31 +119,23 @@ fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, 
         );
         return Err(ApiError::new(ErrorCode::UnknownOperationException, message));
     };
-    Ok((operation, operation.wire.members(labels, request)?))
+    Ok((operation, labels))
 }
 
-async fn run(
-    cloud: &Cloud,
-    regional: &Regional,
-    operation: &Operation,
-    members: Value,
-    peer: SocketAddr,
-    request: &Request,
-) -> Result<Response, ApiError> {
+async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Response, ApiError> {
+    let Asked { operation, labels, peer, request, request_id } = asked;
+    let members = || operation.wire.members(labels, request);
     let now = cloud.now();
     let output = match &operation.handler {
-        Handler::Iot(method) => method(&regional.iot_core, members)?,
-        Handler::Lambda(method) => method(&regional.functions, members, now)?,
-        Handler::ApiGateway(method) => method(&regional.api_gateway, members, now)?,
+        Handler::Iot(method) => method(&regional.iot_core, members()?)?,
+        Handler::Lambda(method) => method(&regional.functions, members()?, now)?,
+        Handler::ApiGateway(method) => method(&regional.api_gateway, members()?, now)?,
         Handler::Invoke => {
-            return invoke(cloud, &regional.functions, &members, request.body.clone()).await;
+            return invoke(cloud, &regional.functions, &members()?, request.body.clone()).await;
         }
-        //? assumed: whoever signs may do all, since IAM is not here
-        Handler::Publish => {
+        Handler::IotData => {
             let caller = HttpCaller::AwsCaller { source_ip: peer.ip() };
-            let iot_core = &regional.iot_core;
-            iot_core.publish_over_http(&caller, data_plane::read_publish(request)?)?;
-            return Ok(response(200, JSON, r#"{"message":"OK"}"#));
+            return Ok(data_plane::answer(&regional.iot_core, &caller, request_id, request));
         }
     };
     Ok(success(operation.status, &output))

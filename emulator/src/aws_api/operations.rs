@@ -74,8 +74,8 @@ pub(crate) enum Handler {
     ApiGateway(TimedMethod<ApiGateway>),
     /// `lambda:Invoke`, the one operation that waits for somebody.
     Invoke,
-    /// `iot-data:Publish`, whose body is the payload.
-    Publish,
+    /// The data endpoint, which reads the request itself, as behind its other doors.
+    IotData,
 }
 
 /// One row of the table.
@@ -244,6 +244,10 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(Iot, "DetachThingPrincipal", 200, "DELETE /things/{thingName}/principals ^principal=x-amzn-principal", registry(Registry::detach_thing_principal)),
         row(Iot, "ListThingPrincipals", 200, "GET /things/{thingName}/principals ?nextToken ?maxResults:int", registry(Registry::list_thing_principals)),
         row(Iot, "ListPrincipalThings", 200, "GET /principals/things ?nextToken ?maxResults:int ^principal=x-amzn-principal", registry(Registry::list_principal_things)),
+        row(Iot, "ListThingPrincipalsV2", 200, "GET /things/{thingName}/principals-v2 ?nextToken ?maxResults:int ?thingPrincipalType", registry(Registry::list_thing_principals_v2)),
+        row(Iot, "ListPrincipalThingsV2", 200, "GET /principals/things-v2 ?nextToken ?maxResults:int ?thingPrincipalType ^principal=x-amzn-principal", registry(Registry::list_principal_things_v2)),
+        row(Iot, "TestAuthorization", 200, "POST /test-authorization ?clientId", registry(Registry::test_authorization)),
+        row(Iot, "GetEffectivePolicies", 200, "POST /effective-policies ?thingName", registry(Registry::get_effective_policies)),
         row(Iot, "DescribeEndpoint", 200, "GET /endpoint ?endpointType", iot(IotCore::describe_endpoint)),
         row(Iot, "CreateTopicRule", 200, "POST /rules/{ruleName} ^tags=x-amz-tagging *topicRulePayload", rules(RulesEngine::create_topic_rule)),
         row(Iot, "ReplaceTopicRule", 200, "PATCH /rules/{ruleName} *topicRulePayload", rules(RulesEngine::replace_topic_rule)),
@@ -252,7 +256,12 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(Iot, "ListTopicRules", 200, "GET /rules ?topic ?maxResults:int ?nextToken ?ruleDisabled:bool", rules(RulesEngine::list_topic_rules)),
         row(Iot, "EnableTopicRule", 200, "POST /rules/{ruleName}/enable", rules(RulesEngine::enable_topic_rule)),
         row(Iot, "DisableTopicRule", 200, "POST /rules/{ruleName}/disable", rules(RulesEngine::disable_topic_rule)),
-        row(IotData, "Publish", 200, "POST /topics/{topic} ?qos:int ?retain:bool ?contentType ?responseTopic ?messageExpiry:int ^userProperties=x-amz-mqtt5-user-properties ^payloadFormatIndicator=x-amz-mqtt5-payload-format-indicator ^correlationData=x-amz-mqtt5-correlation-data *payload", Handler::Publish),
+        row(IotData, "Publish", 200, "POST /topics/{topic} ?qos:int ?retain:bool ?contentType ?responseTopic ?messageExpiry:int ^userProperties=x-amz-mqtt5-user-properties ^payloadFormatIndicator=x-amz-mqtt5-payload-format-indicator ^correlationData=x-amz-mqtt5-correlation-data *payload", Handler::IotData),
+        row(IotData, "GetRetainedMessage", 200, "GET /retainedMessage/{topic}", Handler::IotData),
+        row(IotData, "ListRetainedMessages", 200, "GET /retainedMessage ?nextToken ?maxResults:int", Handler::IotData),
+        row(IotData, "DeleteConnection", 200, "DELETE /connections/{clientId} ?cleanSession:bool ?preventWillMessage:bool", Handler::IotData),
+        row(IotData, "GetConnection", 200, "GET /connections/{clientId} ?includeSocketInformation:bool", Handler::IotData),
+        row(IotData, "ListSubscriptions", 200, "GET /connections/{clientId}/subscriptions ?nextToken ?maxResults:int", Handler::IotData),
         row(Lambda, "CreateFunction", 201, "POST /2015-03-31/functions", lambda(Functions::create_function)),
         row(Lambda, "GetFunction", 200, "GET /2015-03-31/functions/{FunctionName} ?Qualifier", lambda(Functions::get_function)),
         row(Lambda, "GetFunctionConfiguration", 200, "GET /2015-03-31/functions/{FunctionName}/configuration ?Qualifier", lambda(Functions::get_function_configuration)),
@@ -286,3 +295,23 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(ApiGatewayV2, "DeleteApiMapping", 204, "DELETE /v2/domainnames/{domainName}/apimappings/{apiMappingId}", gateway(ApiGateway::delete_api_mapping)),
     ]
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data_plane;
+
+    #[test]
+    fn c22_the_data_endpoint_knows_its_rows_by_the_same_method_and_path() {
+        let rows = OPERATIONS.iter().filter(|row| row.service == Service::IotData);
+        let named: Vec<_> = rows
+            .map(|row| {
+                let path = row.wire.sample_path();
+                let name = data_plane::name_of(row.wire.method, &path);
+                assert_eq!(name.as_deref(), Some(row.name), "{} {path}", row.wire.method);
+                row.name
+            })
+            .collect();
+        assert_eq!(named, data_plane::NAMES);
+    }
+}

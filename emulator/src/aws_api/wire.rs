@@ -34,6 +34,9 @@ struct Member {
     place: Place,
 }
 
+/// The labels of a path, by name, percent-decoded.
+pub(crate) type Labels = Vec<(&'static str, String)>;
+
 /// One segment of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Segment {
@@ -62,9 +65,18 @@ impl Wire {
         Self { method, segments, members: words.map(Member::parse).collect() }
     }
 
-    /// The labels of `path`, percent-decoded, if this is the operation it names. The last label of
-    /// `/topics/{topic}` takes the rest, since devices send its slashes as they are.
-    pub(crate) fn labels(&self, path: &str) -> Option<Vec<(&'static str, String)>> {
+    /// A path that names the operation, with the names of its labels for values.
+    #[cfg(test)]
+    pub(crate) fn sample_path(&self) -> String {
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) | Segment::Label(text) => format!("/{text}"),
+        });
+        segments.collect()
+    }
+
+    /// The labels of `path`, percent-decoded, if this is the operation it names. A last label
+    /// `{topic}` takes the rest, since devices send its slashes as they are.
+    pub(crate) fn labels(&self, path: &str) -> Option<Labels> {
         let rest = path.strip_prefix('/')?;
         let greedy = matches!(self.segments.last(), Some(Segment::Label("topic")));
         let parts: Vec<&str> = if greedy {
@@ -95,11 +107,7 @@ impl Wire {
     }
 
     /// Every member of `request` in one JSON object.
-    pub(crate) fn members(
-        &self,
-        labels: Vec<(&'static str, String)>,
-        request: &Request,
-    ) -> Result<Value, ApiError> {
+    pub(crate) fn members(&self, labels: Labels, request: &Request) -> Result<Value, ApiError> {
         let payload = self.members.iter().find(|member| member.place == Place::Payload);
         let mut members = match payload {
             None => body(request)?,

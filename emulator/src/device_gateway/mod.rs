@@ -85,24 +85,44 @@ async fn accept(
 ) -> Option<Accepted> {
     let peer = stream.peer_addr().ok()?;
     match tokio::time::timeout(HANDSHAKE, cloud.tls().accept(stream, terms)).await {
-        Ok(Ok(accepted)) => Some(accepted),
+        Ok(Ok(accepted)) => {
+            for malformed in &accepted.unreadable {
+                let name = accepted.server_name.as_deref();
+                let entry = connection_failure(cloud, scope, peer, "UNREADABLE_CERTIFICATE", name);
+                let entry = entry.details("a certificate behind the client's own is left out");
+                let entry = entry.why([malformed.to_string()]);
+                cloud.trace().record(entry.answer("nothing: what is left has to do"));
+            }
+            Some(accepted)
+        }
         Ok(Err(failure)) => {
-            note_handshake(cloud, scope, peer, failure.to_string());
+            let name = failure.server_name();
+            let entry = connection_failure(cloud, scope, peer, "HANDSHAKE_FAILED", name);
+            cloud.trace().record(entry.details(failure.to_string()).answer("ends the handshake"));
             None
         }
         Err(_elapsed) => {
+            let entry = connection_failure(cloud, scope, peer, "HANDSHAKE_FAILED", None);
             let why = format!("not finished after {} s", HANDSHAKE.as_secs());
-            note_handshake(cloud, scope, peer, why);
+            cloud.trace().record(entry.details(why).answer("ends the handshake"));
             None
         }
     }
 }
 
-fn note_handshake(cloud: &Cloud, scope: Option<&Scope>, peer: SocketAddr, why: String) {
-    let scope = scope.unwrap_or(cloud.default_scope());
-    let entry = Entry::failure(scope, "Connection", "HANDSHAKE_FAILED");
+fn connection_failure(
+    cloud: &Cloud,
+    scope: Option<&Scope>,
+    peer: SocketAddr,
+    reason: &'static str,
+    server_name: Option<&str>,
+) -> Entry {
+    let entry = Entry::failure(scope.unwrap_or(cloud.default_scope()), "Connection", reason);
     let entry = entry.member("sourceIp", peer.ip()).member("sourcePort", peer.port());
-    cloud.trace().record(entry.details(why).answer("ends the handshake"));
+    match server_name {
+        Some(name) => entry.member("serverNameIndication", name),
+        None => entry,
+    }
 }
 
 /// The `IotCore` that is meant; a name of AWS's that nobody here has ends the connection.

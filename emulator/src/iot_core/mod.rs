@@ -9,6 +9,7 @@
 //! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile
 //!   ([`Held`])
 //! - `publishing.rs`: one message to subscribers and rules, and the events
+//! - `data_plane.rs`: the operations of the data endpoint over HTTP
 //! - `authorization.rs`: policies and variables of one connection
 //! - `operations.rs`: operations of the AWS API that need more than one room
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
@@ -16,6 +17,7 @@
 
 mod authorization;
 mod connections;
+mod data_plane;
 mod held;
 mod identity;
 mod operations;
@@ -32,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+pub(crate) use data_plane::Page;
 pub(crate) use held::Held;
 pub(crate) use refusals::{Reaction, Refused};
 pub(crate) use requests::{

@@ -10,10 +10,8 @@ use std::sync::Arc;
 
 use super::authorization::Authorizer;
 use super::refusals::Refused;
-use super::requests::{HttpCaller, HttpPublish};
-use super::topics::{self, Destination};
+use super::topics::Destination;
 use super::{IotCore, State};
-use crate::errors::{ApiError, ErrorCode};
 use crate::events::Event;
 use crate::message::{Properties, QoS};
 use crate::message_broker::{Notice, Publication, Receiver};
@@ -305,7 +303,7 @@ fn noticed(scope: &Scope, notice: Notice) -> Entry {
     }
 }
 
-// === publish over HTTP ===
+// === what became of an invocation ===
 
 impl IotCore {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/rule-error-handling.html
@@ -335,76 +333,6 @@ impl IotCore {
         if let Some(action) = execution.actions.get(*action) {
             self.trace().record(action.entry(self.scope(), &execution.rule, message));
         }
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
-    //# iot:Publish is asked, iot:Connect is not; there is no client ID
-    /// Publishes for a device with a certificate or a caller of the AWS API.
-    pub(crate) fn publish_over_http(
-        &self,
-        caller: &HttpCaller,
-        request: HttpPublish,
-    ) -> Result<(), ApiError> {
-        let HttpPublish { topic, payload, qos, retain, expiry_seconds, properties } = request;
-        check_sizes(&payload, &properties).map_err(|(_, why)| {
-            //? assumed: 413 for what is too large
-            ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
-        })?;
-        let destination = topics::publish(&topic, retain);
-        //= https://github.com/ministackorg/ministack/pull/1755
-        //# publishing to a reserved topic is refused
-        //? assumed: with 400
-        let destination = destination.map_err(|refusal| ApiError::invalid_request(refusal.0))?;
-        let scope = self.scope();
-        self.locked(|state, now| {
-            let (permit, retain) = match caller {
-                HttpCaller::AwsCaller { .. } => (
-                    Permit::<Publish>::of_aws(topic.clone()),
-                    retain.then(|| Permit::<RetainPublish>::of_aws(topic)),
-                ),
-                HttpCaller::Device { principal, peer } => {
-                    let mut authorizer = Authorizer::new(&state.registry, principal, peer, None);
-                    let asked = permits(&mut authorizer, scope, &topic, retain, now);
-                    asked.map_err(|refusal| {
-                        let entry = refused(scope, "Publish-In", &refusal);
-                        let entry = entry
-                            .member("protocol", "HTTP")
-                            .member("principalId", principal.certificate_id())
-                            .member("topicName", &topic)
-                            .member("sourceIp", peer.address.ip());
-                        state.note(entry.answer("HTTP 403"));
-                        //? assumed: the text of a denied publish
-                        ApiError::new(ErrorCode::ForbiddenException, "Forbidden")
-                    })?
-                }
-            };
-            let origin = Origin {
-                client_id: None,
-                principal: match caller {
-                    HttpCaller::Device { principal, .. } => {
-                        Some(principal.certificate_id().to_string().into())
-                    }
-                    HttpCaller::AwsCaller { .. } => None,
-                },
-                source_ip: Some(caller.source_ip()),
-            };
-            let properties = boxed(properties);
-            let publication =
-                Publication { payload, qos, retain, expiry_seconds, properties, publisher: None };
-            state.send(scope, destination, permit, publication, &origin, now);
-            Ok(())
-        })
-    }
-
-    /// Traces a data-plane request that failed for another reason than a policy.
-    pub(crate) fn note_http_failure(&self, caller: &HttpCaller, path: &str, error: &ApiError) {
-        if error.code() == ErrorCode::ForbiddenException {
-            return;
-        }
-        let entry = Entry::failure(self.scope(), "Publish-In", error.code().name());
-        let entry = entry.member("protocol", "HTTP").member("uri", path);
-        let entry = entry.member("sourceIp", caller.source_ip()).details(error.message());
-        self.trace().record(entry.answer(format!("HTTP {}", error.code().status())));
     }
 }
 

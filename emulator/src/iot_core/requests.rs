@@ -94,6 +94,14 @@ pub(crate) enum HttpCaller {
 }
 
 impl HttpCaller {
+    /// The certificate ID of a device.
+    pub(crate) fn principal(&self) -> Option<String> {
+        match self {
+            Self::Device { principal, .. } => Some(principal.certificate_id().to_string()),
+            Self::AwsCaller { .. } => None,
+        }
+    }
+
     pub(crate) fn source_ip(&self) -> IpAddr {
         match self {
             Self::Device { peer, .. } => peer.address.ip(),

@@ -33,7 +33,8 @@ pub(crate) type Handler =
 /// function error, as it is in AWS.
 ///
 /// ```
-/// use iot_emulator::{Function, ProcessFunction};
+/// use iot_emulator::Function;
+/// use iot_emulator::lambda::ProcessFunction;
 /// use serde_json::json;
 ///
 /// let greet = Function::new(|event| {

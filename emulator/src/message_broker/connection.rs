@@ -94,11 +94,9 @@ pub(crate) struct ConnectionFacts {
     pub(crate) client_id: ClientId,
     pub(crate) version: ProtocolVersion,
     /// Whether the client asked for a session that keeps nothing.
-    #[cfg_attr(not(test), expect(dead_code, reason = "GetConnection has no door yet"))]
     pub(crate) clean_session: bool,
     /// The effective value.
     pub(crate) keep_alive_seconds: u16,
-    #[cfg_attr(not(test), expect(dead_code, reason = "GetConnection has no door yet"))]
     pub(crate) connected_since: Timestamp,
     /// The `versionNumber` of the connected and of the disconnected event.
     pub(crate) version_number: u64,

@@ -91,6 +91,4 @@ pub(crate) struct Ended {
     pub(crate) reason: DisconnectReason,
     /// To be published now: `publish(will.permit, will.publication, now)`.
     pub(crate) will: Option<Will>,
-    /// Whether the session ended too, with its subscriptions and messages.
-    pub(crate) session_ended: bool,
 }

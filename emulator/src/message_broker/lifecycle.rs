@@ -16,17 +16,16 @@ use super::queue::Queued;
 use super::session::{Online, Session, Slot};
 use super::{Dropped, MessageBroker, Notice, Receiver};
 use crate::names::ClientId;
-use crate::policy::{Connect, Permit};
+use crate::policy::{Connect, DeleteConnection, Permit};
 use crate::time::Timestamp;
 
 /// What `DeleteConnection` found to delete.
-#[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "DeleteConnection has no door yet"))]
-pub(crate) struct Deleted {
-    /// The connection, if the client was connected.
-    pub(crate) ended: Option<Ended>,
-    /// Whether the session is gone.
-    pub(crate) session_ended: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deleted {
+    /// The client is connected: the caller ends this connection, for `ApiInitiatedDisconnect`.
+    Connection(ConnectionId),
+    /// The client was away, and its session is gone.
+    Session,
 }
 
 impl MessageBroker {
@@ -160,30 +159,31 @@ impl MessageBroker {
     //# DeleteConnection disconnects, sends the will unless told not to, and on request ends the
     //# persistent session
     //? assumed: a persistent session of a client that is away can be deleted too
-    /// `DeleteConnection`; nothing if the client has neither connection nor session.
-    #[cfg_attr(not(test), expect(dead_code, reason = "DeleteConnection has no door yet"))]
+    /// `DeleteConnection`, up to the end of the connection, which is the caller's to say like any
+    /// other; nothing if the client has neither connection nor session.
     pub(crate) fn delete_connection(
         &mut self,
-        client_id: &ClientId,
+        permit: &Permit<DeleteConnection>,
         clean_session: bool,
         prevent_will_message: bool,
         now: Timestamp,
     ) -> Option<Deleted> {
-        let slot = self.clients.slot(client_id)?;
-        let connected = self.sessions.get(slot)?.online.is_some();
-        if !connected && !clean_session {
-            return None;
+        let slot = self.clients.slot(permit.resource())?;
+        let session = self.sessions.get_mut(slot)?;
+        let Some(online) = &mut session.online else {
+            return clean_session.then(|| {
+                self.end_session(slot, now);
+                Deleted::Session
+            });
+        };
+        if prevent_will_message {
+            online.will = None;
         }
-        let reason = DisconnectReason::ApiInitiatedDisconnect;
-        let mut ended = self.end_connection(slot, reason, !prevent_will_message, now);
-        if clean_session && self.clients.slot(client_id).is_some() {
-            self.end_session(slot, now);
+        let connection = online.facts.connection;
+        if clean_session {
+            session.expiry = Duration::ZERO;
         }
-        let session_ended = self.clients.slot(client_id).is_none();
-        if let Some(ended) = &mut ended {
-            ended.session_ended = session_ended;
-        }
-        Some(Deleted { ended, session_ended })
+        Some(Deleted::Connection(connection))
     }
 
     fn end_connection(
@@ -199,8 +199,7 @@ impl MessageBroker {
         self.deadlines.clear(online.stored, Deadline::Stored(slot));
         let facts = online.facts;
         self.clients.disconnect(Away { facts: Arc::clone(&facts), since: now, reason });
-        let session_ended = session.expiry == Duration::ZERO;
-        if session_ended {
+        if session.expiry == Duration::ZERO {
             self.end_session(slot, now);
         } else {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
@@ -216,7 +215,7 @@ impl MessageBroker {
             self.give_back(returned);
         }
         let will = online.will.filter(|_| with_will).map(|will: Box<Will>| *will);
-        Some(Ended { facts, reason, will, session_ended })
+        Some(Ended { facts, reason, will })
     }
 
     /// Ends the session in `slot`, whose client is away.

@@ -1,4 +1,4 @@
-//! What the AWS API and the registry ask about clients, subscriptions and retained messages.
+//! What the data endpoint asks about clients, subscriptions and retained messages.
 //!
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
@@ -10,7 +10,10 @@ use super::connection::{ConnectionFacts, ConnectionId};
 use super::disconnect::DisconnectReason;
 use super::message::Message;
 use crate::message::QoS;
-use crate::names::{ClientId, TopicFilter, TopicName};
+use crate::names::{TopicFilter, TopicName};
+use crate::policy::{
+    GetConnection, GetRetainedMessage, ListRetainedMessages, ListSubscriptions, Permit,
+};
 use crate::time::Timestamp;
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
@@ -30,8 +33,12 @@ pub(crate) struct ClientStatus {
 
 impl MessageBroker {
     /// The client as `GetConnection` shows it.
-    pub(crate) fn client(&self, client_id: &ClientId, now: Timestamp) -> Option<ClientStatus> {
-        let client = self.clients.get(client_id.as_str())?;
+    pub(crate) fn client(
+        &self,
+        permit: &Permit<GetConnection>,
+        now: Timestamp,
+    ) -> Option<ClientStatus> {
+        let client = self.clients.get(permit.resource().as_str())?;
         let session = client.slot.and_then(|slot| self.sessions.get(slot));
         let session_expiry_seconds = session.map_or(0, |session| session.expiry.as_secs());
         if let Some(online) = session.and_then(|session| session.online.as_ref()) {
@@ -43,30 +50,13 @@ impl MessageBroker {
         Some(ClientStatus { facts: Arc::clone(&away.facts), disconnected, session_expiry_seconds })
     }
 
-    /// The connection of `client_id`, if it is connected.
-    pub(crate) fn connection_of(&self, client_id: &ClientId) -> Option<ConnectionId> {
-        let session = self.sessions.get(self.clients.slot(client_id)?)?;
-        Some(session.online.as_ref()?.facts.connection)
-    }
-
-    /// The facts of `connection`, unless it is over.
-    pub(crate) fn facts(&self, connection: ConnectionId) -> Option<&Arc<ConnectionFacts>> {
-        let facts = &self.sessions.get(connection.slot)?.online.as_ref()?.facts;
-        (facts.connection == connection).then_some(facts)
-    }
-
     /// The subscriptions of a client's session, by filter; also of one that is away.
     pub(crate) fn subscriptions_of<'a>(
         &'a self,
-        client_id: &ClientId,
+        permit: &Permit<ListSubscriptions>,
     ) -> Option<impl Iterator<Item = (&'a TopicFilter, QoS)> + use<'a>> {
-        let session = self.sessions.get(self.clients.slot(client_id)?)?;
+        let session = self.sessions.get(self.clients.slot(permit.resource())?)?;
         Some(session.subscriptions.iter().map(|(filter, options)| (filter, options.qos)))
-    }
-
-    /// Every live connection.
-    pub(crate) fn connections(&self) -> impl Iterator<Item = &Arc<ConnectionFacts>> {
-        self.sessions.connections()
     }
 
     /// The live connections of a principal, such as a certificate ID.
@@ -76,18 +66,19 @@ impl MessageBroker {
         of_principal.map(|facts| facts.connection).collect()
     }
 
-    /// The retained message of `topic`.
+    /// The retained message of a topic.
     pub(crate) fn retained_message(
         &self,
-        topic: &TopicName,
+        permit: &Permit<GetRetainedMessage>,
         now: Timestamp,
     ) -> Option<&Arc<Message>> {
-        self.retained.get(topic.as_str(), now)
+        self.retained.get(permit.resource().as_str(), now)
     }
 
     /// The retained messages whose topics come after `after`, by topic.
     pub(crate) fn retained_messages<'a>(
         &'a self,
+        _permit: &Permit<ListRetainedMessages>,
         after: Option<&TopicName>,
         now: Timestamp,
     ) -> impl Iterator<Item = &'a Arc<Message>> + use<'a> {

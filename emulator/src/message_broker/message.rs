@@ -45,7 +45,6 @@ pub(crate) struct Message {
     /// Whether its publisher asked for it to be kept.
     pub(crate) retain: bool,
     pub(crate) properties: Option<Box<Properties>>,
-    #[expect(dead_code, reason = "ListRetainedMessages has no door yet")]
     pub(crate) published: Timestamp,
     pub(crate) expires: Option<Timestamp>,
     pub(crate) publisher: Option<ClientId>,

@@ -15,10 +15,6 @@ mod deadlines;
 mod delivery;
 mod disconnect;
 mod lifecycle;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "GetConnection and ListRetainedMessages have no door yet")
-)]
 mod lookup;
 mod message;
 mod publish;
@@ -33,7 +29,8 @@ mod tests;
 
 pub(crate) use connection::{ConnectRequest, ConnectionDetails, ConnectionFacts, ConnectionId};
 pub(crate) use disconnect::{ClientDisconnect, DisconnectReason, Ended};
-pub(crate) use message::{Delivery, Publication, Will};
+pub(crate) use lifecycle::Deleted;
+pub(crate) use message::{Delivery, Message, Publication, Will};
 pub(crate) use subscribe::SubscribeError;
 pub(crate) use subscriptions::{RetainHandling, SubscribeOptions};
 

@@ -21,7 +21,7 @@ pub(super) const VALID_UNTIL: Timestamp = Timestamp::from_seconds(2_524_607_999)
 /// The subject of a certificate: attributes in order, each as often as you like.
 ///
 /// ```
-/// use iot_emulator::{AttributeKind, Subject};
+/// use iot_emulator::pki::{AttributeKind, Subject};
 ///
 /// let subject = Subject::new()
 ///     .with(AttributeKind::Country, "US")
@@ -62,7 +62,8 @@ impl From<&str> for Subject {
 /// What a device certificate is to look like.
 ///
 /// ```
-/// use iot_emulator::{CertificateAuthority, KeyKind, Leaf};
+/// use iot_emulator::CertificateAuthority;
+/// use iot_emulator::pki::{KeyKind, Leaf};
 ///
 /// let ca = CertificateAuthority::new("Acme Devices");
 /// let device = ca.issue_with(Leaf::new("sensor-1").key(KeyKind::P384).x509_v1());
@@ -222,7 +223,7 @@ impl CertificateAuthority {
     /// let ca = CertificateAuthority::new("Acme Devices");
     /// let again = CertificateAuthority::from_pem(&ca.pem(), &ca.private_key_pem())?;
     /// assert_eq!(again.certificate_id(), ca.certificate_id());
-    /// # Ok::<(), iot_emulator::UnusableAuthority>(())
+    /// # Ok::<(), iot_emulator::pki::UnusableAuthority>(())
     /// ```
     pub fn from_pem(certificate: &str, private_key: &str) -> Result<Self, UnusableAuthority> {
         let unusable = |why: String| UnusableAuthority { why };

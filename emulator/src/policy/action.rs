@@ -47,7 +47,7 @@ pub(crate) trait Action: fmt::Debug {
 }
 
 /// The actions that a document sorts its statements by when it is read; others are rarer.
-pub(super) const KNOWN: [&str; 7] = [
+pub(super) const KNOWN: [&str; 10] = [
     Connect::NAME,
     Publish::NAME,
     RetainPublish::NAME,
@@ -55,6 +55,9 @@ pub(super) const KNOWN: [&str; 7] = [
     Receive::NAME,
     GetRetainedMessage::NAME,
     ListRetainedMessages::NAME,
+    DeleteConnection::NAME,
+    GetConnection::NAME,
+    ListSubscriptions::NAME,
 ];
 
 macro_rules! actions {
@@ -93,6 +96,13 @@ actions! {
     Receive 4 "topic" TopicName,
     /// `GET /retainedMessage/{topic}`.
     GetRetainedMessage 5 "topic" TopicName,
+    /// `DELETE /connections/{clientId}`.
+    DeleteConnection 7 "client" ClientId,
+    //? assumed: these two are actions of IoT policies as well, as DeleteConnection is
+    /// `GET /connections/{clientId}`.
+    GetConnection 8 "client" ClientId,
+    /// `GET /connections/{clientId}/subscriptions`.
+    ListSubscriptions 9 "client" ClientId,
 }
 
 /// `GET /retainedMessage`.
@@ -126,6 +136,9 @@ mod tests {
             (Subscribe::resource_arn(&scope, &"a/#".into()), "topicfilter/a/#"),
             (Receive::resource_arn(&scope, &"a".into()), "topic/a"),
             (GetRetainedMessage::resource_arn(&scope, &"a".into()), "topic/a"),
+            (DeleteConnection::resource_arn(&scope, &"c".into()), "client/c"),
+            (GetConnection::resource_arn(&scope, &"c".into()), "client/c"),
+            (ListSubscriptions::resource_arn(&scope, &"c".into()), "client/c"),
         ];
         for (arn, tail) in table {
             assert_eq!(arn, format!("arn:aws:iot:eu-west-1:123456789012:{tail}"));
@@ -143,6 +156,9 @@ mod tests {
             (Receive::PLACE, Receive::NAME),
             (GetRetainedMessage::PLACE, GetRetainedMessage::NAME),
             (ListRetainedMessages::PLACE, ListRetainedMessages::NAME),
+            (DeleteConnection::PLACE, DeleteConnection::NAME),
+            (GetConnection::PLACE, GetConnection::NAME),
+            (ListSubscriptions::PLACE, ListSubscriptions::NAME),
         ];
         for (place, name) in places {
             assert_eq!(KNOWN[place], name);

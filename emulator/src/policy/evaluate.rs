@@ -51,7 +51,6 @@ pub(super) fn decide(
 }
 
 /// Everything that the policies say of `action`, any action there is, on the resource `arn`.
-#[cfg_attr(not(test), expect(dead_code, reason = "TestAuthorization has no door yet"))]
 pub(crate) fn evaluate<'a>(
     policies: &'a [PolicyInForce],
     context: &Context,

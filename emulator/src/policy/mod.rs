@@ -32,7 +32,7 @@ pub(crate) use document::{Document, MalformedDocument};
 pub(crate) use recent::RecentlyAllowed;
 
 use crate::errors::{ApiError, ErrorCode};
-use crate::names::{PolicyName, Scope, TopicName};
+use crate::names::{PolicyName, Scope};
 
 /// Leave to do `A` to one resource, once. Only this module makes one.
 // INVARIANT: the field stays private. Outside tests, a permit comes from `authorize`, from what
@@ -60,17 +60,21 @@ impl<A: Action> Permit<A> {
     }
 }
 
-impl Permit<Publish> {
-    /// AWS itself publishes: events, republish actions, callers of the AWS API that may do all.
-    pub(crate) fn of_aws(topic: TopicName) -> Self {
-        Self { resource: topic }
-    }
-}
+/// What AWS itself does (events, republish actions), and callers of the AWS API, who may do all.
+pub(crate) trait ByAws: Action {}
 
-impl Permit<RetainPublish> {
-    /// AWS itself publishes a retained message.
-    pub(crate) fn of_aws(topic: TopicName) -> Self {
-        Self { resource: topic }
+impl ByAws for Publish {}
+impl ByAws for RetainPublish {}
+impl ByAws for GetRetainedMessage {}
+impl ByAws for ListRetainedMessages {}
+impl ByAws for DeleteConnection {}
+impl ByAws for GetConnection {}
+impl ByAws for ListSubscriptions {}
+
+impl<A: ByAws> Permit<A> {
+    /// AWS does it, or somebody who may do all.
+    pub(crate) fn of_aws(resource: A::Resource) -> Self {
+        Self { resource }
     }
 }
 

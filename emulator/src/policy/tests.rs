@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::evaluate::{decide, evaluate};
 use super::*;
+use crate::names::TopicName;
 use crate::time::Timestamp;
 
 const FRONT: &str = "arn:aws:iot:us-east-1:123456789012:";
@@ -133,6 +134,9 @@ fn authorized(
         "iot:Receive" => ask::<Receive>(policies, context, name.into()),
         "iot:GetRetainedMessage" => ask::<GetRetainedMessage>(policies, context, name.into()),
         "iot:ListRetainedMessages" => ask::<ListRetainedMessages>(policies, context, ()),
+        "iot:DeleteConnection" => ask::<DeleteConnection>(policies, context, name.into()),
+        "iot:GetConnection" => ask::<GetConnection>(policies, context, name.into()),
+        "iot:ListSubscriptions" => ask::<ListSubscriptions>(policies, context, name.into()),
         _ => None,
     }
 }

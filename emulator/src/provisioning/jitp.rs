@@ -160,13 +160,19 @@ impl Run<'_> {
     //# thing, policy, policy to certificate, certificate to thing, status
     fn all(&mut self, resources: &Resources) -> Step<()> {
         if let Some(thing) = &resources.thing {
-            self.thing(thing).map_err(|error| ended(&thing.logical_id, &error))?;
+            let what = format!("thing `{}`", thing.name);
+            self.thing(thing).map_err(|error| ended(&thing.logical_id, &what, &error))?;
         }
         for policy in &resources.policies {
-            self.policy(policy).map_err(|error| ended(&policy.logical_id, &error))?;
+            let what = match &policy.source {
+                PolicySource::Name(name) => format!("policy `{name}`"),
+                PolicySource::Document(_) => "the policy document".to_owned(),
+            };
+            self.policy(policy).map_err(|error| ended(&policy.logical_id, &what, &error))?;
         }
         if let Some(thing) = &resources.thing {
-            self.attach_to_thing(thing).map_err(|error| ended(&thing.logical_id, &error))?;
+            let what = format!("attaching the certificate to thing `{}`", thing.name);
+            self.attach_to_thing(thing).map_err(|error| ended(&thing.logical_id, &what, &error))?;
         }
         //= https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html
         //# the example keeps DO_NOTHING for the status and still ends with ACTIVE: a certificate
@@ -324,10 +330,10 @@ fn failure(step: &str, error: ApiError, why: &str) -> Box<ProvisioningFailure> {
 
 //= https://github.com/ministackorg/ministack/pull/1755
 //# what the registry refuses ends the workflow: `Register thing workflow execution terminates …`
-fn ended(logical_id: &str, refused: &ApiError) -> Box<ProvisioningFailure> {
+fn ended(logical_id: &str, what: &str, refused: &ApiError) -> Box<ProvisioningFailure> {
     let error = ApiError::new(
         ErrorCode::ResourceRegistrationFailureException,
         format!("Register thing workflow execution terminates due to: {}", refused.message()),
     );
-    failure(logical_id, error, &refused.to_string())
+    failure(logical_id, error, &format!("{what}: {refused}"))
 }

@@ -21,6 +21,7 @@ mod targets;
 mod template_body;
 mod thing_principals;
 mod things;
+mod trial;
 mod validation;
 mod words;
 
@@ -127,12 +128,9 @@ impl Registry {
     ) -> Vec<PolicyInForce> {
         // A thing adds the policies of its groups as soon as there are thing groups.
         let _groups_of = thing;
-        let attached = self.attached_policies.get(&Target::Certificate(certificate));
-        let policies = attached.into_iter().flat_map(BTreeMap::keys);
-        policies
-            .filter_map(|name| self.policies.get(name))
-            .map(|policy| policy.in_force("the certificate"))
-            .collect()
+        let target = Target::Certificate(certificate);
+        let attached = self.policies_attached_to(&target);
+        attached.map(|policy| policy.in_force("the certificate")).collect()
     }
 
     fn policies_may_decide_differently(&mut self) {

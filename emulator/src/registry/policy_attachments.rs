@@ -3,13 +3,15 @@
 //!
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_AttachPolicy.html>.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::quotas::POLICIES_PER_PRINCIPAL;
 
 use super::paging::PageRequest;
-use super::policies::{PoliciesPage, policy_not_found};
+use super::policies::{PoliciesPage, Policy, policy_not_found};
 use super::targets::{NotATarget, unknown_certificate};
 use super::validation::Constraints;
 use super::{Registry, Target};
@@ -209,6 +211,12 @@ impl Registry {
         Ok(ListPolicyPrincipalsResponse { principals, next_marker })
     }
 
+    /// The policies that are attached to `target`, by name.
+    pub(super) fn policies_attached_to(&self, target: &Target) -> impl Iterator<Item = &Policy> {
+        let names = self.attached_policies.get(target).into_iter().flat_map(BTreeMap::keys);
+        names.filter_map(|name| self.policies.get(name))
+    }
+
     fn policies_of(&self, target: &Target, request: &PageRequest) -> PoliciesPage {
         let attached = self.attached_policies.get(target).into_iter().flatten();
         let summaries = attached
@@ -227,7 +235,7 @@ impl Registry {
     }
 
     /// The target that `text` names, which exists.
-    fn target(&self, text: &str) -> Result<Target, ApiError> {
+    pub(super) fn target(&self, text: &str) -> Result<Target, ApiError> {
         let target =
             Target::parse(text, &self.scope).map_err(|wrong| wrong.error(text, &self.scope))?;
         match &target {

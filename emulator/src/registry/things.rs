@@ -305,7 +305,7 @@ impl Registry {
         self.things.get(name)
     }
 
-    fn existing_thing(&self, name: &str) -> Result<&Thing, ApiError> {
+    pub(super) fn existing_thing(&self, name: &str) -> Result<&Thing, ApiError> {
         //? assumed: the text, by analogy with thing types
         self.things.get(name).ok_or_else(|| self.unknown("Thing", name))
     }

@@ -44,7 +44,19 @@ impl Constraints {
         value: Option<&str>,
         range: RangeInclusive<usize>,
     ) -> &mut Self {
-        let Some(length) = value.map(|value| value.chars().count()) else { return self };
+        match value.map(|value| value.chars().count()) {
+            Some(length) => self.size(member, length, range),
+            None => self,
+        }
+    }
+
+    /// A text or a list has a `length` in `range`.
+    pub(crate) fn size(
+        &mut self,
+        member: &str,
+        length: usize,
+        range: RangeInclusive<usize>,
+    ) -> &mut Self {
         if length < *range.start() {
             let least = range.start();
             self.fail(member, format!("Member must have length greater than or equal to {least}"));

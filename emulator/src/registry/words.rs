@@ -91,6 +91,16 @@ words! {
 }
 
 words! {
+    /// What TestAuthorization can ask about.
+    ActionType {
+        Publish = "PUBLISH",
+        Subscribe = "SUBSCRIBE",
+        Receive = "RECEIVE",
+        Connect = "CONNECT",
+    }
+}
+
+words! {
     /// Whether a thing is the only one that its principal may be attached to.
     ThingPrincipalType {
         Exclusive = "EXCLUSIVE_THING",

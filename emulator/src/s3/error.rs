@@ -9,18 +9,18 @@ macro_rules! s3_error_codes {
         /// S3's error codes, as far as we answer them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
-        pub enum S3ErrorCode {
+        pub(crate) enum S3ErrorCode {
             $(#[doc = concat!("HTTP ", stringify!($status), ".")] $code,)*
         }
 
         impl S3ErrorCode {
             /// The HTTP status that S3 answers with this code.
-            pub const fn status(self) -> u16 {
+            pub(crate) const fn status(self) -> u16 {
                 match self { $(Self::$code => $status,)* }
             }
 
             /// The code as S3 spells it.
-            pub const fn name(self) -> &'static str {
+            pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$code => stringify!($code),)* }
             }
         }
@@ -30,7 +30,6 @@ macro_rules! s3_error_codes {
 //= https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 //# each code has its HTTP status
 s3_error_codes! {
-    BadRequest 400,
     BucketAlreadyOwnedByYou 409,
     BucketNotEmpty 409,
     EntityTooLarge 400,
@@ -48,7 +47,7 @@ s3_error_codes! {
 
 /// A refused S3 request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct S3Error {
+pub(crate) struct S3Error {
     code: S3ErrorCode,
     message: String,
     about: Option<(&'static str, String)>,
@@ -91,13 +90,8 @@ impl S3Error {
     }
 
     /// S3's code.
-    pub const fn code(&self) -> S3ErrorCode {
+    pub(crate) const fn code(&self) -> S3ErrorCode {
         self.code
-    }
-
-    /// S3's text.
-    pub fn message(&self) -> &str {
-        &self.message
     }
 
     /// The body as S3 sends it.

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-pub use error::{S3Error, S3ErrorCode};
+pub(crate) use error::{S3Error, S3ErrorCode};
 
 use crate::time::Timestamp;
 use folder::Folder;
@@ -40,7 +40,7 @@ const BUCKETS: usize = 1_000;
 ///
 /// A bucket name is unique in all of S3, so one value serves every account and Region.
 #[derive(Clone, Debug)]
-pub struct Buckets {
+pub(crate) struct Buckets {
     shared: Arc<Shared>,
 }
 
@@ -125,7 +125,12 @@ impl Buckets {
     ///
     /// # Errors
     /// If S3 knows no such bucket name, the object is larger than 10 MB, or memory is full.
-    pub fn put(&self, bucket: &str, key: &str, body: impl Into<Bytes>) -> Result<(), S3Error> {
+    pub(crate) fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<(), S3Error> {
         if !self.holds(bucket) {
             self.create_bucket(bucket, Timestamp::default())?;
         }
@@ -137,7 +142,7 @@ impl Buckets {
     ///
     /// # Errors
     /// `NoSuchBucket` or `NoSuchKey`.
-    pub fn get(&self, bucket: &str, key: &str) -> Result<Bytes, S3Error> {
+    pub(crate) fn get(&self, bucket: &str, key: &str) -> Result<Bytes, S3Error> {
         Ok(self.object(bucket, key)?.body.clone())
     }
 

@@ -41,7 +41,6 @@ impl HandshakeFailure {
     }
 
     /// The host name (SNI) that the client sent, if it came that far.
-    #[cfg(test)]
     pub(crate) fn server_name(&self) -> Option<&str> {
         match self {
             Self::Closed { server_name }

@@ -84,7 +84,6 @@ pub(crate) struct Accepted {
     /// The client's certificates as it sent them, leaf first. It holds the leaf's private key.
     pub(crate) chain: Vec<Certificate>,
     /// What is wrong with certificates behind the leaf that could not be read.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no trace entry tells it yet"))]
     pub(crate) unreadable: Vec<MalformedCertificate>,
     /// The client's address.
     pub(crate) peer: SocketAddr,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::connection::Connected;
+use super::lookup::ClientStatus;
 use super::*;
 use crate::message::{ProtocolVersion, QoS};
 use crate::names::{TopicFilter, TopicName};
@@ -171,6 +172,43 @@ impl Stage {
             assert!(next.is_none_or(|next| next > self.now), "what is due is done");
         }
         self.now = until;
+    }
+
+    /// Every live connection.
+    pub(super) fn connections(&self) -> Vec<ConnectionId> {
+        self.broker.sessions.connections().map(|facts| facts.connection).collect()
+    }
+
+    /// The connection of a client that is connected.
+    pub(super) fn connection_of(&self, client_id: &str) -> Option<ConnectionId> {
+        let session = self.broker.sessions.get(self.broker.clients.slot(&client_id.into())?)?;
+        Some(session.online.as_ref()?.facts.connection)
+    }
+
+    /// The subscriptions of a client that has a session.
+    pub(super) fn subscriptions_of(&self, client_id: &str) -> Option<Vec<(String, QoS)>> {
+        let all = self.broker.subscriptions_of(&Permit::of_test(client_id.into()))?;
+        Some(all.map(|(filter, qos)| (filter.to_string(), qos)).collect())
+    }
+
+    /// The client as `GetConnection` shows it.
+    pub(super) fn client(&self, client_id: &str) -> Option<ClientStatus> {
+        self.broker.client(&Permit::of_test(client_id.into()), self.now)
+    }
+
+    /// The payload that is retained for a topic.
+    pub(super) fn retained(&self, topic: &str) -> Option<String> {
+        let permit = Permit::of_test(topic.into());
+        let message = self.broker.retained_message(&permit, self.now)?;
+        Some(String::from_utf8(message.payload.to_vec()).unwrap())
+    }
+
+    /// The topics after `after` that have a retained message.
+    pub(super) fn retained_topics(&self, after: Option<&str>) -> Vec<String> {
+        let after = after.map(TopicName::new);
+        let permit = Permit::of_test(());
+        let messages = self.broker.retained_messages(&permit, after.as_ref(), self.now);
+        messages.map(|message| message.topic.to_string()).collect()
     }
 
     pub(super) fn woken(&mut self) -> Vec<ConnectionId> {

@@ -54,12 +54,11 @@ fn c32_a_newcomer_takes_the_client_id_over() {
         assert_eq!(stage.broker.unsubscribe(stale, &"a".into()), None);
         assert!(stage.next(stale).is_none());
         assert!(!stage.broker.acknowledge(stale, 1));
-        assert!(stage.broker.facts(stale).is_none());
         let lost = DisconnectReason::ConnectionLost;
         assert!(stage.broker.disconnect(stale, lost, stage.now).is_none());
         let packet = ClientDisconnect::default();
         assert!(stage.broker.client_disconnect(stale, packet, stage.now).is_none());
-        assert_eq!(stage.broker.connection_of(&"c".into()), Some(second.connection));
+        assert_eq!(stage.connection_of("c"), Some(second.connection));
     }
 }
 
@@ -75,9 +74,9 @@ fn c32_a_thousand_takeovers_leave_one_session() {
         stage.subscribe(connected.connection, "a", 1);
         stage.subscribe(connected.connection, "$share/g/a", 1);
     }
-    assert_eq!(stage.broker.connections().count(), 2);
+    assert_eq!(stage.connections().len(), 2);
     stage.publish("a", "once", 1);
-    let survivor = stage.broker.connection_of(&"c".into()).unwrap();
+    let survivor = stage.connection_of("c").unwrap();
     assert_eq!(stage.payloads(survivor), ["once", "once"], "its own copy, and its group's");
     assert_eq!(stage.payloads(listener), ["once"]);
 
@@ -88,7 +87,7 @@ fn c32_a_thousand_takeovers_leave_one_session() {
         stage.subscribe(connected.connection, "a", 0);
     }
     stage.publish("a", "again", 1);
-    let survivor = stage.broker.connection_of(&"c".into()).unwrap();
+    let survivor = stage.connection_of("c").unwrap();
     assert_eq!(stage.receive(survivor), [("a".into(), "again".into(), 0, false)]);
 }
 
@@ -120,7 +119,7 @@ fn c41_a_session_is_resumed_by_its_own_version_and_without_a_clean_start() {
             assert_eq!(again.session_present, present, "row {index}");
             let expected: &[&str] = if present { &["waits"] } else { &[] };
             assert_eq!(stage.payloads(again.connection), expected, "row {index}");
-            let count = stage.broker.subscriptions_of(&"c".into()).unwrap().count();
+            let count = stage.subscriptions_of("c").unwrap().len();
             assert_eq!(count, usize::from(present), "row {index}");
         }
     }
@@ -143,13 +142,14 @@ fn c41_a_session_expires_when_its_time_is_up_and_not_before() {
             stage.subscribe(connection, "a", 1);
             // While it is connected no time is counted.
             stage.advance(2 * HOUR);
-            assert!(!stage.lose(connection).session_ended);
+            stage.lose(connection);
+            assert!(stage.subscriptions_of("c").is_some());
             let gone = Duration::from_secs(seconds);
             if timer_runs {
                 stage.advance(gone);
                 let expired = Notice::SessionExpired { client_id: "c".into() };
                 assert_eq!(stage.notices().contains(&expired), !present);
-                let known = stage.broker.subscriptions_of(&"c".into()).is_some();
+                let known = stage.subscriptions_of("c").is_some();
                 assert_eq!(known, present, "{seconds}");
             } else {
                 // A connect that overtakes the timer sees the same.
@@ -265,7 +265,8 @@ fn c43_only_the_clients_own_disconnect_suppresses_the_will() {
         let connection = stage.connect("c", request).connection;
         let ended = stage.broker.disconnect(connection, reason, stage.now).unwrap();
         assert_eq!(ended.will.is_some(), expected, "{}", reason.name());
-        assert_eq!((ended.reason, ended.session_ended), (reason, true));
+        assert_eq!(ended.reason, reason);
+        assert!(stage.subscriptions_of("c").is_none());
         assert_eq!(reason.is_client_initiated(), !expected);
     }
     for with_will in [false, true] {
@@ -290,7 +291,7 @@ fn a_will_is_published_like_any_message() {
     let will = stage.lose(connection).will.unwrap();
     stage.broker.publish(will.permit, will.publication, stage.now);
     assert_eq!(stage.receive(listener), [("wills/c".into(), "gone".into(), 0, false)]);
-    assert!(stage.broker.retained_message(&"wills/c".into(), stage.now).is_some());
+    assert!(stage.retained("wills/c").is_some());
 }
 
 #[test]
@@ -315,13 +316,13 @@ fn a_disconnect_packet_may_change_the_session_expiry_but_not_raise_it_from_zero(
         let ended = stage.broker.client_disconnect(connection, packet, stage.now).unwrap();
         assert_eq!(ended.reason, reason, "{at_connect:?} {session_expiry_seconds:?}");
         assert_eq!(ended.will.is_some(), reason == ClientError);
-        assert_eq!(ended.session_ended, lasts == 0);
+        assert_eq!(stage.subscriptions_of("c").is_none(), lasts == 0);
         if lasts > 0 {
             stage.advance(Duration::from_secs(lasts - 1));
-            assert!(stage.broker.subscriptions_of(&"c".into()).is_some());
+            assert!(stage.subscriptions_of("c").is_some());
             stage.advance(Duration::from_secs(1));
         }
-        assert!(stage.broker.subscriptions_of(&"c".into()).is_none());
+        assert!(stage.subscriptions_of("c").is_none());
     }
 }
 
@@ -411,19 +412,20 @@ fn a_connection_can_be_deleted_by_the_aws_api() {
             if !connected {
                 stage.lose(connection);
             }
-            let deleted =
-                stage.broker.delete_connection(&"c".into(), clean_session, prevent_will, stage.now);
+            let permit = Permit::of_test("c".into());
+            let now = stage.now;
+            let deleted = stage.broker.delete_connection(&permit, clean_session, prevent_will, now);
             assert_eq!(deleted.is_some(), found);
-            assert_eq!(stage.broker.subscriptions_of(&"c".into()).is_none(), gone);
-            let Some(deleted) = deleted else { continue };
-            assert_eq!(deleted.session_ended, gone);
-            assert_eq!(deleted.ended.is_some(), connected);
-            if let Some(ended) = deleted.ended {
+            let deleted_connection = matches!(deleted, Some(Deleted::Connection(_)));
+            assert_eq!(deleted_connection, connected);
+            if let Some(Deleted::Connection(connection)) = deleted {
+                let reason = DisconnectReason::ApiInitiatedDisconnect;
+                let ended = stage.broker.disconnect(connection, reason, stage.now).unwrap();
                 assert_eq!(ended.reason.name(), "API_INITIATED_DISCONNECT");
                 assert_eq!(ended.will.is_some(), !prevent_will);
-                assert_eq!(ended.session_ended, gone);
             }
-            assert_eq!(stage.broker.connection_of(&"c".into()), None);
+            assert_eq!(stage.subscriptions_of("c").is_none(), gone);
+            assert_eq!(stage.connection_of("c"), None);
         }
     }
 }
@@ -431,19 +433,19 @@ fn a_connection_can_be_deleted_by_the_aws_api() {
 #[test]
 fn a_client_is_known_for_half_an_hour_after_it_went_away() {
     let mut stage = Stage::default();
-    assert!(stage.broker.client(&"c".into(), stage.now).is_none());
+    assert!(stage.client("c").is_none());
     let connected = stage.connect("c", persistent());
-    let status = stage.broker.client(&"c".into(), stage.now).unwrap();
+    let status = stage.client("c").unwrap();
     assert_eq!(status.facts.connected_since, stage.now);
     assert_eq!((status.disconnected, status.session_expiry_seconds), (None, 3600));
     stage.advance(Duration::from_secs(5));
     stage.lose(connected.connection);
     let gone = Some((stage.now, DisconnectReason::ConnectionLost));
     stage.advance(Duration::from_secs(30 * 60 - 1));
-    let status = stage.broker.client(&"c".into(), stage.now).unwrap();
+    let status = stage.client("c").unwrap();
     assert_eq!(status.disconnected, gone);
     stage.advance(Duration::from_secs(1));
-    assert!(stage.broker.client(&"c".into(), stage.now).is_none());
+    assert!(stage.client("c").is_none());
 }
 
 #[test]

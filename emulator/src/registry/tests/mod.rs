@@ -4,6 +4,7 @@ mod ca_certificates;
 mod certificates;
 mod policies;
 mod things;
+mod trial;
 
 use serde::Serialize;
 use serde_json::{Value, json};

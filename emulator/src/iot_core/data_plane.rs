@@ -1,0 +1,609 @@
+//! The operations of the data endpoint over HTTP: publish, retained messages, connections.
+//!
+//! It decides which permission each needs. Whoever signs with SigV4 may do all; for a device its
+//! certificate's policies decide. How a request is read and an answer is worded is decided in the
+//! shell's `data_plane.rs`; what there is to tell is the broker's.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_IoT_Data_Plane.html>.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::authorization::Authorizer;
+use super::publishing::{Origin, boxed, check_sizes, refused};
+use super::requests::{HttpCaller, HttpPublish};
+use super::{IotCore, State, topics};
+use crate::errors::{ApiError, ErrorCode};
+use crate::message_broker::{Deleted, DisconnectReason, Message, Publication};
+use crate::names::{ClientId, Scope, ThingName, TopicFilter, TopicName};
+use crate::policy::{
+    ByAws, DeleteConnection, GetConnection, GetRetainedMessage, ListRetainedMessages,
+    ListSubscriptions, Permit, Publish, RetainPublish,
+};
+use crate::quotas::CLIENT_ID_BYTES;
+use crate::time::Timestamp;
+use crate::trace::Entry;
+
+/// Which page of a list is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) next_token: Option<String>,
+    pub(crate) max_results: Option<i64>,
+}
+
+/// GetRetainedMessage's answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RetainedMessage {
+    topic: TopicName,
+    /// In base64.
+    payload: String,
+    qos: u8,
+    last_modified_time: i64,
+    /// In base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_properties: Option<String>,
+}
+
+/// ListRetainedMessages' answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RetainedMessages {
+    retained_topics: Vec<RetainedMessageSummary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RetainedMessageSummary {
+    topic: TopicName,
+    payload_size: usize,
+    qos: u8,
+    last_modified_time: i64,
+}
+
+/// GetConnection's answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ConnectionStatus {
+    client_id: ClientId,
+    connected: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thing_name: Option<ThingName>,
+    clean_session: bool,
+    keep_alive_duration: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connected_since: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disconnected_since: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disconnect_reason: Option<&'static str>,
+    session_expiry: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_port: Option<u16>,
+}
+
+/// ListSubscriptions' answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Subscriptions {
+    subscriptions: Vec<SubscriptionSummary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SubscriptionSummary {
+    topic_filter: TopicFilter,
+    qos: u8,
+}
+
+impl IotCore {
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
+    //# iot:Publish is asked, iot:Connect is not; there is no client ID
+    /// Publishes for a device with a certificate or a caller of the AWS API.
+    pub(crate) fn publish_over_http(
+        &self,
+        caller: &HttpCaller,
+        request: HttpPublish,
+    ) -> Result<(), ApiError> {
+        let HttpPublish { topic, payload, qos, retain, expiry_seconds, properties } = request;
+        check_sizes(&payload, &properties).map_err(|(_, why)| {
+            //? assumed: 413 for what is too large
+            ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
+        })?;
+        let destination = topics::publish(&topic, retain);
+        //= https://github.com/ministackorg/ministack/pull/1755
+        //# publishing to a reserved topic is refused
+        //? assumed: with 400
+        let destination = destination.map_err(|refusal| ApiError::invalid_request(refusal.0))?;
+        let scope = self.scope();
+        self.locked(|state, now| {
+            let call = Call { caller, event_type: "Publish-In", scope, now };
+            let permit = state.permit::<Publish>(call, topic.clone())?;
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+            //# a retained publish needs iot:RetainPublish besides
+            let retain = retain.then(|| state.permit::<RetainPublish>(call, topic)).transpose()?;
+            let origin = Origin {
+                client_id: None,
+                principal: caller.principal().map(Into::into),
+                source_ip: Some(caller.source_ip()),
+            };
+            let properties = boxed(properties);
+            let publication =
+                Publication { payload, qos, retain, expiry_seconds, properties, publisher: None };
+            state.send(scope, destination, permit, publication, &origin, now);
+            Ok(())
+        })
+    }
+
+    /// `GetRetainedMessage`.
+    pub(crate) fn retained_message(
+        &self,
+        caller: &HttpCaller,
+        topic: TopicName,
+    ) -> Result<RetainedMessage, ApiError> {
+        self.locked(|state, now| {
+            let call = Call { caller, event_type: "GetRetainedMessage", scope: self.scope(), now };
+            let permit = state.permit::<GetRetainedMessage>(call, topic)?;
+            //? assumed: the text
+            let message = state.broker.retained_message(&permit, now).ok_or_else(|| {
+                ApiError::not_found(format!("No retained message on topic {}", permit.resource()))
+            })?;
+            let found = RetainedMessage::new(message);
+            let entry = call.success().member("topicName", &found.topic).member("qos", found.qos);
+            state.note(entry);
+            Ok(found)
+        })
+    }
+
+    //? assumed: a page holds 200 messages unless told otherwise, by topic
+    /// `ListRetainedMessages`.
+    pub(crate) fn retained_messages(
+        &self,
+        caller: &HttpCaller,
+        page: &Page,
+    ) -> Result<RetainedMessages, ApiError> {
+        let (after, size) = page.read(200)?;
+        let after = after.as_deref().map(TopicName::new);
+        self.locked(|state, now| {
+            let call = Call { caller, event_type: "ListRetainedMessage", scope: self.scope(), now };
+            let permit = state.permit::<ListRetainedMessages>(call, ())?;
+            let mut found = state.broker.retained_messages(&permit, after.as_ref(), now);
+            let retained_topics: Vec<RetainedMessageSummary> =
+                found.by_ref().take(size).map(|message| message.as_ref().into()).collect();
+            let last = retained_topics.last().map(|last| last.topic.as_str());
+            let next_token = found.next().and(last).map(token);
+            drop(found);
+            state.note(call.success());
+            Ok(RetainedMessages { retained_topics, next_token })
+        })
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+    //# DeleteConnection: the client is disconnected for API_INITIATED_DISCONNECT
+    /// `DeleteConnection`.
+    pub(crate) fn delete_connection(
+        &self,
+        caller: &HttpCaller,
+        client_id: ClientId,
+        clean_session: bool,
+        prevent_will_message: bool,
+    ) -> Result<(), ApiError> {
+        check_client_id(&client_id)?;
+        let scope = self.scope();
+        self.locked(|state, now| {
+            let call = Call { caller, event_type: "DeleteConnection", scope, now };
+            let permit = state.permit::<DeleteConnection>(call, client_id)?;
+            let broker = &mut state.broker;
+            let deleted =
+                broker.delete_connection(&permit, clean_session, prevent_will_message, now);
+            let client_id = permit.resource();
+            let deleted = deleted.ok_or_else(|| unknown_client(client_id))?;
+            state.note(call.success().member("clientId", client_id));
+            if let Deleted::Connection(connection) = deleted {
+                let reason = DisconnectReason::ApiInitiatedDisconnect;
+                state.end(scope, connection, reason, Some("DeleteConnection was called"), now);
+            }
+            Ok(())
+        })
+    }
+
+    /// `GetConnection`.
+    pub(crate) fn connection(
+        &self,
+        caller: &HttpCaller,
+        client_id: ClientId,
+        include_socket_information: bool,
+    ) -> Result<ConnectionStatus, ApiError> {
+        check_client_id(&client_id)?;
+        self.locked(|state, now| {
+            let call = Call { caller, event_type: "GetConnection", scope: self.scope(), now };
+            let permit = state.permit::<GetConnection>(call, client_id)?;
+            let status = state.broker.client(&permit, now);
+            let status = status.ok_or_else(|| unknown_client(permit.resource()))?;
+            state.note(call.success().member("clientId", permit.resource()));
+            let (facts, details) = (&status.facts, &status.facts.details);
+            let since = status.disconnected.map(|(since, _)| since.milliseconds());
+            Ok(ConnectionStatus {
+                client_id: facts.client_id.clone(),
+                connected: since.is_none(),
+                //? assumed: as in lifecycle events, only a thing that is attached exclusively
+                thing_name: details.thing_name.clone(),
+                clean_session: facts.clean_session,
+                keep_alive_duration: facts.keep_alive_seconds,
+                connected_since: since.is_none().then(|| facts.connected_since.milliseconds()),
+                disconnected_since: since,
+                disconnect_reason: status.disconnected.map(|(_, reason)| reason.name()),
+                session_expiry: status.session_expiry_seconds,
+                source_ip: include_socket_information.then_some(details.source_ip),
+                source_port: include_socket_information.then_some(details.source_port),
+            })
+        })
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_ListSubscriptions.html
+    //# also of a client that is away and has a persistent session; 20 a page
+    /// `ListSubscriptions`.
+    pub(crate) fn subscriptions(
+        &self,
+        caller: &HttpCaller,
+        client_id: ClientId,
+        page: &Page,
+    ) -> Result<Subscriptions, ApiError> {
+        check_client_id(&client_id)?;
+        let (after, size) = page.read(20)?;
+        self.locked(|state, now| {
+            let call = Call { caller, event_type: "ListSubscriptions", scope: self.scope(), now };
+            let permit = state.permit::<ListSubscriptions>(call, client_id)?;
+            let all = state.broker.subscriptions_of(&permit);
+            let all = all.ok_or_else(|| unknown_client(permit.resource()))?;
+            let beyond =
+                |filter: &TopicFilter| after.as_deref().is_none_or(|after| filter.as_str() > after);
+            let mut found = all.filter(|(filter, _)| beyond(filter));
+            let subscriptions: Vec<SubscriptionSummary> = found
+                .by_ref()
+                .take(size)
+                .map(|(filter, qos)| SubscriptionSummary {
+                    topic_filter: filter.clone(),
+                    qos: qos.into(),
+                })
+                .collect();
+            let last = subscriptions.last().map(|last| last.topic_filter.as_str());
+            let next_token = found.next().and(last).map(token);
+            drop(found);
+            state.note(call.success().member("clientId", permit.resource()));
+            Ok(Subscriptions { subscriptions, next_token })
+        })
+    }
+
+    /// Traces a request that failed for another reason than a policy.
+    pub(crate) fn note_http_failure(
+        &self,
+        caller: &HttpCaller,
+        event_type: &'static str,
+        path: &str,
+        error: &ApiError,
+    ) {
+        if error.code() == ErrorCode::ForbiddenException {
+            return;
+        }
+        let entry = Entry::failure(self.scope(), event_type, error.code().name());
+        let entry = entry.member("protocol", "HTTP").member("uri", path);
+        let entry = entry.member("sourceIp", caller.source_ip()).details(error.message());
+        self.trace().record(entry.answer(format!("HTTP {}", error.code().status())));
+    }
+}
+
+/// One request, as the checks and the trace see it.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    caller: &'a HttpCaller,
+    event_type: &'static str,
+    scope: &'a Scope,
+    now: Timestamp,
+}
+
+impl Call<'_> {
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+    //# each of these requests is logged, with protocol HTTP
+    fn success(&self) -> Entry {
+        self.signed(Entry::success(self.scope, self.event_type))
+    }
+
+    fn signed(&self, entry: Entry) -> Entry {
+        let entry = entry.member("protocol", "HTTP");
+        let entry = match self.caller.principal() {
+            Some(principal) => entry.member("principalId", principal),
+            None => entry,
+        };
+        entry.member("sourceIp", self.caller.source_ip())
+    }
+}
+
+impl State {
+    /// Leave to do `A`: a device's policies decide, and whoever signs may do all.
+    fn permit<A: ByAws>(
+        &mut self,
+        call: Call<'_>,
+        resource: A::Resource,
+    ) -> Result<Permit<A>, ApiError> {
+        let HttpCaller::Device { principal, peer } = call.caller else {
+            //? assumed: whoever signs may do all, since IAM is not here
+            return Ok(Permit::of_aws(resource));
+        };
+        let name = A::resource_name(&resource).to_owned();
+        let mut authorizer = Authorizer::new(&self.registry, principal, peer, None);
+        authorizer.ask::<A>(call.scope, resource, call.now).map_err(|refusal| {
+            let entry = call.signed(refused(call.scope, call.event_type, &refusal));
+            let entry = match A::KIND {
+                "topic" => entry.member("topicName", name),
+                "client" => entry.member("clientId", name),
+                _ => entry,
+            };
+            self.note(entry.answer("HTTP 403"));
+            //= https://github.com/aws/aws-sdk-js-v3/issues/5562
+            //# what is denied is answered 403 with the message Forbidden
+            ApiError::new(ErrorCode::ForbiddenException, "Forbidden")
+        })
+    }
+}
+
+impl RetainedMessage {
+    fn new(message: &Message) -> Self {
+        let properties = message.properties.as_deref();
+        let pairs = properties.map(|properties| properties.user_properties.as_slice());
+        let pairs = pairs.filter(|pairs| !pairs.is_empty());
+        //= https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_GetRetainedMessage.html
+        //# user properties: base64 of a JSON array of objects with one member each
+        let user_properties = pairs.map(|pairs| {
+            let pairs: Vec<Value> =
+                pairs.iter().map(|(name, value)| json!({ name: value })).collect();
+            STANDARD.encode(Value::from(pairs).to_string())
+        });
+        Self {
+            topic: message.topic.clone(),
+            payload: STANDARD.encode(&message.payload),
+            qos: message.qos.into(),
+            last_modified_time: message.published.milliseconds(),
+            user_properties,
+        }
+    }
+}
+
+impl From<&Message> for RetainedMessageSummary {
+    fn from(message: &Message) -> Self {
+        Self {
+            topic: message.topic.clone(),
+            payload_size: message.payload.len(),
+            qos: message.qos.into(),
+            last_modified_time: message.published.milliseconds(),
+        }
+    }
+}
+
+impl Page {
+    /// After which name the page begins, and how many items it has; `default` unless told.
+    fn read(&self, default: usize) -> Result<(Option<String>, usize), ApiError> {
+        let size = match self.max_results {
+            None => default,
+            Some(size @ 1..=200) => usize::try_from(size).unwrap_or(default),
+            Some(size) => {
+                let constraint = if size < 1 {
+                    "greater than or equal to 1"
+                } else {
+                    "less than or equal to 200"
+                };
+                return Err(ApiError::invalid_request(format!(
+                    "1 validation error detected: Value at 'maxResults' failed to satisfy \
+                     constraint: Member must have value {constraint}"
+                )));
+            }
+        };
+        //? assumed: the text for a token that is not ours
+        let after = self.next_token.as_deref().filter(|token| !token.is_empty()).map(|token| {
+            let name = URL_SAFE_NO_PAD.decode(token).ok();
+            let name = name.and_then(|name| String::from_utf8(name).ok());
+            name.ok_or_else(|| ApiError::invalid_request("Invalid nextToken"))
+        });
+        Ok((after.transpose()?, size))
+    }
+}
+
+/// The token of the page that follows `last`.
+fn token(last: &str) -> String {
+    URL_SAFE_NO_PAD.encode(last)
+}
+
+//= https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_DeleteConnection.html
+//# a client ID has 1 to 128 characters and does not begin with `$`
+fn check_client_id(client_id: &ClientId) -> Result<(), ApiError> {
+    let text = client_id.as_str();
+    let constraint = if text.is_empty() {
+        "have length greater than or equal to 1".to_owned()
+    } else if text.len() > CLIENT_ID_BYTES {
+        format!("have length less than or equal to {CLIENT_ID_BYTES}")
+    } else if text.starts_with('$') {
+        "satisfy regular expression pattern: ^[^$].*".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::invalid_request(format!(
+        "1 validation error detected: Value at 'clientId' failed to satisfy constraint: Member \
+         must {constraint}"
+    )))
+}
+
+//? assumed: the text
+fn unknown_client(client_id: &ClientId) -> ApiError {
+    ApiError::not_found(format!("Client {client_id} not found"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Emulator;
+    use crate::iot_core::Peer;
+    use crate::message::Properties;
+    use crate::pki::Identity;
+
+    const SIGNED: HttpCaller =
+        HttpCaller::AwsCaller { source_ip: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST) };
+
+    fn retain(iot: &IotCore, topic: &str, payload: &'static str, pairs: &[(&str, &str)]) {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let properties = Properties { user_properties: pairs.collect(), ..Properties::default() };
+        let request = HttpPublish {
+            topic: topic.into(),
+            payload: payload.into(),
+            qos: crate::message::QoS::AtLeastOnce,
+            retain: true,
+            expiry_seconds: None,
+            properties,
+        };
+        iot.publish_over_http(&SIGNED, request).unwrap();
+    }
+
+    /// A device whose certificate has this one policy statement.
+    fn device(iot: &IotCore, action: &str, resource: &str) -> HttpCaller {
+        let identity = Identity::self_signed("lamp");
+        let id = identity.certificate_id();
+        let pem = json!({ "certificatePem": identity.certificate_pem(), "status": "ACTIVE" });
+        iot.call("RegisterCertificateWithoutCA", pem).unwrap();
+        let document = json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Action": action, "Resource": resource }],
+        });
+        let name = format!("P{}", &id.to_string()[..8]);
+        let policy = json!({ "policyName": name, "policyDocument": document.to_string() });
+        iot.call("CreatePolicy", policy).unwrap();
+        let attach = json!({ "policyName": name, "target": iot.certificate_arn(id) });
+        iot.call("AttachPolicy", attach).unwrap();
+        let peer = Peer {
+            address: "127.0.0.1:49152".parse().unwrap(),
+            local: "127.0.0.1:8443".parse().unwrap(),
+            server_name: None,
+            by_name: true,
+            protocol: "HTTP",
+        };
+        let principal = iot.present(&[identity.certificate().clone()], &peer, None).unwrap();
+        HttpCaller::Device { principal: Arc::clone(&principal), peer }
+    }
+
+    fn status<T>(answer: &Result<T, ApiError>) -> u16 {
+        answer.as_ref().map_or_else(|error| error.code().status(), |_| 200)
+    }
+
+    #[test]
+    fn c22_a_retained_message_is_told_as_the_model_has_it() {
+        let emulator = Emulator::start();
+        let iot = emulator.iot_core();
+        retain(&iot, "a/b", "hello", &[("deviceName", "alpha"), ("deviceCnt", "45")]);
+        let told = iot.retained_message(&SIGNED, "a/b".into()).unwrap();
+        let told = serde_json::to_value(told).unwrap();
+        assert_eq!((&told["topic"], &told["qos"]), (&json!("a/b"), &json!(1)));
+        assert_eq!(told["payload"], STANDARD.encode("hello"));
+        let pairs = STANDARD.decode(told["userProperties"].as_str().unwrap()).unwrap();
+        assert_eq!(pairs, br#"[{"deviceName":"alpha"},{"deviceCnt":"45"}]"#);
+        assert!(told["lastModifiedTime"].as_i64().unwrap() > 1_700_000_000_000);
+        assert_eq!(status(&iot.retained_message(&SIGNED, "a".into())), 404);
+    }
+
+    #[test]
+    fn c22_retained_messages_are_listed_page_by_page() {
+        let emulator = Emulator::start();
+        let iot = emulator.iot_core();
+        for topic in ["c", "a", "b/b"] {
+            retain(&iot, topic, "12345", &[]);
+        }
+        let mut page = Page { next_token: None, max_results: Some(2) };
+        let mut pages = Vec::new();
+        loop {
+            let found = iot.retained_messages(&SIGNED, &page).unwrap();
+            assert!(found.retained_topics.iter().all(|found| found.payload_size == 5));
+            let topics = found.retained_topics.iter().map(|found| found.topic.to_string());
+            pages.push(topics.collect::<Vec<_>>());
+            page.next_token = found.next_token;
+            if page.next_token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, [vec!["a", "b/b"], vec!["c"]]);
+        for (next_token, max_results) in [(None, 0), (None, 201), (Some("%"), 1), (Some("_w"), 1)] {
+            let next_token = next_token.map(str::to_owned);
+            let page = Page { next_token, max_results: Some(max_results) };
+            assert_eq!(status(&iot.retained_messages(&SIGNED, &page)), 400, "{page:?}");
+        }
+    }
+
+    #[test]
+    fn c22_who_signs_may_do_all_and_a_device_what_its_policy_says() {
+        let emulator = Emulator::start();
+        let iot = emulator.iot_core();
+        retain(&iot, "a", "x", &[]);
+        let page = Page::default();
+        // Action and resource of the one policy; get, list, delete, status, subscriptions, publish.
+        // A client that nobody knows is 404 for whoever may ask.
+        let table = [
+            (None, [200, 200, 404, 404, 404, 200]),
+            (Some(("iot:GetRetainedMessage", "topic/a")), [200, 403, 403, 403, 403, 403]),
+            (Some(("iot:GetRetainedMessage", "topic/b")), [403; 6]),
+            (Some(("iot:ListRetainedMessages", "*")), [403, 200, 403, 403, 403, 403]),
+            (Some(("iot:ListRetainedMessages", "topic/*")), [403; 6]),
+            (Some(("iot:DeleteConnection", "client/c")), [403, 403, 404, 403, 403, 403]),
+            (Some(("iot:GetConnection", "client/c")), [403, 403, 403, 404, 403, 403]),
+            (Some(("iot:ListSubscriptions", "client/c")), [403, 403, 403, 403, 404, 403]),
+            (Some(("iot:Publish", "topic/a")), [403, 403, 403, 403, 403, 403]),
+            (Some(("iot:*Publish", "topic/a")), [403, 403, 403, 403, 403, 200]),
+            (Some(("iot:*", "*")), [200, 200, 404, 404, 404, 200]),
+        ];
+        for (policy, expected) in table {
+            let device = policy.map(|(action, resource)| {
+                let front =
+                    if resource == "*" { "" } else { "arn:aws:iot:us-east-1:000000000000:" };
+                device(&iot, action, &format!("{front}{resource}"))
+            });
+            let caller = device.as_ref().unwrap_or(&SIGNED);
+            let retained = HttpPublish {
+                topic: "a".into(),
+                payload: "x".into(),
+                qos: crate::message::QoS::AtMostOnce,
+                retain: true,
+                expiry_seconds: None,
+                properties: Properties::default(),
+            };
+            let found = [
+                status(&iot.retained_message(caller, "a".into())),
+                status(&iot.retained_messages(caller, &page)),
+                status(&iot.delete_connection(caller, "c".into(), false, false)),
+                status(&iot.connection(caller, "c".into(), false)),
+                status(&iot.subscriptions(caller, "c".into(), &page)),
+                status(&iot.publish_over_http(caller, retained)),
+            ];
+            assert_eq!(found, expected, "{policy:?}");
+        }
+        let refusals = emulator.trace().refusals();
+        let listing = refusals.iter().find(|entry| entry.event_type == "ListRetainedMessage");
+        assert!(listing.unwrap().why[0].contains("iot:ListRetainedMessages on *"));
+    }
+
+    #[test]
+    fn c22_a_client_id_is_looked_at_before_anything_else() {
+        let emulator = Emulator::start();
+        let iot = emulator.iot_core();
+        let table = [("", 400), ("$GEN/x", 400), (&"x".repeat(129), 400), (&"x".repeat(128), 404)];
+        for (client_id, expected) in table {
+            let answer = iot.connection(&SIGNED, client_id.into(), false);
+            assert_eq!(status(&answer), expected, "{client_id}");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! What would be permitted: TestAuthorization and GetEffectivePolicies.
+//!
+//! It decides which policies and which policy variables a question is asked with; what the policies
+//! say is decided in `policy/`.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html>.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::errors::ApiError;
+use crate::names::{Arn, CertificateId, ClientId, PolicyName};
+use crate::policy::evaluate::evaluate;
+use crate::policy::{
+    Action, Connect, Context, Decision, PolicyInForce, Publish, Receive, Subscribe,
+};
+use crate::time::Timestamp;
+
+use super::policies::PolicySummary;
+use super::validation::Constraints;
+use super::words::ActionType;
+use super::{Registry, Target};
+
+/// TestAuthorization's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct TestAuthorizationRequest {
+    pub(crate) principal: Option<String>,
+    pub(crate) cognito_identity_pool_id: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) auth_infos: Vec<AuthInfo>,
+    pub(crate) policy_names_to_add: Vec<String>,
+    pub(crate) policy_names_to_skip: Vec<String>,
+}
+
+/// A question of TestAuthorization, which its answer repeats.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct AuthInfo {
+    pub(crate) action_type: String,
+    pub(crate) resources: Vec<String>,
+}
+
+/// TestAuthorization's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TestAuthorizationResponse {
+    pub(crate) auth_results: Vec<AuthResult>,
+}
+
+/// The answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AuthResult {
+    pub(crate) auth_info: AuthInfo,
+    pub(crate) allowed: Policies,
+    pub(crate) denied: Denied,
+    pub(crate) auth_decision: &'static str,
+    pub(crate) missing_context_values: BTreeSet<String>,
+}
+
+/// Policies that had the same say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Policies {
+    pub(crate) policies: Vec<PolicySummary>,
+}
+
+/// The policies that did not allow it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Denied {
+    pub(crate) implicit_deny: Policies,
+    pub(crate) explicit_deny: Policies,
+}
+
+/// GetEffectivePolicies' input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct GetEffectivePoliciesRequest {
+    pub(crate) principal: Option<String>,
+    pub(crate) cognito_identity_pool_id: Option<String>,
+    pub(crate) thing_name: Option<String>,
+}
+
+/// GetEffectivePolicies' answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GetEffectivePoliciesResponse {
+    pub(crate) effective_policies: Vec<EffectivePolicy>,
+}
+
+/// A policy that counts for a principal, with its default version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EffectivePolicy {
+    pub(crate) policy_name: PolicyName,
+    pub(crate) policy_arn: Arn,
+    pub(crate) policy_document: String,
+}
+
+impl Registry {
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html
+    //# one result for each authInfo, in their order; at most ten
+    /// What the policies of a principal say about actions that nobody performs.
+    pub(crate) fn test_authorization(
+        &self,
+        input: TestAuthorizationRequest,
+        now: Timestamp,
+    ) -> Result<TestAuthorizationResponse, ApiError> {
+        let mut constraints = Constraints::new();
+        constraints.size("authInfos", input.auth_infos.len(), 1..=10);
+        let mut questions = Vec::new();
+        for (index, info) in input.auth_infos.iter().enumerate() {
+            let member = |name: &str| format!("authInfos.{}.member.{name}", index + 1);
+            constraints.required(&member("actionType"), &info.action_type);
+            let given = Some(info.action_type.as_str()).filter(|given| !given.is_empty());
+            questions.push(constraints.word(&member("actionType"), given));
+            //? assumed: a question without a resource is refused
+            constraints.size(&member("resources"), info.resources.len(), 1..=usize::MAX);
+            for resource in &info.resources {
+                constraints.length(&member("resources"), Some(resource), 0..=2048);
+            }
+        }
+        constraints.finish()?;
+        refuse_identity_pool(input.cognito_identity_pool_id.as_deref())?;
+        let target = input.principal.as_deref().map(|principal| self.target(principal));
+        let target = target.transpose()?;
+        let client_id = input.client_id.as_deref().map(ClientId::new);
+        let policies = self.policies_on_trial(&input, target.as_ref(), client_id.as_ref())?;
+        let context = self.context_of_trial(target.as_ref(), client_id.as_ref(), now);
+        let asked = input.auth_infos.into_iter().zip(questions.into_iter().flatten());
+        let answer = |(info, action)| self.result(info, action, &policies, &context);
+        Ok(TestAuthorizationResponse { auth_results: asked.map(answer).collect() })
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html
+    //# policies are taken as if they were attached, or as if they were not
+    //? assumed: a policy to be added that does not exist is 404, one to be skipped is none
+    fn policies_on_trial(
+        &self,
+        input: &TestAuthorizationRequest,
+        target: Option<&Target>,
+        client_id: Option<&ClientId>,
+    ) -> Result<Vec<PolicyInForce>, ApiError> {
+        let attached = match target {
+            Some(Target::Certificate(id)) => {
+                let thing = client_id.and_then(|client_id| self.associated_thing(*id, client_id));
+                self.policies_in_force(*id, thing.as_ref())
+            }
+            Some(identity) => {
+                let attached = self.policies_attached_to(identity);
+                attached.map(|policy| policy.in_force("the identity")).collect()
+            }
+            None => Vec::new(),
+        };
+        let mut policies: BTreeMap<PolicyName, PolicyInForce> =
+            attached.into_iter().map(|policy| (policy.name.clone(), policy)).collect();
+        for name in &input.policy_names_to_add {
+            let policy = self.policy(name)?;
+            let added = || policy.in_force("policyNamesToAdd");
+            policies.entry(policy.name.clone()).or_insert_with(added);
+        }
+        policies
+            .retain(|name, _| !input.policy_names_to_skip.iter().any(|skip| skip == name.as_str()));
+        Ok(policies.into_values().collect())
+    }
+
+    /// The policy variables as far as they are known without a connection.
+    fn context_of_trial(
+        &self,
+        target: Option<&Target>,
+        client_id: Option<&ClientId>,
+        now: Timestamp,
+    ) -> Context {
+        let mut context = Context::new();
+        context.set_now(now);
+        if let Some(client_id) = client_id {
+            context.set_client_id(client_id);
+        }
+        if let Some(Target::Certificate(id)) = target {
+            if let Some(record) = self.certificate(*id) {
+                context.set_certificate(&record.certificate, *id);
+            }
+            if let Some(client_id) = client_id {
+                self.set_thing_variables(&mut context, *id, client_id);
+            }
+        }
+        context
+    }
+
+    /// Sets the variables of the thing that a connection with `certificate` and `client_id` is.
+    fn set_thing_variables(
+        &self,
+        context: &mut Context,
+        certificate: CertificateId,
+        client_id: &ClientId,
+    ) {
+        let thing = self.associated_thing(certificate, client_id);
+        match thing.as_ref().and_then(|name| Some((name, self.thing(name)?))) {
+            Some((name, thing)) => {
+                let attributes = thing.attributes.iter();
+                let attributes = attributes.map(|(name, value)| (name.as_str(), value.as_str()));
+                context.set_thing(name, thing.thing_type_name(), attributes);
+            }
+            None => context.set_no_thing("no thing belongs to the client ID and the certificate"),
+        }
+    }
+
+    //? assumed: of several resources all must be allowed; one that is denied explicitly denies all
+    fn result(
+        &self,
+        auth_info: AuthInfo,
+        action: ActionType,
+        policies: &[PolicyInForce],
+        context: &Context,
+    ) -> AuthResult {
+        let action = match action {
+            ActionType::Publish => Publish::NAME,
+            ActionType::Subscribe => Subscribe::NAME,
+            ActionType::Receive => Receive::NAME,
+            ActionType::Connect => Connect::NAME,
+        };
+        let mut auth_decision = Decision::Allowed;
+        let (mut allowed, mut denied) = (BTreeSet::new(), BTreeSet::new());
+        let (mut silent, mut missing_context_values) = (BTreeSet::new(), BTreeSet::new());
+        for resource in &auth_info.resources {
+            let said = evaluate(policies, context, action, resource);
+            auth_decision = match (auth_decision, said.decision) {
+                (Decision::ExplicitDeny, _) | (_, Decision::ExplicitDeny) => Decision::ExplicitDeny,
+                (Decision::ImplicitDeny, _) | (_, Decision::ImplicitDeny) => Decision::ImplicitDeny,
+                (Decision::Allowed, Decision::Allowed) => Decision::Allowed,
+            };
+            allowed.extend(said.allowed_by.iter().map(|policy| &policy.name));
+            denied.extend(said.explicitly_denied_by.iter().map(|policy| &policy.name));
+            silent.extend(said.implicitly_denied_by.iter().map(|policy| &policy.name));
+            missing_context_values.extend(said.missing_context_values);
+        }
+        AuthResult {
+            allowed: self.summaries(allowed),
+            denied: Denied {
+                implicit_deny: self.summaries(silent),
+                explicit_deny: self.summaries(denied),
+            },
+            auth_decision: match auth_decision {
+                Decision::Allowed => "ALLOWED",
+                Decision::ExplicitDeny => "EXPLICIT_DENY",
+                Decision::ImplicitDeny => "IMPLICIT_DENY",
+            },
+            missing_context_values,
+            auth_info,
+        }
+    }
+
+    fn summaries(&self, names: BTreeSet<&PolicyName>) -> Policies {
+        let policies = names.into_iter().filter_map(|name| self.policies.get(name));
+        Policies { policies: policies.map(super::policies::Policy::summary).collect() }
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_GetEffectivePolicies.html
+    //# the policies of the principal, and those of the groups of the thing, with their documents
+    /// The policies that count for a principal that is a thing.
+    pub(crate) fn get_effective_policies(
+        &self,
+        input: GetEffectivePoliciesRequest,
+    ) -> Result<GetEffectivePoliciesResponse, ApiError> {
+        let mut constraints = Constraints::new();
+        constraints.registry_name("thingName", input.thing_name.as_deref()).finish()?;
+        refuse_identity_pool(input.cognito_identity_pool_id.as_deref())?;
+        input.thing_name.as_deref().map(|name| self.existing_thing(name)).transpose()?;
+        // A thing adds the policies of its groups as soon as there are thing groups.
+        let target = input.principal.as_deref().map(|principal| self.target(principal));
+        let target = target.transpose()?;
+        let policies = target.iter().flat_map(|target| self.policies_attached_to(target));
+        let effective = policies.map(|policy| EffectivePolicy {
+            policy_name: policy.name.clone(),
+            policy_arn: policy.arn.clone(),
+            policy_document: policy.default().text.clone(),
+        });
+        Ok(GetEffectivePoliciesResponse { effective_policies: effective.collect() })
+    }
+}
+
+/// What an identity pool permits stands in IAM, which is not here.
+fn refuse_identity_pool(pool: Option<&str>) -> Result<(), ApiError> {
+    match pool {
+        None => Ok(()),
+        Some(pool) => {
+            let text = format!("iot-emulator knows no Amazon Cognito identity pool, nor `{pool}`");
+            Err(ApiError::invalid_request(text))
+        }
+    }
+}
