@@ -2,6 +2,7 @@
 //! with rumqttc.
 
 use std::future::{Future, IntoFuture};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -86,7 +87,8 @@ impl Device {
         self.identity.as_ref().expect("a certificate").certificate_id()
     }
 
-    /// Connects as `client_id`, once awaited: MQTT 3.1.1 with a clean session unless told otherwise.
+    /// Connects as `client_id`, once awaited: MQTT 3.1.1 with a clean session unless told
+    /// otherwise.
     pub fn connect(&self, client_id: &str) -> Connecting {
         Connecting {
             device: self.clone(),
@@ -103,12 +105,17 @@ impl Device {
 
     /// Shakes hands and stops there: bytes are up to the test.
     pub async fn open(&self) -> Result<Wire, ConnectError> {
-        Wire::open(self, self.target.address, self.target.port).await
+        Wire::open(self, self.target.address, self.target.port, &[]).await
     }
 
     /// The same on the port of the HTTPS data plane.
     pub async fn open_https(&self) -> Result<Wire, ConnectError> {
-        Wire::open(self, self.target.https_address, 8443).await
+        Wire::open(self, self.target.https_address, 8443, &[]).await
+    }
+
+    /// The same at another address of the host, offering protocols by ALPN.
+    pub async fn open_at(&self, address: SocketAddr, alpn: &[&str]) -> Result<Wire, ConnectError> {
+        Wire::open(self, Some(address), address.port(), alpn).await
     }
 }
 

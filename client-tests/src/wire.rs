@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -33,6 +34,7 @@ impl Wire {
         device: &Device,
         address: Option<SocketAddr>,
         port: u16,
+        alpn: &[&str],
     ) -> Result<Self, ConnectError> {
         let failed = |error: io::Error| ConnectError::Handshake(error.to_string());
         let target = &device.target;
@@ -44,7 +46,10 @@ impl Wire {
             let tcp = tcp.map_err(failed)?;
             let name = device.server_name.clone().unwrap_or_else(|| target.host.clone());
             let name = ServerName::try_from(name).expect("a host name or an address");
-            let connector = TlsConnector::from(target.client_config(device.identity.as_ref()));
+            let mut config = target.client_config(device.identity.as_ref());
+            Arc::make_mut(&mut config).alpn_protocols =
+                alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+            let connector = TlsConnector::from(config);
             Ok(Self { stream: connector.connect(name, tcp).await.map_err(failed)? })
         };
         timeout(PATIENCE, shaking).await.unwrap_or(Err(ConnectError::Timeout))

@@ -63,9 +63,11 @@ impl Outbox {
         (Self { sender, activity: Activity::default() }, receiver)
     }
 
-    /// Puts `effect` in line; gives it back if too many wait already.
+    /// Puts `effect` in line; gives an invocation back if too many wait already.
     pub(crate) fn send(&self, effect: Effect) -> Result<(), Effect> {
-        if self.activity.count() >= PENDING_LIMIT {
+        // Devices cannot ask for more provisioning than they can open connections.
+        let bounded = matches!(effect, Effect::Invoke { .. });
+        if bounded && self.activity.count() >= PENDING_LIMIT {
             return Err(effect);
         }
         let job = Job { effect, under_way: self.activity.begin() };
@@ -209,6 +211,18 @@ pub(crate) struct News {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_is_provisioned_however_many_invocations_wait() {
+        let (outbox, mut jobs) = Outbox::new();
+        let waiting: Vec<UnderWay> =
+            (0..PENDING_LIMIT).map(|_| outbox.activity().begin()).collect();
+        let scope = Scope::new("000000000000", "us-east-1");
+        let certificate_id = CertificateId::from_digest([7; 32]);
+        assert!(outbox.send(Effect::Provision { scope, certificate_id }).is_ok());
+        assert!(jobs.try_recv().is_ok());
+        drop(waiting);
+    }
 
     #[tokio::test]
     async fn unread_news_keeps_the_emulator_unsettled() {

@@ -19,6 +19,9 @@ use crate::time::{Clock, Timestamp};
 /// Entries kept; the oldest go first.
 const CAPACITY: usize = 10_000;
 
+/// The longest text in an entry, in bytes: a stranger chooses client IDs and topics.
+const TEXT_BYTES: usize = 4096;
+
 /// Whether what was asked for happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Outcome {
@@ -219,6 +222,8 @@ impl Trace {
     /// Numbers and keeps `entry`.
     pub(crate) fn record(&self, mut entry: Entry) {
         entry.at = self.shared.clock.now();
+        entry.members.iter_mut().for_each(|(_name, value)| shorten(value));
+        entry.details.iter_mut().chain(&mut entry.why).for_each(shorten);
         let kept = {
             let mut entries = self.lock();
             entries.last_number += 1;
@@ -276,9 +281,38 @@ impl Trace {
     }
 }
 
+/// Cuts what would fill the memory.
+fn shorten(text: &mut String) {
+    if text.len() > TEXT_BYTES {
+        let end = (0..=TEXT_BYTES).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+        text.shrink_to_fit();
+    }
+}
+
 /// The whole trace, as a failing test wants to print it.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.entries().iter().try_for_each(|entry| writeln!(f, "{entry}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_of_a_stranger_is_cut() {
+        let trace = Trace::new(Clock::System, None);
+        let scope = Scope::new("000000000000", "us-east-1");
+        let long = "é".repeat(60_000);
+        let entry = Entry::failure(&scope, "Connect", "CLIENT_ERROR").member("clientId", &long);
+        trace.record(entry.details(long.as_str()).why([long.as_str()]));
+        let kept = trace.entries().pop().unwrap();
+        let texts = [kept.value("clientId"), kept.details.as_deref(), Some(&*kept.why[0])];
+        for text in texts.map(Option::unwrap) {
+            assert!(text.len() <= TEXT_BYTES + 3 && text.ends_with("é…"), "{}", text.len());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! API Gateway with mutual TLS: the device's certificate opens a route that a function answers.
 //!
-//! Truth: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-mutual-tls.html>; the
-//! answer and the way a connection without a certificate ends are what the first article shows.
+//! Truth: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-mutual-tls.html>;
+//! the answer and the way a connection without a certificate ends are what the first article shows.
 
 use client_tests::binary::Binary;
 use client_tests::programs::{self, Finished, Shell};

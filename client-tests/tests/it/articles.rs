@@ -1,8 +1,10 @@
 //! The steps that several articles share, by their own commands: a CA, its registration, devices,
 //! functions, rules.
 //!
-//! Truth: <https://aws.amazon.com/blogs/iot/just-in-time-registration-of-device-certificates-on-aws-iot/>
-//! and the commands of the AWS CLI's reference. Only host and port differ from what is typed on AWS.
+//! Truth:
+//! <https://aws.amazon.com/blogs/iot/just-in-time-registration-of-device-certificates-on-aws-iot/>
+//! and the commands of the AWS CLI's reference. Only host and port differ from what is typed on
+//! AWS.
 
 use client_tests::binary::Binary;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! JITR over MQTT on 8883: mosquitto_pub is hung up on until a function has let the device in.
 //!
-//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html>; that
-//! the CONNECT packet registers and the handshake does not was measured on AWS:
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html>;
+//! that the CONNECT packet registers and the handshake does not was measured on AWS:
 //! <https://github.com/ministackorg/ministack/pull/1755>.
 
 use client_tests::programs;

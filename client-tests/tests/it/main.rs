@@ -15,6 +15,7 @@ mod operator;
 mod policies;
 mod slow_clients;
 mod takeover;
+mod tls_port;
 mod trace;
 mod without_a_ca;
 

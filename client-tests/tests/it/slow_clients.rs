@@ -1,5 +1,5 @@
-//! Clients that do not keep up: they hold up neither the end of their own connection nor the answers
-//! to what they ask meanwhile.
+//! Clients that do not keep up: they hold up neither the end of their own connection nor the
+//! answers to what they ask meanwhile.
 
 use client_tests::{Device, PATIENCE, Wire};
 use iot_emulator::Emulator;

@@ -1,8 +1,8 @@
 //! A self-made certificate without a CA, as the third article: register, activate, attach, and the
 //! AWS IoT Device SDK v2 for Python connects; deleted, it is hung up on.
 //!
-//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/manual-cert-registration.html>; the
-//! error is what the article shows.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/manual-cert-registration.html>;
+//! the error is what the article shows.
 
 use client_tests::binary::Binary;
 use client_tests::programs::{self, Finished};

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use iot_emulator::Config;
 
@@ -125,7 +126,8 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "IOT_EMULATOR_SEED")]
     pub(crate) seed: Option<u64>,
     /// Time moves only by `iot-emulator advance`.
-    #[arg(long, global = true, env = "IOT_EMULATOR_MANUAL_CLOCK")]
+    #[arg(long, global = true, env = "IOT_EMULATOR_MANUAL_CLOCK",
+        value_parser = FalseyValueParser::new())]
     pub(crate) manual_clock: bool,
     /// How the trace is printed.
     #[arg(long, global = true, env = "IOT_EMULATOR_LOG_FORMAT", default_value = "text")]
@@ -134,14 +136,43 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "IOT_EMULATOR_PORTS_FILE", value_name = "FILE")]
     pub(crate) ports_file: Option<PathBuf>,
     /// The running emulator that the other commands speak to.
-    #[arg(long, global = true, env = "IOT_EMULATOR_API_URL", value_name = "URL")]
+    #[arg(long, global = true, env = API_URL, value_name = "URL")]
     pub(crate) api_url: Option<String>,
 }
+
+/// A running emulator, as its flag and the environment name it.
+const API_URL: &str = "IOT_EMULATOR_API_URL";
 
 /// The file that is read if nobody names another.
 const DEFAULT_FILE: &str = "iot-emulator.toml";
 
 impl Settings {
+    /// Forgets the ports that `eval "$(iot-emulator env)"` set: they are those of an emulator that
+    /// runs, and whoever starts another on free ports does not ask for them.
+    pub(crate) fn forget_ports_of_another(&mut self, variable: impl Fn(&str) -> Option<String>) {
+        if variable(API_URL).is_none() {
+            return;
+        }
+        for (port, name) in [
+            (&mut self.mqtt_port, "IOT_EMULATOR_MQTT_PORT"),
+            (&mut self.https_port, "IOT_EMULATOR_HTTPS_PORT"),
+            (&mut self.tls_port, "IOT_EMULATOR_TLS_PORT"),
+            (&mut self.gateway_port, "IOT_EMULATOR_GATEWAY_PORT"),
+        ] {
+            let set = variable(name).and_then(|text| text.parse().ok());
+            *port = port.filter(|asked| Some(*asked) != set);
+        }
+    }
+
+    /// Where the running emulator is: what was typed wins over the environment.
+    pub(crate) fn remote_url(&self, variable: impl Fn(&str) -> Option<String>) -> String {
+        let port = self.api_port.map(|port| format!("http://localhost:{port}"));
+        let url = self.api_url.clone();
+        let typed = url.clone().filter(|url| Some(url) != variable(API_URL).as_ref());
+        let found = typed.or(port).or(url).or_else(|| variable("AWS_ENDPOINT_URL"));
+        found.unwrap_or_else(|| "http://localhost:4566".to_owned())
+    }
+
     /// `base`, then the file, then what was set by environment and flags.
     pub(crate) fn config(&self, base: Config) -> Result<Config, Failure> {
         let mut config = self.file(base)?;
@@ -205,6 +236,43 @@ mod tests {
         ]);
         let config = arguments.settings.config(Config::for_binary()).unwrap();
         assert_eq!((config.mqtt_port, config.https_port, config.api_port), (3, 2, 4566));
+    }
+
+    #[test]
+    fn exec_takes_free_ports_beside_the_emulator_of_the_environment() {
+        let environment = |name: &str| match name {
+            "IOT_EMULATOR_API_URL" => Some("http://localhost:4566".to_owned()),
+            "IOT_EMULATOR_MQTT_PORT" | "IOT_EMULATOR_TLS_PORT" => Some("8883".to_owned()),
+            _ => None,
+        };
+        let typed = ["iot-emulator", "--mqtt-port", "8883", "--tls-port", "7"];
+        let mut settings = Arguments::parse_from(typed).settings;
+        settings.forget_ports_of_another(|_| None);
+        assert_eq!((settings.mqtt_port, settings.tls_port), (Some(8883), Some(7)));
+        settings.forget_ports_of_another(environment);
+        assert_eq!((settings.mqtt_port, settings.tls_port), (None, Some(7)));
+    }
+
+    #[test]
+    fn what_is_typed_names_the_running_emulator_before_the_environment_does() {
+        let environment = |name: &str| match name {
+            "AWS_ENDPOINT_URL" => Some("http://localhost:1".to_owned()),
+            "IOT_EMULATOR_API_URL" => Some("http://localhost:2".to_owned()),
+            _ => None,
+        };
+        let url = |typed: &[&str], variable: &dyn Fn(&str) -> Option<String>| {
+            let typed = ["iot-emulator"].iter().chain(typed);
+            Arguments::parse_from(typed).settings.remote_url(variable)
+        };
+        let from_environment = ["--api-url", "http://localhost:2"];
+        assert_eq!(url(&from_environment, &environment), "http://localhost:2");
+        let both = [&from_environment[..], &["--api-port", "3"]].concat();
+        assert_eq!(url(&both, &environment), "http://localhost:3");
+        let three = ["--api-port", "3", "--api-url", "http://localhost:4"];
+        assert_eq!(url(&three, &environment), "http://localhost:4");
+        assert_eq!(url(&["--api-port", "3"], &environment), "http://localhost:3");
+        assert_eq!(url(&[], &environment), "http://localhost:1");
+        assert_eq!(url(&[], &|_| None), "http://localhost:4566");
     }
 
     #[test]

@@ -39,16 +39,19 @@ impl From<std::io::Error> for Failure {
 
 /// Runs the command that was typed.
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
-    let done = match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::serve(&arguments.settings),
-        Command::Exec { command } => serve::exec(&arguments.settings, &command),
+    let Arguments { mut settings, command } = Arguments::parse();
+    let done = match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::serve(&settings),
+        Command::Exec { command } => {
+            settings.forget_ports_of_another(|name| std::env::var(name).ok());
+            serve::exec(&settings, &command)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "iot-emulator", &mut script);
             print(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS)
         }
-        remote => remote::run(&arguments.settings, remote).map(|()| ExitCode::SUCCESS),
+        remote => remote::run(&settings, remote).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|failure| {
         // Nobody is left to tell if standard error is closed.

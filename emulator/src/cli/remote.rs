@@ -46,9 +46,7 @@ struct Remote {
 
 impl Remote {
     fn new(settings: &Settings) -> Self {
-        let asked = settings.api_url.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
-        let port = settings.api_port.unwrap_or(4566);
-        let url = asked.unwrap_or_else(|| format!("http://localhost:{port}"));
+        let url = settings.remote_url(|name| std::env::var(name).ok());
         let authority = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         Self { authority }
     }

@@ -1,5 +1,6 @@
 //! `serve` and `exec`: the two commands that start an emulator.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -40,7 +41,9 @@ pub(crate) fn exec(settings: &Settings, command: &[String]) -> Result<ExitCode, 
         .envs(emulator.environment().into_iter().filter(unset))
         .status()
         .map_err(|error| Failure::new(format!("cannot run `{program}`: {error}")))?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    // As shells say it: 128 and the number of the signal.
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    let code = code.and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::authentication_error;
 use crate::caller::Caller;
 use crate::cloud::{Cloud, Meant};
 use crate::data_plane;
@@ -48,6 +49,14 @@ pub(super) async fn serve_signed(cloud: &Cloud, meant: Meant, accepted: Accepted
     let stream = http::serve(accepted.stream, LIMITS, |request: Request| async move {
         let trace_id = cloud.uuid().to_string();
         if Caller::of(&request, iot_core.scope()).signing_name.is_none() {
+            let entry = authentication_error(iot_core.scope(), "NOT_AUTHENTICATED")
+                .member("protocol", "HTTP")
+                .member("authenticationType", "AWS_SIGV4")
+                .member("sourceIp", source_ip)
+                .details("The credentials provided could not be authenticated");
+            let why = "no SigV4 signature; a client certificate needs ALPN x-amzn-http-ca here, \
+                       or the HTTPS port";
+            cloud.trace().record(entry.why([why]).answer("HTTP 403"));
             return data_plane::missing_authentication_token(&trace_id).into();
         }
         let caller = HttpCaller::AwsCaller { source_ip };

@@ -3,7 +3,8 @@
 //! It decides which permission each needs. Whoever signs with SigV4 may do all; for a device its
 //! certificate's policies decide. How a request is read and an answer is worded is decided in the
 //! shell's `data_plane.rs`; what there is to tell is the broker's.
-//! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_IoT_Data_Plane.html>.
+//! Truth:
+//! <https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_IoT_Data_Plane.html>.
 
 use std::net::IpAddr;
 
