@@ -5,7 +5,7 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html>.
 
 use super::requests::Peer;
-use crate::names::{CertificateId, ClientId, Scope, ThingName, TopicName};
+use crate::names::{ClientId, Scope, TopicName};
 use crate::policy::{Action, Context, Permit, PolicyInForce, RecentlyAllowed, Refusal};
 use crate::provisioning::Principal;
 use crate::registry::Registry;
@@ -69,14 +69,8 @@ impl Authorizer {
         let thing =
             client_id.and_then(|client_id| registry.associated_thing(certificate, client_id));
         self.policies = registry.policies_in_force(certificate, thing.as_ref());
-        let Some(client_id) = client_id else { return };
-        match thing.as_ref().and_then(|name| Some((name, registry.thing(name)?))) {
-            Some((name, thing)) => {
-                let attributes = thing.attributes.iter();
-                let attributes = attributes.map(|(name, value)| (name.as_str(), value.as_str()));
-                self.context.set_thing(name, thing.thing_type_name(), attributes);
-            }
-            None => self.context.set_no_thing(&no_thing(registry, certificate, client_id)),
+        if let Some(client_id) = client_id {
+            registry.set_thing_variables(&mut self.context, certificate, client_id);
         }
     }
 
@@ -112,21 +106,5 @@ impl Authorizer {
         self.context.set_now(now);
         let Self { policies, context, generation, recently, .. } = self;
         recently.authorize::<A>(*generation, policies, context, scope, resource)
-    }
-}
-
-//= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
-//# thing variables need a client ID that is the name of a thing the certificate is attached to
-/// Why no thing belongs to the connection.
-fn no_thing(registry: &Registry, certificate: CertificateId, client_id: &ClientId) -> String {
-    let things: Vec<&str> =
-        registry.things_of_certificate(certificate).map(ThingName::as_str).collect();
-    match things.as_slice() {
-        [] => "the certificate is attached to no thing".to_owned(),
-        things => format!(
-            "the client ID `{client_id}` differs from the thing name: the certificate is attached \
-             to {}",
-            things.join(", ")
-        ),
     }
 }

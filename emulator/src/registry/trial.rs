@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::errors::ApiError;
-use crate::names::{Arn, CertificateId, ClientId, PolicyName};
+use crate::names::{Arn, CertificateId, ClientId, PolicyName, ThingName};
 use crate::policy::evaluate::evaluate;
 use crate::policy::{
     Action, Connect, Context, Decision, PolicyInForce, Publish, Receive, Subscribe,
@@ -189,7 +189,7 @@ impl Registry {
     }
 
     /// Sets the variables of the thing that a connection with `certificate` and `client_id` is.
-    fn set_thing_variables(
+    pub(crate) fn set_thing_variables(
         &self,
         context: &mut Context,
         certificate: CertificateId,
@@ -202,7 +202,22 @@ impl Registry {
                 let attributes = attributes.map(|(name, value)| (name.as_str(), value.as_str()));
                 context.set_thing(name, thing.thing_type_name(), attributes);
             }
-            None => context.set_no_thing("no thing belongs to the client ID and the certificate"),
+            None => context.set_no_thing(&self.why_no_thing(certificate, client_id)),
+        }
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+    //# thing variables need a client ID that is the name of a thing the certificate is attached to
+    fn why_no_thing(&self, certificate: CertificateId, client_id: &ClientId) -> String {
+        let things: Vec<&str> =
+            self.things_of_certificate(certificate).map(ThingName::as_str).collect();
+        match things.as_slice() {
+            [] => "the certificate is attached to no thing".to_owned(),
+            things => format!(
+                "the client ID `{client_id}` differs from the thing name: the certificate is \
+                 attached to {}",
+                things.join(", ")
+            ),
         }
     }
 
