@@ -112,7 +112,8 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock, to the end of 9999 at most; `false` for the system clock, which nobody moves.
+    /// Moves a manual clock, to the end of 9999 at most; `false` for the system clock, which nobody
+    /// moves.
     pub(crate) fn advance(&self, duration: Duration) -> bool {
         let Self::Manual(milliseconds) = self else { return false };
         let by = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
