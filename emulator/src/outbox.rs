@@ -40,6 +40,8 @@ pub(crate) struct RuleInvocation {
     pub(crate) message: Arc<RuleMessage>,
     /// Which of the rule's actions.
     pub(crate) action: usize,
+    /// How often the message had been republished, so that a loop through here ends too.
+    pub(crate) depth: u8,
 }
 
 /// An effect that counts as under way until it is dropped.
@@ -64,14 +66,14 @@ impl Outbox {
     }
 
     /// Puts `effect` in line; gives an invocation back if too many wait already.
-    pub(crate) fn send(&self, effect: Effect) -> Result<(), Effect> {
+    pub(crate) fn send(&self, effect: Effect) -> Result<(), Box<Effect>> {
         // Devices cannot ask for more provisioning than they can open connections.
         let bounded = matches!(effect, Effect::Invoke { .. });
         if bounded && self.activity.count() >= PENDING_LIMIT {
-            return Err(effect);
+            return Err(Box::new(effect));
         }
         let job = Job { effect, under_way: self.activity.begin() };
-        self.sender.send(job).map_err(|refused| refused.0.effect)
+        self.sender.send(job).map_err(|refused| Box::new(refused.0.effect))
     }
 
     /// What is under way.

@@ -1,4 +1,4 @@
-//! Item 10: AWS hangs up in silence; the trace says why. Each refusal, and what explains it.
+//! AWS hangs up in silence; the trace says why. Each refusal, and what explains it.
 
 use client_tests::Device;
 use iot_emulator::{
@@ -342,4 +342,26 @@ async fn the_trace_can_be_read_over_http_as_well() {
     for phrase in ["AUTHORIZATION_FAILURE", "sensor-1", "no statement of policy `Device` v1"] {
         assert!(body.contains(phrase), "`{phrase}` is not in {body}");
     }
+}
+
+#[tokio::test]
+async fn error_actions_that_call_each_other_come_to_an_end() {
+    let emulator = Emulator::start();
+    let iot = emulator.iot_core();
+    for (name, from, to) in [("There", "ping", "pong"), ("Back", "pong", "ping")] {
+        let missing = "arn:aws:lambda:us-east-1:000000000000:function:missing";
+        let role = "arn:aws:iam::000000000000:role/rules";
+        let payload = json!({
+            "sql": format!("SELECT * FROM '{from}'"),
+            "actions": [{ "lambda": { "functionArn": missing } }],
+            "errorAction": { "republish": { "topic": to, "roleArn": role } },
+        });
+        let input = json!({ "ruleName": name, "topicRulePayload": payload });
+        iot.call("CreateTopicRule", input).expect("a rule");
+    }
+    let mqtt = trusted(&iot, "sensor-1").connect("sensor-1").await.expect("a connection");
+    mqtt.publish("ping", "{}").await.expect("a PUBACK");
+    emulator.settled().await;
+    // Each error message holds the one before, and outgrows what can be published.
+    assert_says(&refusal(&emulator, "RuleExecution"), &["more than 128 KiB"]);
 }

@@ -169,6 +169,8 @@ async fn invoke(
     let name = functions.name_of(text("FunctionName").unwrap_or_default(), text("Qualifier"))?;
     let name = name.as_str();
     let client_context = text("ClientContext").map(str::to_owned);
+    // A function that runs keeps the emulator unsettled, whoever invoked it.
+    let _under_way = cloud.outbox().activity().begin();
     let answer = match text("InvocationType") {
         None | Some("RequestResponse") => {
             functions.invoke(name, Invocation { payload, client_context }).await?

@@ -24,7 +24,7 @@ pub(crate) struct UnknownEndpoint(pub(crate) String);
 
 impl Cloud {
     /// The `IotCore` that a connection means, which came with `server_name` to a listener of
-    /// `listener_scope` and shows the certificate `leaf`.
+    /// `listener_scope` and shows the certificates `chain`, its own first.
     //= https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html
     //# SNI names the account's endpoint; a wrong host name fails the connection
     //? assumed: any other name is an alias of this machine and means the default account
@@ -32,7 +32,7 @@ impl Cloud {
         &self,
         server_name: Option<&str>,
         listener_scope: Option<&Scope>,
-        leaf: Option<CertificateId>,
+        chain: &[CertificateId],
     ) -> Result<Meant, UnknownEndpoint> {
         let name = server_name.map(|name| name.trim_end_matches('.').to_ascii_lowercase());
         if let Some(name) = &name {
@@ -47,7 +47,7 @@ impl Cloud {
             return Ok(Meant { iot_core: self.regional(scope).iot_core, by_name: true });
         }
         let by_name = name.is_some();
-        let holder = leaf.filter(|_| !by_name).and_then(|leaf| self.holder(leaf));
+        let holder = if by_name { None } else { self.holder(chain) };
         let iot_core = holder.unwrap_or_else(|| self.regional(self.default_scope()).iot_core);
         Ok(Meant { iot_core, by_name })
     }
@@ -68,11 +68,19 @@ impl Cloud {
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_CertificateDescription.html
     //# a certificate in DEFAULT mode is found without SNI
-    fn holder(&self, leaf: CertificateId) -> Option<IotCore> {
-        let regionals = self.regionals();
-        let mut holders = regionals.values().filter(|held| held.iot_core.holds_by_default(leaf));
-        let first = holders.next()?.iot_core.clone();
-        holders.next().is_none().then_some(first)
+    //? assumed: an unknown one is, too, if the CA that comes with it is in DEFAULT mode
+    fn holder(&self, chain: &[CertificateId]) -> Option<IotCore> {
+        let (leaf, issuers) = chain.split_first()?;
+        let cores: Vec<IotCore> =
+            self.all().into_iter().map(|regional| regional.iot_core).collect();
+        let only = |holds: &dyn Fn(&IotCore) -> bool| {
+            let mut holders = cores.iter().filter(|iot_core| holds(iot_core));
+            let first = holders.next()?.clone();
+            holders.next().is_none().then_some(first)
+        };
+        only(&|iot_core| iot_core.holds_by_default(*leaf)).or_else(|| {
+            only(&|iot_core| issuers.iter().any(|issuer| iot_core.owns_by_default(*issuer)))
+        })
     }
 
     /// The API Gateway domain that `server_name` means; without a match, the only one there is.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Cloud;
+use super::{Cloud, Regional};
 use crate::emulator::{SETTLE_LIMIT, SettleError};
 use crate::iot_core::IotCore;
 use crate::lambda::{EventReport, QueuedEvent};
@@ -133,7 +133,7 @@ impl Cloud {
 
     /// Forgets all state of all accounts and Regions.
     pub(crate) fn reset(&self) {
-        for regional in self.regionals().values() {
+        for regional in self.all() {
             regional.iot_core.reset();
             regional.functions.clear();
             regional.api_gateway.clear();
@@ -146,8 +146,13 @@ impl Cloud {
     /// Lets go of users' closures, which may hold an `IotCore` and so keep all of this alive.
     pub(crate) fn forget_functions(&self) {
         self.shared.function_host.stop();
-        for regional in self.regionals().values() {
+        for regional in self.all() {
             regional.functions.clear();
         }
+    }
+
+    /// Every account and Region, without the lock: what is dropped may ask the emulator something.
+    pub(super) fn all(&self) -> Vec<Regional> {
+        self.regionals().values().cloned().collect()
     }
 }

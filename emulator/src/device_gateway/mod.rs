@@ -131,8 +131,8 @@ async fn meant(
     scope: Option<&Scope>,
     accepted: Accepted,
 ) -> Option<(Meant, Accepted)> {
-    let leaf = accepted.chain.first().map(|leaf| leaf.id());
-    match cloud.meant(accepted.server_name.as_deref(), scope, leaf) {
+    let chain: Vec<_> = accepted.chain.iter().map(|certificate| certificate.id()).collect();
+    match cloud.meant(accepted.server_name.as_deref(), scope, &chain) {
         Ok(meant) => Some((meant, accepted)),
         Err(unknown) => {
             let scope = scope.unwrap_or(cloud.default_scope());

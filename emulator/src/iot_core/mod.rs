@@ -169,6 +169,10 @@ impl IotCore {
         let nearer = deadline.is_some_and(|next| state.armed.is_none_or(|armed| next < armed));
         state.armed = deadline;
         let after = std::mem::take(&mut state.after);
+        // Before the lock is free, so that nobody registers the CA again in between.
+        for ca in &after.released {
+            self.ca_owners().release(self.scope(), *ca);
+        }
         drop(state);
         if nearer {
             self.shared.around.timers.notify_waiters();
@@ -182,15 +186,12 @@ impl IotCore {
             self.trace().record(entry);
         }
         for effect in after.effects {
-            if let Err(Effect::Invoke { function_arn, .. }) = self.shared.around.outbox.send(effect)
-            {
+            let sent = self.shared.around.outbox.send(effect);
+            if let Err(Effect::Invoke { function_arn, .. }) = sent.map_err(|refused| *refused) {
                 let entry = Entry::failure(self.scope(), "RuleMessageThrottled", "THROTTLED");
                 let why = "too many invocations wait already";
                 self.trace().record(entry.member("functionArn", function_arn).details(why));
             }
-        }
-        for ca in after.released {
-            self.ca_owners().release(self.scope(), ca);
         }
         for mailbox in after.wake {
             mailbox.wake();
@@ -227,6 +228,11 @@ impl IotCore {
         for live in gone.live.into_values() {
             live.close(crate::message_broker::DisconnectReason::ServerInitiatedDisconnect);
         }
+    }
+
+    /// Whether the CA `certificate` is registered here so that its devices are found without SNI.
+    pub(crate) fn owns_by_default(&self, certificate: CertificateId) -> bool {
+        self.state().registry.owns_ca_by_default(certificate)
     }
 
     /// Whether `certificate` is registered here so that it is found without SNI.

@@ -56,7 +56,17 @@ impl State {
         origin: &Origin,
         now: Timestamp,
     ) {
-        let mut way = VecDeque::from([Travelling { permit, publication, depth: 0 }]);
+        let way = VecDeque::from([Travelling { permit, publication, depth: 0 }]);
+        self.travel(scope, way, origin, now);
+    }
+
+    fn travel(
+        &mut self,
+        scope: &Scope,
+        mut way: VecDeque<Travelling>,
+        origin: &Origin,
+        now: Timestamp,
+    ) {
         let mut republished = 0;
         while let Some(Travelling { permit, publication, depth }) = way.pop_front() {
             if republished > REPUBLISHED_MESSAGES {
@@ -123,12 +133,14 @@ impl State {
                 execution: Arc::clone(&execution),
                 message: Arc::clone(message),
                 action: index,
+                depth,
             };
-            self.invoke(scope, &execution.actions[index], Some(asked), depth, way);
+            let action = &execution.actions[index];
+            self.invoke(scope, &execution.rule, action, Some(asked), depth, way);
         }
         if let Some(action) = error_action {
             self.note(action.entry(scope, &execution.rule, message));
-            self.invoke(scope, &action, None, depth, way);
+            self.invoke(scope, &execution.rule, &action, None, depth, way);
         }
     }
 
@@ -136,6 +148,7 @@ impl State {
     fn invoke(
         &mut self,
         scope: &Scope,
+        rule: &str,
         action: &ActionExecution,
         asked: Option<RuleInvocation>,
         depth: u8,
@@ -144,7 +157,6 @@ impl State {
         match &action.result {
             Err(_told) => {}
             Ok(Invocation::Lambda { function_arn, payload }) => {
-                let rule = asked.as_ref().map_or("-", |asked| asked.execution.rule.as_str());
                 self.after.effects.push(Effect::Invoke {
                     scope: scope.clone(),
                     rule_arn: scope.iot_arn("rule", rule),
@@ -310,26 +322,23 @@ impl IotCore {
     //# the error action runs when an action of the rule fails
     /// A function that a rule wanted invoked could not be: trace it, and run the error action.
     pub(crate) fn rule_action_refused(&self, asked: &RuleInvocation, why: &[String]) {
-        let RuleInvocation { execution, message, action } = asked;
+        let RuleInvocation { execution, message, action, depth } = asked;
         let Some(action) = execution.actions.get(*action) else { return };
         let failure = action.refused(message, &why.join("; "));
+        let (scope, rule) = (self.scope(), execution.rule.as_str());
         self.locked(|state, now| {
-            let scope = self.scope();
-            state.note(action.failure_entry(scope, &execution.rule, message, &failure).why(why));
+            state.note(action.failure_entry(scope, rule, message, &failure).why(why));
             let Some(action) = execution.error_action(message, &[failure]) else { return };
-            state.note(action.entry(scope, &execution.rule, message));
+            state.note(action.entry(scope, rule, message));
             let mut way = VecDeque::new();
-            state.invoke(scope, &action, None, 0, &mut way);
-            let origin = Origin::default();
-            for Travelling { permit, publication, .. } in way {
-                state.distribute(scope, permit, publication, &origin, now);
-            }
+            state.invoke(scope, rule, &action, None, *depth, &mut way);
+            state.travel(scope, way, &Origin::default(), now);
         });
     }
 
     /// A function that a rule wanted invoked was: the rule has done its part.
     pub(crate) fn rule_action_done(&self, asked: &RuleInvocation) {
-        let RuleInvocation { execution, message, action } = asked;
+        let RuleInvocation { execution, message, action, .. } = asked;
         if let Some(action) = execution.actions.get(*action) {
             self.trace().record(action.entry(self.scope(), &execution.rule, message));
         }
