@@ -1,4 +1,4 @@
-//! Item 9: the emulator inside a test. It starts on free ports, hundreds at a time, changes nothing
+//! The emulator inside a test. It starts on free ports, hundreds at a time, changes nothing
 //! global, and is gone when it is dropped.
 
 use std::net::{SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! Item 6: what policies allow and deny, and what a refused client sees in either version of MQTT.
+//! What policies allow and deny, and what a refused client sees in either version of MQTT.
 //! Truth: spec C04, C05, C34, measured by floci on eu-west-1, 2026-10-02.
 
 use client_tests::{Closed, ConnectError, Device, Mqtt, MqttError, Version};

@@ -1,4 +1,4 @@
-//! Item 7: two clients with one client ID. The newcomer wins; the old one learns it as its version
+//! Two clients with one client ID. The newcomer wins; the old one learns it as its version
 //! of MQTT allows, and its will and a disconnected event say so to everybody else.
 
 use client_tests::{Closed, Device, Mqtt, Version};
