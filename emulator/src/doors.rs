@@ -18,6 +18,8 @@ use crate::trace::Entry;
 
 /// How long a client may take for its handshake.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
+/// What the trace says of a client that took longer.
+const TOO_SLOW: &str = "the client did not finish its handshake in time";
 /// The first byte of a TLS handshake.
 const TLS_RECORD: u8 = 0x16;
 
@@ -44,9 +46,23 @@ pub(crate) async fn api(cloud: Cloud, stream: TcpStream, peer: SocketAddr) {
         tls12_only: false,
     };
     let accepting = cloud.tls().accept(stream, |_hello| terms);
-    if let Ok(Ok(accepted)) = tokio::time::timeout(HANDSHAKE, accepting).await {
-        tls::hang_up(serve_api(&cloud, peer, accepted.stream).await).await;
+    match tokio::time::timeout(HANDSHAKE, accepting).await {
+        Ok(Ok(accepted)) => tls::hang_up(serve_api(&cloud, peer, accepted.stream).await).await,
+        Ok(Err(failure)) => note_handshake(&cloud, "AwsApiCall", &failure.to_string(), []),
+        Err(_elapsed) => note_handshake(&cloud, "AwsApiCall", TOO_SLOW, []),
     }
+}
+
+/// Traces a handshake that came to nothing.
+fn note_handshake<'a>(
+    cloud: &Cloud,
+    event_type: &'static str,
+    why: &str,
+    members: impl IntoIterator<Item = (&'static str, &'a str)>,
+) {
+    let entry = Entry::failure(cloud.default_scope(), event_type, "HANDSHAKE_FAILED");
+    let entry = members.into_iter().fold(entry, |entry, (name, value)| entry.member(name, value));
+    cloud.trace().record(entry.details(why).answer("ends the handshake"));
 }
 
 async fn serve_api<S>(cloud: &Cloud, peer: SocketAddr, stream: S) -> S
@@ -83,18 +99,12 @@ pub(crate) async fn gateway(cloud: Cloud, stream: TcpStream) {
     let accepted = match tokio::time::timeout(HANDSHAKE, accepting).await {
         Ok(Ok(accepted)) => accepted,
         Ok(Err(failure)) => {
-            let entry = Entry::failure(cloud.default_scope(), "ApiGateway", "HANDSHAKE_FAILED");
-            let entry = failure
-                .server_name()
-                .into_iter()
-                .fold(entry, |entry, name| entry.member("serverNameIndication", name));
-            let entry = meant
-                .iter()
-                .fold(entry, |entry, (_gateway, domain)| entry.member("domainName", domain.name()));
-            cloud.trace().record(entry.details(failure.to_string()).answer("ends the handshake"));
-            return;
+            let asked = failure.server_name().map(|name| ("serverNameIndication", name));
+            let domain = meant.as_ref().map(|(_gateway, domain)| ("domainName", domain.name()));
+            let members = asked.into_iter().chain(domain);
+            return note_handshake(&cloud, "ApiGateway", &failure.to_string(), members);
         }
-        Err(_elapsed) => return,
+        Err(_elapsed) => return note_handshake(&cloud, "ApiGateway", TOO_SLOW, []),
     };
     let (chain, peer) = (accepted.chain, accepted.peer);
     let meant = meant.as_ref();
@@ -102,6 +112,10 @@ pub(crate) async fn gateway(cloud: Cloud, stream: TcpStream) {
         let (cloud, chain) = (&cloud, &chain);
         async move {
             let Some((gateway, domain)) = meant else {
+                let entry = Entry::failure(cloud.default_scope(), "ApiGateway", "FORBIDDEN");
+                let why =
+                    "there is no custom domain name of this server name, nor a single other one";
+                cloud.trace().record(entry.details(why).answer("HTTP 403"));
                 let body = r#"{"message":"Forbidden"}"#;
                 return http::response(403, "application/json", body).into();
             };
