@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::{Method, Request, Response, response, set_header};
-use crate::iot_core::{HttpCaller, HttpPublish, IotCore, Page};
+use crate::iot_core::{HttpCaller, IotCore, Page, PublishRequest};
 use crate::message::{Properties, QoS};
 use crate::names::{ClientId, TopicName};
 use crate::quotas::{CORRELATION_DATA_BYTES, USER_PROPERTIES_BYTES};
@@ -233,10 +233,10 @@ fn read_publish(
     topic: TopicName,
     query: &Query,
     request: &Request,
-) -> Result<HttpPublish, ApiError> {
+) -> Result<PublishRequest, ApiError> {
     let qos = match query.value("qos") {
-        None | Some("0") => QoS::AtMostOnce,
-        Some("1") => QoS::AtLeastOnce,
+        None | Some("0") => Some(QoS::AtMostOnce),
+        Some("1") => Some(QoS::AtLeastOnce),
         Some(other) => return Err(bad("qos", other)),
     };
     let retain = query.flag("retain")?;
@@ -250,7 +250,7 @@ fn read_publish(
         user_properties: user_properties(request)?,
     };
     let (payload, expiry_seconds) = (request.body.clone(), expiry.transpose()?);
-    Ok(HttpPublish { topic, payload, qos, retain, expiry_seconds, properties })
+    Ok(PublishRequest { topic, payload, qos, retain, expiry_seconds, properties })
 }
 
 fn bad(name: &str, value: &str) -> ApiError {
@@ -347,7 +347,7 @@ mod tests {
         Request { method: Method::POST, uri, headers: map, body }
     }
 
-    fn publish(request: &Request) -> Result<HttpPublish, ApiError> {
+    fn publish(request: &Request) -> Result<PublishRequest, ApiError> {
         match Operation::of(&request.method, request.uri.path())? {
             Operation::Publish(topic) => read_publish(topic, &Query(request.query()), request),
             other => panic!("{other:?}"),
@@ -416,7 +416,7 @@ mod tests {
         for uri in ["/topics/jitr/start?qos=1", "/topics/jitr%2Fstart?qos=1&retain=false"] {
             let publish = publish(&request(uri, &[])).unwrap();
             assert_eq!(publish.topic.as_str(), "jitr/start");
-            assert_eq!(publish.qos, QoS::AtLeastOnce);
+            assert_eq!(publish.qos, Some(QoS::AtLeastOnce));
             assert!(!publish.retain);
         }
     }

@@ -9,7 +9,7 @@ use super::codec::encode::{self, Answer, ConnAck};
 use super::codec::packets::{Connect, MessageProperties, RetainHandling, Subscription, Will};
 use super::codec::{Qos, ReasonCode};
 use super::mqtt::Wants;
-use crate::iot_core::{Accepted, ConnectRequest, Refused, WillRequest};
+use crate::iot_core::{Accepted, ConnectRequest, PublishRequest, Refused};
 use crate::message::{Properties, ProtocolVersion, QoS};
 use crate::message_broker::{self, Delivery, DisconnectReason, SubscribeOptions};
 use crate::names::TopicFilter;
@@ -40,9 +40,9 @@ pub(super) fn connect_request(connect: Connect) -> ConnectRequest {
     }
 }
 
-fn will_request(will: Will) -> WillRequest {
+fn will_request(will: Will) -> PublishRequest {
     let (expiry_seconds, properties) = properties(will.properties);
-    WillRequest {
+    PublishRequest {
         topic: will.topic,
         payload: will.payload,
         qos: quality(will.qos),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::authorization::Authorizer;
 use super::publishing::{Origin, boxed, check_sizes, permits, refused};
 use super::refusals::Refused;
-use super::requests::{Accepted, ConnectRequest, Peer, WillRequest};
+use super::requests::{Accepted, ConnectRequest, Peer, PublishRequest};
 use super::topics;
 use super::{Held, IotCore, State};
 use crate::events::Subject;
@@ -343,7 +343,7 @@ fn check_connect(request: &ConnectRequest) -> Result<(), (Refused, String)> {
 
 //= https://github.com/bertmelis/espMqttClient/issues/116
 //# a will with QoS 2 refuses the connect
-fn check_will(will: &WillRequest) -> Result<(), (Refused, String)> {
+fn check_will(will: &PublishRequest) -> Result<(), (Refused, String)> {
     if will.qos.is_none() {
         return Err((
             Refused::QosNotSupported,

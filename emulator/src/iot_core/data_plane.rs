@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::authorization::Authorizer;
 use super::publishing::{Origin, boxed, check_sizes, refused};
-use super::requests::{HttpCaller, HttpPublish};
+use super::requests::{HttpCaller, PublishRequest};
 use super::{IotCore, State, topics};
 use crate::errors::{ApiError, ErrorCode};
 use crate::message_broker::{Deleted, DisconnectReason, Message, Publication};
@@ -113,9 +113,10 @@ impl IotCore {
     pub(crate) fn publish_over_http(
         &self,
         caller: &HttpCaller,
-        request: HttpPublish,
+        request: PublishRequest,
     ) -> Result<(), ApiError> {
-        let HttpPublish { topic, payload, qos, retain, expiry_seconds, properties } = request;
+        let PublishRequest { topic, payload, qos, retain, expiry_seconds, properties } = request;
+        let qos = qos.ok_or_else(|| ApiError::invalid_request("QoS 2 is not served"))?;
         check_sizes(&payload, &properties).map_err(|(_, why)| {
             //? assumed: 413 for what is too large
             ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
@@ -463,10 +464,10 @@ mod tests {
     fn retain(iot: &IotCore, topic: &str, payload: &'static str, pairs: &[(&str, &str)]) {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let properties = Properties { user_properties: pairs.collect(), ..Properties::default() };
-        let request = HttpPublish {
+        let request = PublishRequest {
             topic: topic.into(),
             payload: payload.into(),
-            qos: crate::message::QoS::AtLeastOnce,
+            qos: Some(crate::message::QoS::AtLeastOnce),
             retain: true,
             expiry_seconds: None,
             properties,
@@ -574,10 +575,10 @@ mod tests {
                 device(&iot, action, &format!("{front}{resource}"))
             });
             let caller = device.as_ref().unwrap_or(&SIGNED);
-            let retained = HttpPublish {
+            let retained = PublishRequest {
                 topic: "a".into(),
                 payload: "x".into(),
-                qos: crate::message::QoS::AtMostOnce,
+                qos: Some(crate::message::QoS::AtMostOnce),
                 retain: true,
                 expiry_seconds: None,
                 properties: Properties::default(),

@@ -37,9 +37,7 @@ use tokio::sync::Notify;
 pub(crate) use data_plane::Page;
 pub(crate) use held::Held;
 pub(crate) use refusals::{Reaction, Refused};
-pub(crate) use requests::{
-    Accepted, ConnectRequest, HttpCaller, HttpPublish, Peer, PublishRequest, WillRequest,
-};
+pub(crate) use requests::{Accepted, ConnectRequest, HttpCaller, Peer, PublishRequest};
 pub use rust_api::{AutoRegistration, allow};
 
 use self::connections::Live;

@@ -34,19 +34,7 @@ pub(crate) struct ConnectRequest {
     pub(crate) session_expiry_seconds: Option<u32>,
     pub(crate) receive_maximum: u16,
     pub(crate) maximum_packet_size: Option<u32>,
-    pub(crate) will: Option<WillRequest>,
-}
-
-/// What a client wants published when it is lost.
-#[derive(Debug)]
-pub(crate) struct WillRequest {
-    pub(crate) topic: TopicName,
-    pub(crate) payload: Bytes,
-    /// `None` is QoS 2.
-    pub(crate) qos: Option<QoS>,
-    pub(crate) retain: bool,
-    pub(crate) expiry_seconds: Option<u32>,
-    pub(crate) properties: Properties,
+    pub(crate) will: Option<PublishRequest>,
 }
 
 /// A client that is let in.
@@ -61,24 +49,13 @@ pub(crate) struct Accepted {
     pub(crate) keep_alive_seconds: u16,
 }
 
-/// A PUBLISH.
+/// A message that a client wants published: by PUBLISH, over HTTP, or as its will when it is lost.
 #[derive(Debug)]
 pub(crate) struct PublishRequest {
     pub(crate) topic: TopicName,
     pub(crate) payload: Bytes,
     /// `None` is QoS 2.
     pub(crate) qos: Option<QoS>,
-    pub(crate) retain: bool,
-    pub(crate) expiry_seconds: Option<u32>,
-    pub(crate) properties: Properties,
-}
-
-/// A publish over HTTP.
-#[derive(Debug)]
-pub(crate) struct HttpPublish {
-    pub(crate) topic: TopicName,
-    pub(crate) payload: Bytes,
-    pub(crate) qos: QoS,
     pub(crate) retain: bool,
     pub(crate) expiry_seconds: Option<u32>,
     pub(crate) properties: Properties,
