@@ -26,11 +26,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pki", &["names", "time"]),
     // Core: decides, touches nothing.
     ("events", &["names", "time"]),
-    ("policy", &["errors", "names", "pki", "quotas", "time"]),
+    ("policy", &["errors", "names", "pki", "quotas", "time", "trace"]),
     ("registry", &["errors", "names", "pki", "policy", "quotas", "time"]),
-    ("provisioning", &["errors", "names", "pki", "quotas", "registry", "time"]),
+    ("provisioning", &["errors", "names", "pki", "quotas", "registry", "time", "trace"]),
     ("message_broker", &["message", "names", "policy", "quotas", "time"]),
-    ("rules_engine", &["errors", "json", "names", "quotas", "time", "trace"]),
+    ("rules_engine", &["errors", "json", "names", "pki", "quotas", "time", "trace"]),
     // What must happen after a decision: it carries words of the core, and runs nothing.
     ("outbox", &["message_broker", "names", "rules_engine"]),
     // Shell rooms that several doors share.

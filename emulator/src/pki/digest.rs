@@ -1,8 +1,30 @@
-//! Digests, for everybody: SHA-256 and SHA-1.
+//! Digests, for everybody: SHA-1 and SHA-2.
 //!
 //! SHA-1 is here for names that are defined by it, never for signatures.
 
 use aws_lc_rs::digest;
+
+/// A digest of the SHA family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sha {
+    Sha1,
+    Sha224,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+/// The digest of `data` by `sha`.
+pub(crate) fn digest(sha: Sha, data: &[u8]) -> Vec<u8> {
+    let algorithm = match sha {
+        Sha::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        Sha::Sha224 => &digest::SHA224,
+        Sha::Sha256 => &digest::SHA256,
+        Sha::Sha384 => &digest::SHA384,
+        Sha::Sha512 => &digest::SHA512,
+    };
+    digest::digest(algorithm, data).as_ref().to_vec()
+}
 
 /// The SHA-256 of `data`.
 pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
