@@ -173,6 +173,19 @@ impl fmt::Display for Entry {
     }
 }
 
+/// `line` with its control characters spelt out: what a device or a certificate says must not look
+/// like a line of the trace.
+pub(crate) fn on_one_line(line: &str) -> String {
+    line.chars().fold(String::with_capacity(line.len()), |mut safe, character| {
+        if character.is_control() {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+        safe
+    })
+}
+
 /// Is told each entry as it happens: a printer, or whoever waits for news.
 pub(crate) type Listener = Box<dyn Fn(&Entry) + Send + Sync>;
 

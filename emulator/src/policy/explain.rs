@@ -12,6 +12,7 @@ use super::pattern::Pattern;
 use super::variable::Variable;
 use super::{Decision, PolicyInForce};
 use crate::names::topic_matches;
+use crate::trace::on_one_line;
 
 /// As wide as `nearest: `, so that what follows stands below it.
 const INDENT: &str = "         ";
@@ -53,7 +54,7 @@ impl<'a> Question<'a> {
             Decision::ImplicitDeny => self.why_not_allowed(),
             Decision::Allowed => Vec::new(),
         };
-        lines.into_iter().map(on_one_line).collect()
+        lines.iter().map(|line| on_one_line(line)).collect()
     }
 
     fn places(self) -> impl Iterator<Item = Place<'a>> {
@@ -263,21 +264,6 @@ impl<'a> Question<'a> {
         (wanted.contains(['+', '#']) && topic_matches(wanted, found))
             .then(|| "`+` and `#` are plain characters in a policy; `*` and `?` are not".to_owned())
     }
-}
-
-/// A client chooses its ID and its topics: none may look like a line of the trace.
-fn on_one_line(line: String) -> String {
-    if !line.contains(char::is_control) {
-        return line;
-    }
-    line.chars().fold(String::new(), |mut safe, character| {
-        if character.is_control() {
-            safe.extend(character.escape_default());
-        } else {
-            safe.push(character);
-        }
-        safe
-    })
 }
 
 /// Whether nothing before the resource's own part can be substituted.

@@ -15,8 +15,8 @@ use crate::registry::{
     CreateThingRequest, GetPolicyRequest, PolicyTargetRequest, Registry, UpdateThingRequest,
 };
 use crate::time::Timestamp;
+use crate::trace::on_one_line;
 
-use super::on_one_line;
 use super::resources::{PolicyResource, PolicySource, Resources, ThingResource, Unusable};
 use super::template::{NotATemplate, Override, Template};
 

@@ -91,17 +91,5 @@ pub(crate) enum ProvisioningEffect {
     Provision { certificate_id: CertificateId, ca_certificate_id: CertificateId },
 }
 
-/// A certificate's subject says what its maker likes: none may look like a line of the trace.
-fn on_one_line(line: &str) -> String {
-    line.chars().fold(String::with_capacity(line.len()), |mut safe, character| {
-        if character.is_control() {
-            safe.extend(character.escape_default());
-        } else {
-            safe.push(character);
-        }
-        safe
-    })
-}
-
 #[cfg(test)]
 mod tests;

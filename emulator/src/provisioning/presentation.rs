@@ -10,8 +10,9 @@ use crate::registry::{
     CertificateStatus, Registry, has_a_key_that_aws_takes,
 };
 use crate::time::Timestamp;
+use crate::trace::on_one_line;
 
-use super::{Presentation, Principal, ProvisioningEffect, Rejected, Rejection, on_one_line};
+use super::{Presentation, Principal, ProvisioningEffect, Rejected, Rejection};
 
 /// AWS's reasons for refusing a client certificate.
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
