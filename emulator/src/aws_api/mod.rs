@@ -101,8 +101,7 @@ fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, 
     let among: &[Service] = match services {
         Some((_, Some(services))) => services,
         Some((name, None)) => {
-            let message = format!("iot-emulator does not answer for the service `{name}`");
-            return Err(ApiError::new(ErrorCode::UnknownOperationException, message));
+            return Err(no_service(name));
         }
         None => &[Service::Iot, Service::IotData, Service::Lambda, Service::ApiGatewayV2],
     };
@@ -238,8 +237,7 @@ pub(crate) fn call(
     let now = regional.iot_core.now();
     let all = [Service::Iot, Service::Lambda, Service::ApiGatewayV2];
     let Some(service) = all.into_iter().find(|candidate| candidate.name() == service) else {
-        let message = format!("iot-emulator does not answer for the service `{service}`");
-        return Err(ApiError::new(ErrorCode::UnknownOperationException, message));
+        return Err(no_service(service));
     };
     match operations::find(service, operation).map(|found| &found.handler) {
         Some(Handler::Iot(method)) => method(&regional.iot_core, input),
@@ -247,6 +245,11 @@ pub(crate) fn call(
         Some(Handler::ApiGateway(method)) => method(&regional.api_gateway, input, now),
         _ => Err(not_here(service, operation)),
     }
+}
+
+fn no_service(name: &str) -> ApiError {
+    let message = format!("iot-emulator does not answer for the service `{name}`");
+    ApiError::new(ErrorCode::UnknownOperationException, message)
 }
 
 fn not_here(service: Service, operation: &str) -> ApiError {

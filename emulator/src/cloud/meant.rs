@@ -73,14 +73,10 @@ impl Cloud {
         let (leaf, issuers) = chain.split_first()?;
         let cores: Vec<IotCore> =
             self.all().into_iter().map(|regional| regional.iot_core).collect();
-        let only = |holds: &dyn Fn(&IotCore) -> bool| {
-            let mut holders = cores.iter().filter(|iot_core| holds(iot_core));
-            let first = holders.next()?.clone();
-            holders.next().is_none().then_some(first)
-        };
-        only(&|iot_core| iot_core.holds_by_default(*leaf)).or_else(|| {
-            only(&|iot_core| issuers.iter().any(|issuer| iot_core.owns_by_default(*issuer)))
-        })
+        let holds = |iot_core: &&IotCore| iot_core.holds_by_default(*leaf);
+        let owns =
+            |iot_core: &&IotCore| issuers.iter().any(|issuer| iot_core.owns_by_default(*issuer));
+        only(cores.iter().filter(holds)).or_else(|| only(cores.iter().filter(owns))).cloned()
     }
 
     /// The API Gateway domain that `server_name` means; without a match, the only one there is.
@@ -91,11 +87,15 @@ impl Cloud {
             .iter()
             .find_map(|gateway| Some((gateway.clone(), gateway.domain_named(server_name?)?)));
         named.or_else(|| {
-            let mut all = gateways.iter().flat_map(|gateway| {
+            only(gateways.iter().flat_map(|gateway| {
                 gateway.domains().into_iter().map(|domain| (gateway.clone(), domain))
-            });
-            let only = all.next()?;
-            all.next().is_none().then_some(only)
+            }))
         })
     }
+}
+
+/// The first item, if there is no second.
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let first = items.next()?;
+    items.next().is_none().then_some(first)
 }
