@@ -56,9 +56,12 @@ pub mod pki;
 mod policy;
 mod provisioning;
 pub mod quotas;
+mod regexp;
 mod registry;
 mod rules_engine;
 mod s3;
+mod service_model;
+
 pub mod time;
 mod tls;
 pub mod trace;

@@ -18,9 +18,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("names", &[]),
     ("quotas", &[]),
     ("json", &[]),
+    ("regexp", &[]),
     ("time", &[]),
     ("message", &["names"]),
     ("errors", &["names"]),
+    ("service_model", &["errors", "regexp"]),
     ("config", &["names"]),
     ("trace", &["names", "time"]),
     ("pki", &["names", "time"]),
@@ -28,9 +30,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("events", &["names", "time"]),
     ("policy", &["errors", "names", "pki", "quotas", "time", "trace"]),
     ("registry", &["errors", "names", "pki", "policy", "quotas", "time"]),
-    ("provisioning", &["errors", "names", "pki", "quotas", "registry", "time", "trace"]),
+    ("provisioning", &[
+        "errors", "names", "pki", "quotas", "registry", "service_model", "time", "trace",
+    ]),
     ("message_broker", &["message", "names", "policy", "quotas", "time"]),
-    ("rules_engine", &["errors", "json", "names", "pki", "quotas", "time", "trace"]),
+    ("rules_engine", &["errors", "json", "names", "pki", "quotas", "regexp", "time", "trace",
+    ]),
     // What must happen after a decision: it carries words of the core, and runs nothing.
     ("outbox", &["message_broker", "names", "rules_engine"]),
     // Shell rooms that several doors share.
@@ -49,7 +54,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("api_gateway", &["errors", "http", "lambda", "names", "pki", "s3", "time", "trace"]),
     ("aws_api", &[
         "api_gateway", "caller", "cloud", "config", "data_plane", "errors", "http", "iot_core",
-        "lambda", "names", "registry", "rules_engine", "s3", "time", "trace",
+        "lambda", "names", "registry", "rules_engine", "s3", "service_model", "time", "trace",
     ]),
     ("device_gateway", &[
         "caller", "cloud", "data_plane", "doors", "http", "iot_core", "message", "message_broker",
@@ -80,8 +85,10 @@ const PURE: &[&str] = &[
     "policy",
     "provisioning",
     "quotas",
+    "regexp",
     "registry",
     "rules_engine",
+    "service_model",
 ];
 
 /// What a pure room never says, and what to do instead.

@@ -129,6 +129,15 @@ pub(crate) struct DomainNameInput {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct DomainNameUpdate {
+    pub(crate) domain_name: String,
+    pub(crate) domain_name_configurations: Option<Vec<DomainNameConfiguration>>,
+    pub(crate) mutual_tls_authentication: Option<MutualTlsAuthentication>,
+    pub(crate) routing_mode: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DomainNameRequest {
@@ -150,7 +159,7 @@ impl ApiGateway {
         now: Timestamp,
     ) -> Result<DomainName, ApiError> {
         check_name(&input.domain_name)?;
-        check_routing_mode(&input)?;
+        check_routing_mode(input.routing_mode.as_deref())?;
         let [given] = one_configuration(input.domain_name_configurations)?;
         let (mutual, truststore) = self.mutual_tls(input.mutual_tls_authentication, None, now)?;
         let mut state = self.lock();
@@ -190,10 +199,10 @@ impl ApiGateway {
     /// `UpdateDomainName`: reads the truststore again; an empty `truststoreUri` ends mutual TLS.
     pub(crate) fn update_domain_name(
         &self,
-        input: DomainNameInput,
+        input: DomainNameUpdate,
         now: Timestamp,
     ) -> Result<DomainName, ApiError> {
-        check_routing_mode(&input)?;
+        check_routing_mode(input.routing_mode.as_deref())?;
         let before = self.lock().domain_name(&input.domain_name)?.description.clone();
         let given = match input.domain_name_configurations {
             Some(given) => Some(one_configuration(Some(given))?),
@@ -367,8 +376,8 @@ fn configuration(
     })
 }
 
-fn check_routing_mode(input: &DomainNameInput) -> Result<(), ApiError> {
-    match input.routing_mode.as_deref() {
+fn check_routing_mode(routing_mode: Option<&str>) -> Result<(), ApiError> {
+    match routing_mode {
         None | Some("API_MAPPING_ONLY") => Ok(()),
         Some(other) => Err(not_done(&format!("routingMode {other}"))),
     }

@@ -4,7 +4,8 @@ use super::ApiGateway;
 use super::api_mappings::CreateApiMappingRequest;
 use super::apis::{ApiRequest, CreateApiRequest};
 use super::domain_names::{
-    DomainNameConfiguration, DomainNameInput, DomainNameRequest, MutualTlsAuthentication,
+    DomainNameConfiguration, DomainNameInput, DomainNameRequest, DomainNameUpdate,
+    MutualTlsAuthentication,
 };
 use super::integrations::CreateIntegrationRequest;
 use super::refusals::bad_request;
@@ -50,10 +51,10 @@ impl ApiGateway {
     /// # Errors
     /// If there is no such domain name.
     pub fn update_truststore(&self, name: &str, pem: &str) -> Result<(), ApiError> {
-        let input = DomainNameInput {
+        let input = DomainNameUpdate {
             domain_name: name.to_owned(),
             mutual_tls_authentication: Some(self.upload(name, pem)?),
-            ..DomainNameInput::default()
+            ..DomainNameUpdate::default()
         };
         self.update_domain_name(input, self.now()).map(drop)
     }

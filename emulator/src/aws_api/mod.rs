@@ -14,7 +14,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use serde_json::Value;
 
-use self::operations::{Handler, OPERATIONS, Operation, Service};
+use self::operations::{Answerer, OPERATIONS, Operation, Service};
 use self::wire::Labels;
 use crate::caller::Caller;
 use crate::cloud::{Cloud, Regional};
@@ -107,7 +107,8 @@ fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, 
     };
     let path = request.uri.path();
     let candidates = OPERATIONS.iter().filter(|operation| {
-        among.contains(&operation.service) && operation.wire.method == request.method.as_str()
+        among.contains(&operation.service)
+            && operation.wire.operation.method == request.method.as_str()
     });
     let named = candidates.filter_map(|operation| Some((operation, operation.wire.labels(path)?)));
     let Some((operation, labels)) = named.max_by_key(|(found, _)| found.wire.precision()) else {
@@ -123,21 +124,21 @@ fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, 
 
 async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Response, ApiError> {
     let Asked { operation, labels, peer, request, request_id } = asked;
-    let members = || operation.wire.members(labels, request);
+    let members = || operation.allowed(operation.wire.members(labels, request)?);
     let now = cloud.now();
-    let output = match &operation.handler {
-        Handler::Iot(method) => method(&regional.iot_core, members()?)?,
-        Handler::Lambda(method) => method(&regional.functions, members()?, now)?,
-        Handler::ApiGateway(method) => method(&regional.api_gateway, members()?, now)?,
-        Handler::Invoke => {
+    let output = match &operation.handler.by {
+        Answerer::Iot(method) => method(&regional.iot_core, members()?)?,
+        Answerer::Lambda(method) => method(&regional.functions, members()?, now)?,
+        Answerer::ApiGateway(method) => method(&regional.api_gateway, members()?, now)?,
+        Answerer::Invoke => {
             return invoke(cloud, &regional.functions, &members()?, request.body.clone()).await;
         }
-        Handler::IotData => {
+        Answerer::IotData => {
             let caller = HttpCaller::AwsCaller { source_ip: peer.ip() };
             return Ok(data_plane::answer(&regional.iot_core, &caller, request_id, request));
         }
     };
-    Ok(success(operation.status, &output))
+    Ok(success(operation.wire.operation.status, &output))
 }
 
 //= https://github.com/ministackorg/ministack/pull/1755
@@ -220,8 +221,9 @@ impl IotCore {
     /// # Ok::<(), iot_emulator::ApiError>(())
     /// ```
     pub fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
-        match operations::find(Service::Iot, operation).map(|found| &found.handler) {
-            Some(Handler::Iot(method)) => method(self, input),
+        let row = operations::find(Service::Iot, operation);
+        match row.map(|row| (row, &row.handler.by)) {
+            Some((row, Answerer::Iot(method))) => method(self, row.allowed(input)?),
             _ => Err(not_here(Service::Iot, operation)),
         }
     }
@@ -239,11 +241,14 @@ pub(crate) fn call(
     let Some(service) = all.into_iter().find(|candidate| candidate.name() == service) else {
         return Err(no_service(service));
     };
-    match operations::find(service, operation).map(|found| &found.handler) {
-        Some(Handler::Iot(method)) => method(&regional.iot_core, input),
-        Some(Handler::Lambda(method)) => method(&regional.functions, input, now),
-        Some(Handler::ApiGateway(method)) => method(&regional.api_gateway, input, now),
-        _ => Err(not_here(service, operation)),
+    let Some(row) = operations::find(service, operation) else {
+        return Err(not_here(service, operation));
+    };
+    match &row.handler.by {
+        Answerer::Iot(method) => method(&regional.iot_core, row.allowed(input)?),
+        Answerer::Lambda(method) => method(&regional.functions, row.allowed(input)?, now),
+        Answerer::ApiGateway(method) => method(&regional.api_gateway, row.allowed(input)?, now),
+        Answerer::Invoke | Answerer::IotData => Err(not_here(service, operation)),
     }
 }
 

@@ -9,30 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::errors::ApiError;
 use crate::http::Request;
-
-/// The type of a member that travels as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Bool,
-    Int,
-}
-
-/// Where a member lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Query,
-    Header,
-    Payload,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Member {
-    name: &'static str,
-    on_the_wire: &'static str,
-    kind: Kind,
-    place: Place,
-}
+use crate::service_model::{Member, Operation, Place, ServiceModel};
 
 /// The labels of a path, by name, percent-decoded.
 pub(crate) type Labels = Vec<(&'static str, String)>;
@@ -41,28 +18,31 @@ pub(crate) type Labels = Vec<(&'static str, String)>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Segment {
     Literal(&'static str),
+    /// The member, by its own name.
     Label(&'static str),
 }
 
-/// The wire column of a row, taken apart.
+/// How one operation travels.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    pub(crate) method: &'static str,
+    pub(crate) operation: &'static Operation,
+    model: &'static ServiceModel,
     segments: Vec<Segment>,
-    members: Vec<Member>,
 }
 
 impl Wire {
-    /// Takes `METHOD /uri/{label} ?query ^header *payload` apart.
-    pub(crate) fn parse(text: &'static str) -> Self {
-        let mut words = text.split(' ');
-        let (method, uri) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    /// As `operation` of `model` says.
+    pub(crate) fn new(model: &'static ServiceModel, operation: &'static Operation) -> Self {
         let segment = |text: &'static str| {
             let label = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-            label.map_or(Segment::Literal(text), Segment::Label)
+            label.map_or(Segment::Literal(text), |label| {
+                let same = |member: &&Member| member.on_the_wire == label;
+                let member = operation.members.iter().find(same);
+                Segment::Label(member.map_or(label, |member| member.name))
+            })
         };
-        let segments = uri.trim_start_matches('/').split('/').map(segment).collect();
-        Self { method, segments, members: words.map(Member::parse).collect() }
+        let segments = operation.uri.trim_start_matches('/').split('/').map(segment).collect();
+        Self { operation, model, segments }
     }
 
     /// A path that names the operation, with the names of its labels for values.
@@ -78,6 +58,9 @@ impl Wire {
     /// `{topic}` takes the rest, since devices send its slashes as they are.
     pub(crate) fn labels(&self, path: &str) -> Option<Labels> {
         let rest = path.strip_prefix('/')?;
+        // AWS's models end some URIs in a slash; clients send it or not.
+        let ends_in_word = matches!(self.segments.last(), Some(Segment::Literal(_)));
+        let rest = rest.strip_suffix('/').filter(|_| ends_in_word).unwrap_or(rest);
         let greedy = matches!(self.segments.last(), Some(Segment::Label("topic")));
         let parts: Vec<&str> = if greedy {
             rest.splitn(self.segments.len(), '/').collect()
@@ -108,24 +91,32 @@ impl Wire {
 
     /// Every member of `request` in one JSON object.
     pub(crate) fn members(&self, labels: Labels, request: &Request) -> Result<Value, ApiError> {
-        let payload = self.members.iter().find(|member| member.place == Place::Payload);
+        let described = &self.operation.members;
+        let payload = described.iter().find(|member| member.place == Place::Payload);
         let mut members = match payload {
             None => body(request)?,
             Some(Member { name: "payload" | "Payload", .. }) => Map::new(),
             Some(member) => Map::from_iter([(member.name.to_owned(), body(request)?.into())]),
         };
         let query = request.query();
-        for member in &self.members {
+        for member in described {
             let text = match member.place {
-                Place::Payload => None,
+                Place::Payload | Place::Body => None,
                 Place::Header => request.header(member.on_the_wire).map(str::to_owned),
                 Place::Query => {
                     let same = |(name, _): &&(String, String)| name == member.on_the_wire;
                     query.iter().find(same).map(|(_, value)| value.clone())
                 }
             };
-            if let Some(text) = text {
-                members.insert(member.name.to_owned(), member.value(text)?);
+            match text {
+                Some(text) => {
+                    members.insert(member.name.to_owned(), self.value(member, text)?);
+                }
+                // In the body it has no meaning.
+                None if matches!(member.place, Place::Query | Place::Header) => {
+                    members.remove(member.name);
+                }
+                None => {}
             }
         }
         for (name, value) in labels {
@@ -133,33 +124,24 @@ impl Wire {
         }
         Ok(Value::Object(members))
     }
-}
 
-impl Member {
-    fn parse(word: &'static str) -> Self {
-        let place = match word.as_bytes().first() {
-            Some(b'?') => Place::Query,
-            Some(b'^') => Place::Header,
-            _ => Place::Payload,
-        };
-        let word = word.get(1..).unwrap_or_default();
-        let (word, kind) = match word.rsplit_once(':') {
-            Some((word, "bool")) => (word, Kind::Bool),
-            Some((word, _)) => (word, Kind::Int),
-            None => (word, Kind::Text),
-        };
-        let (name, on_the_wire) = word.split_once('=').unwrap_or((word, word));
-        Self { name, on_the_wire, kind, place }
+    /// What the model finds wrong with `members`.
+    pub(crate) fn check(&self, members: &Value) -> Result<(), String> {
+        self.model.check(self.operation, members)
     }
 
-    fn value(&self, text: String) -> Result<Value, ApiError> {
-        let value = match self.kind {
-            Kind::Text => Some(Value::String(text.clone())),
-            Kind::Bool => text.parse::<bool>().ok().map(Value::Bool),
-            Kind::Int => text.parse::<i64>().ok().map(Value::from),
+    /// The text of a query or a header as the member's type.
+    fn value(&self, member: &Member, text: String) -> Result<Value, ApiError> {
+        let value = if self.model.is_boolean(member) {
+            text.parse::<bool>().ok().map(Value::Bool)
+        } else if self.model.is_number(member) {
+            text.parse::<i64>().ok().map(Value::from)
+        } else {
+            return Ok(Value::String(text));
         };
+        //? assumed: the text
         value.ok_or_else(|| {
-            let name = self.name;
+            let name = member.name;
             ApiError::invalid_request(format!("Value '{text}' at '{name}' has the wrong type"))
         })
     }
@@ -175,75 +157,92 @@ fn body(request: &Request) -> Result<Map<String, Value>, ApiError> {
         .map_err(|_| ApiError::invalid_request("Invalid request content: not a JSON object"))
 }
 
-//= https://github.com/ministackorg/ministack/pull/1755
-//# "1 validation error detected: Value at 'x' failed to satisfy constraint: …"
-/// A serde error in AWS's validation words.
-pub(crate) fn invalid_input(error: &serde_json::Error) -> ApiError {
-    let text = error.to_string();
-    let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    ApiError::invalid_request(match missing {
-        Some(name) => format!(
-            "1 validation error detected: Value null at '{name}' failed to satisfy constraint: \
-             Member must not be null"
-        ),
-        None => format!("1 validation error detected: {text}"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::{HeaderMap, Method};
     use serde_json::json;
 
-    fn request(uri: &str, body: &'static str) -> Request {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-amzn-principal", "arn:cert".parse().unwrap());
-        Request { method: Method::PUT, uri: uri.parse().unwrap(), headers, body: body.into() }
+    use crate::service_model::{IOT, IOT_DATA, LAMBDA};
+
+    fn wire(model: &'static ServiceModel, operation: &str) -> Wire {
+        Wire::new(model, model.operation(operation).expect(operation))
     }
 
-    fn read(wire: &'static str, uri: &str, body: &'static str) -> Option<Result<Value, ApiError>> {
-        let (wire, request) = (Wire::parse(wire), request(uri, body));
+    fn request(uri: &str, body: &str) -> Request {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amzn-principal", "arn:cert".parse().unwrap());
+        let (uri, body) = (uri.parse().unwrap(), body.to_owned().into());
+        Request { method: Method::PUT, uri, headers, body }
+    }
+
+    fn read(wire: &Wire, uri: &str, body: &str) -> Option<Result<Value, ApiError>> {
+        let request = request(uri, body);
         Some(wire.members(wire.labels(request.uri.path())?, &request))
     }
 
     #[test]
     fn members_are_gathered_from_wherever_they_travel() {
-        let table = [
+        let table: [(&'static ServiceModel, _, _, _, _); 6] = [
             (
-                "PUT /a/{x} ?y:bool",
-                "/a/b%2Fc?y=true",
-                r#"{"z":1}"#,
-                json!({"x":"b/c","y":true,"z":1}),
+                &IOT,
+                "CreatePolicyVersion",
+                "/policies/b%2Fc/version?setAsDefault=true",
+                r#"{"policyDocument":"{}"}"#,
+                json!({"policyName":"b/c","setAsDefault":true,"policyDocument":"{}"}),
             ),
-            ("PUT /a ?y=isY:int", "/a?isY=7&y=8", "", json!({"y":7})),
-            ("PUT /a ^p=x-amzn-principal", "/a", "", json!({"p":"arn:cert"})),
-            ("PUT /a/{n} *doc", "/a/r", r#"{"sql":"S"}"#, json!({"n":"r","doc":{"sql":"S"}})),
-            ("POST /topics/{topic} *payload", "/topics/a/b%20c", "raw", json!({"topic":"a/b c"})),
+            (
+                &IOT,
+                "ListCertificates",
+                "/certificates?isAscendingOrder=true&pageSize=7&size=8",
+                r#"{"marker":"no meaning here"}"#,
+                json!({"ascendingOrder":true,"pageSize":7}),
+            ),
+            (
+                &IOT,
+                "DetachThingPrincipal",
+                "/things/t/principals",
+                "",
+                json!({"thingName":"t","principal":"arn:cert"}),
+            ),
+            (
+                &IOT,
+                "CreateTopicRule",
+                "/rules/r",
+                r#"{"sql":"S"}"#,
+                json!({"ruleName":"r","topicRulePayload":{"sql":"S"}}),
+            ),
+            (&IOT_DATA, "Publish", "/topics/a/b%20c", "raw", json!({"topic":"a/b c"})),
+            (
+                &LAMBDA,
+                "ListFunctions",
+                "/2015-03-31/functions/?MaxItems=3",
+                "",
+                json!({"MaxItems":3}),
+            ),
         ];
-        for (wire, uri, body, expected) in table {
-            assert_eq!(read(wire, uri, body), Some(Ok(expected)), "{wire} {uri}");
+        for (model, operation, uri, body, expected) in table {
+            assert_eq!(read(&wire(model, operation), uri, body), Some(Ok(expected)), "{uri}");
         }
     }
 
     #[test]
     fn another_path_is_another_operation() {
-        for uri in ["/a", "/a/", "/b/x", "/a/x/y"] {
-            assert!(read("PUT /a/{x}", uri, "").is_none(), "{uri}");
+        for uri in ["/things", "/things/", "/b/x", "/things/x/y"] {
+            assert!(read(&wire(&IOT, "DescribeThing"), uri, "").is_none(), "{uri}");
         }
     }
 
     #[test]
     fn a_bad_body_or_value_is_refused_in_aws_words() {
-        assert!(read("PUT /a", "/a", "{").is_some_and(|read| read.is_err()));
-        assert!(read("PUT /a", "/a", "[]").is_some_and(|read| read.is_err()));
-        assert!(read("PUT /a ?y:bool", "/a?y=maybe", "").is_some_and(|read| read.is_err()));
-        let error = serde_json::from_str::<crate::config::Call>("{}").unwrap_err();
-        assert_eq!(
-            invalid_input(&error).message(),
-            "1 validation error detected: Value null at 'operation' failed to satisfy constraint: \
-             Member must not be null"
-        );
+        let wire = wire(&IOT, "CreateKeysAndCertificate");
+        for (uri, body) in [
+            ("/keys-and-certificate", "{"),
+            ("/keys-and-certificate", "[]"),
+            ("/keys-and-certificate?setAsActive=maybe", ""),
+        ] {
+            assert!(read(&wire, uri, body).is_some_and(|read| read.is_err()), "{uri} {body}");
+        }
     }
 
     proptest::proptest! {
@@ -252,8 +251,7 @@ mod tests {
             if let Ok(uri) = path.parse() {
                 let (method, headers) = (Method::PUT, HeaderMap::new());
                 let request = Request { method, uri, headers, body: body.into() };
-                for wire in ["PUT /{a}/{b} ?c:int ^d=x-d", "POST /topics/{topic} *payload"] {
-                    let wire = Wire::parse(wire);
+                for wire in [wire(&IOT, "ListThingPrincipals"), wire(&IOT_DATA, "Publish")] {
                     let labels = wire.labels(request.uri.path());
                     let _read_or_refused = labels.map(|labels| wire.members(labels, &request));
                 }

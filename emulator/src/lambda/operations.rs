@@ -57,6 +57,11 @@ pub(crate) struct FunctionCodeLocation {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct ListFunctionsRequest {
+    /// Only functions of this Region that Lambda@Edge replicated.
+    pub(crate) master_region: Option<String>,
+    /// `ALL` adds published versions, which are not here.
+    #[serde(rename = "FunctionVersion")]
+    pub(crate) _function_version: Option<String>,
     pub(crate) marker: Option<String>,
     pub(crate) max_items: Option<usize>,
 }
@@ -160,6 +165,9 @@ impl Functions {
         &self,
         input: ListFunctionsRequest,
     ) -> Result<ListFunctionsResponse, ApiError> {
+        //= https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html
+        //# with a MasterRegion only functions that Lambda@Edge replicated from there: none are here
+        let replicated_only = input.master_region.as_ref().is_some_and(|region| region != "ALL");
         let most = input.max_items.unwrap_or(PAGE).clamp(1, PAGE);
         let after = match &input.marker {
             Some(marker) => Bound::Excluded(marker.as_str()),
@@ -167,6 +175,9 @@ impl Functions {
         };
         let entries = self.entries();
         let mut following = entries.range::<str, _>((after, Bound::Unbounded));
+        if replicated_only {
+            following = entries.range::<str, _>((Bound::Unbounded, Bound::Excluded("")));
+        }
         let page = following.by_ref().take(most);
         let functions: Vec<_> = page.map(|(_, entry)| entry.configuration.clone()).collect();
         let last = functions.last().filter(|_| following.next().is_some());
@@ -452,7 +463,11 @@ mod tests {
         }
         let list = |marker: Option<&str>, max_items| {
             let marker = marker.map(str::to_owned);
-            let answer = functions.list_functions(ListFunctionsRequest { marker, max_items });
+            let answer = functions.list_functions(ListFunctionsRequest {
+                marker,
+                max_items,
+                ..ListFunctionsRequest::default()
+            });
             let ListFunctionsResponse { functions, next_marker } = answer.unwrap();
             let names = functions.into_iter().map(|function| function.function_name);
             (names.collect::<Vec<_>>().concat(), next_marker)

@@ -33,6 +33,7 @@ pub(crate) struct AddPermissionRequest {
     #[serde(rename = "PrincipalOrgID")]
     pub(crate) principal_org_id: Option<String>,
     pub(crate) function_url_auth_type: Option<String>,
+    pub(crate) invoked_via_function_url: Option<bool>,
     pub(crate) revision_id: Option<String>,
 }
 
@@ -220,6 +221,8 @@ impl Statement {
         require("StringEquals", "lambda:EventSourceToken", input.event_source_token);
         require("StringEquals", "aws:PrincipalOrgID", input.principal_org_id);
         require("StringEquals", "lambda:FunctionUrlAuthType", input.function_url_auth_type);
+        let by_url = input.invoked_via_function_url.map(|by_url| by_url.to_string());
+        require("Bool", "lambda:InvokedViaFunctionUrl", by_url);
         Ok(Self {
             sid: input.statement_id,
             effect: "Allow",

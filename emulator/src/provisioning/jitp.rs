@@ -7,13 +7,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::{Arn, CertificateId, PolicyName, ThingName};
 use crate::pki::{AttributeKind, Certificate, escape_rfc2253, sha1_hex_upper};
 use crate::registry::{
-    AttachThingPrincipalRequest, AttributePayload, CertificateStatus, CreatePolicyRequest,
-    CreateThingRequest, GetPolicyRequest, PolicyTargetRequest, Registry, UpdateThingRequest,
+    AttachThingPrincipalRequest, CertificateStatus, GetPolicyRequest, PolicyTargetRequest, Registry,
 };
+use crate::service_model::read;
 use crate::time::Timestamp;
 use crate::trace::on_one_line;
 
@@ -206,14 +208,12 @@ impl Run<'_> {
             self.existing_thing(thing, &name)?;
         } else {
             let attributes = thing.attributes.clone().unwrap_or_default();
-            let payload = AttributePayload { attributes, merge: false };
-            let input = CreateThingRequest {
-                thing_name: thing.name.clone(),
-                attribute_payload: Some(payload),
-                billing_group_name: thing.billing_group.clone(),
-                thing_type_name: None,
-            };
-            self.registry.create_thing(input, self.now)?;
+            let input = json!({
+                "thingName": thing.name,
+                "attributePayload": { "attributes": attributes },
+                "billingGroupName": thing.billing_group,
+            });
+            self.registry.create_thing(read("CreateThing", input)?, self.now)?;
             self.did(format!("made thing `{name}`"));
         }
         self.provisioned.thing_name = Some(name);
@@ -250,12 +250,9 @@ impl Run<'_> {
             return Ok(());
         };
         let attributes = thing.attributes.clone().unwrap_or_default();
-        let input = UpdateThingRequest {
-            thing_name: thing.name.clone(),
-            attribute_payload: Some(AttributePayload { attributes, merge }),
-            ..UpdateThingRequest::default()
-        };
-        self.registry.update_thing(input, self.now)?;
+        let payload = json!({ "attributes": attributes, "merge": merge });
+        let input = json!({ "thingName": thing.name, "attributePayload": payload });
+        self.registry.update_thing(read("UpdateThing", input)?, self.now)?;
         self.did(format!("changed the attributes of thing `{name}`"));
         Ok(())
     }
@@ -263,8 +260,8 @@ impl Run<'_> {
     fn policy(&mut self, policy: &PolicyResource) -> Result<(), ApiError> {
         let name = match &policy.source {
             PolicySource::Name(name) => {
-                let input = GetPolicyRequest { policy_name: name.clone() };
-                self.registry.get_policy(input)?;
+                let input = json!({ "policyName": name });
+                self.registry.get_policy(read("GetPolicy", input)?)?;
                 name.clone()
             }
             PolicySource::Document(document) => self.policy_of(document, &policy.logical_id)?,
@@ -285,12 +282,8 @@ impl Run<'_> {
         let arn = self.registry.scope().iot_arn("policy", &name);
         let input = GetPolicyRequest { policy_name: name.clone() };
         if self.registry.get_policy(input).is_err() {
-            let input = CreatePolicyRequest {
-                policy_name: name.clone(),
-                policy_document: document.to_owned(),
-                tags: Vec::new(),
-            };
-            self.registry.create_policy(input, self.now)?;
+            let input = json!({ "policyName": name, "policyDocument": document });
+            self.registry.create_policy(read("CreatePolicy", input)?, self.now)?;
             self.did(format!("made policy `{name}`"));
         }
         self.provisioned.resource_arns.insert(logical_id.to_owned(), arn);

@@ -10,9 +10,8 @@ use crate::names::{AccountId, Arn, CertificateId};
 use crate::pki::Certificate;
 use crate::time::Timestamp;
 
-use super::paging::PageRequest;
+use super::paging::{PageRequest, Shelf};
 use super::registration_config::RegistrationConfig;
-use super::validation::Constraints;
 use super::{
     AutoRegistrationStatus, CaCertificateStatus, CertificateMode, CertificateValidity,
     CertificatesPage, Change, Registry,
@@ -57,8 +56,8 @@ pub(crate) struct CaCertificateDescription {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct UpdateCaCertificateRequest {
     pub(crate) certificate_id: String,
-    pub(crate) new_status: Option<String>,
-    pub(crate) new_auto_registration_status: Option<String>,
+    pub(crate) new_status: Option<CaCertificateStatus>,
+    pub(crate) new_auto_registration_status: Option<AutoRegistrationStatus>,
     pub(crate) registration_config: Option<RegistrationConfig>,
     pub(crate) remove_auto_registration: bool,
 }
@@ -76,7 +75,6 @@ pub(crate) struct DeleteCaCertificateRequest {
 pub(crate) struct ListCaCertificatesRequest {
     pub(crate) page_size: Option<i64>,
     pub(crate) marker: Option<String>,
-    #[serde(alias = "isAscendingOrder")]
     pub(crate) ascending_order: bool,
     pub(crate) template_name: Option<String>,
 }
@@ -107,7 +105,6 @@ pub(crate) struct ListCertificatesByCaRequest {
     pub(crate) ca_certificate_id: String,
     pub(crate) page_size: Option<i64>,
     pub(crate) marker: Option<String>,
-    #[serde(alias = "isAscendingOrder")]
     pub(crate) ascending_order: bool,
 }
 
@@ -121,7 +118,6 @@ pub(crate) struct CaCertificate {
     pub(crate) mode: CertificateMode,
     /// As it was given.
     pub(super) pem: String,
-    pub(super) position: u64,
     pub(super) created: Timestamp,
     pub(super) modified: Timestamp,
     pub(super) customer_version: u32,
@@ -134,7 +130,6 @@ impl Registry {
         &self,
         input: DescribeCaCertificateRequest,
     ) -> Result<DescribeCaCertificateResponse, ApiError> {
-        Constraints::new().certificate_id("certificateId", &input.certificate_id).finish()?;
         let id = self.ca_certificate_id(&input.certificate_id)?;
         let ca = self.ca_certificate(id).ok_or_else(ca_not_found)?;
         Ok(DescribeCaCertificateResponse {
@@ -164,24 +159,14 @@ impl Registry {
         input: UpdateCaCertificateRequest,
         now: Timestamp,
     ) -> Result<(), ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.certificate_id("certificateId", &input.certificate_id);
-        let status = constraints.word("newStatus", input.new_status.as_deref());
-        let new_auto_registration = input.new_auto_registration_status.as_deref();
-        let auto_registration =
-            constraints.word("newAutoRegistrationStatus", new_auto_registration);
-        if let Some(config) = &input.registration_config {
-            config.constrain(&mut constraints);
-        }
-        constraints.finish()?;
         let config = input.registration_config.filter(|config| !config.is_empty());
         let id = self.ca_certificate_id(&input.certificate_id)?;
         if let Some(config) = &config {
             config.check()?;
         }
         let ca = self.ca_certificates.get_mut(&id).ok_or_else(ca_not_found)?;
-        ca.status = status.unwrap_or(ca.status);
-        ca.auto_registration = auto_registration.unwrap_or(ca.auto_registration);
+        ca.status = input.new_status.unwrap_or(ca.status);
+        ca.auto_registration = input.new_auto_registration_status.unwrap_or(ca.auto_registration);
         if config.is_some() {
             ca.registration_config = config;
         }
@@ -203,7 +188,6 @@ impl Registry {
         &mut self,
         input: DeleteCaCertificateRequest,
     ) -> Result<(), ApiError> {
-        Constraints::new().certificate_id("certificateId", &input.certificate_id).finish()?;
         let id = self.ca_certificate_id(&input.certificate_id)?;
         let ca = self.ca_certificate(id).ok_or_else(ca_not_found)?;
         if ca.status == CaCertificateStatus::Active {
@@ -214,14 +198,22 @@ impl Registry {
             );
             return Err(ApiError::new(ErrorCode::CertificateStateException, message));
         }
-        self.ca_certificates.remove(&id);
+        self.withdraw_ca_certificate(id);
         self.changes.push(Change::CaCertificateDeleted(id));
         Ok(())
     }
 
     /// Takes back a registration that another account's came before.
     pub(crate) fn withdraw_ca_certificate(&mut self, id: CertificateId) {
-        self.ca_certificates.remove(&id);
+        let Some(ca) = self.ca_certificates.remove(&id) else { return };
+        self.forget_tags(&self.scope.iot_arn("cacert", id));
+        let subject = ca.certificate.subject().der();
+        if let Some(same_subject) = self.ca_certificates_by_subject.get_mut(subject) {
+            same_subject.remove(&id);
+            if same_subject.is_empty() {
+                self.ca_certificates_by_subject.remove(subject);
+            }
+        }
     }
 
     /// The CA certificates of this account and Region.
@@ -229,10 +221,7 @@ impl Registry {
         &self,
         input: ListCaCertificatesRequest,
     ) -> Result<ListCaCertificatesResponse, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.template_name("templateName", input.template_name.as_deref());
         let request = PageRequest::marked(
-            &mut constraints,
             "listCACertificates",
             input.page_size,
             input.marker.as_deref(),
@@ -241,12 +230,10 @@ impl Registry {
         let template = |ca: &CaCertificate| {
             ca.registration_config.as_ref().and_then(|config| config.template_name.clone())
         };
-        let of_template = self
-            .ca_certificates
-            .values()
-            .filter(|ca| input.template_name.is_none() || template(ca) == input.template_name);
-        let (certificates, next_marker) =
-            request.page(of_template.map(|ca| (ca.position, self.ca_summary(ca))));
+        let (certificates, next_marker) = request.page(&self.ca_certificates, |_, ca| {
+            let wanted = input.template_name.is_none() || template(ca) == input.template_name;
+            wanted.then(|| self.ca_summary(ca))
+        });
         Ok(ListCaCertificatesResponse { certificates, next_marker })
     }
 
@@ -258,22 +245,18 @@ impl Registry {
         &self,
         input: ListCertificatesByCaRequest,
     ) -> Result<CertificatesPage, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.certificate_id("caCertificateId", &input.ca_certificate_id);
         let request = PageRequest::marked(
-            &mut constraints,
             "listCertificateByCA",
             input.page_size,
             input.marker.as_deref(),
             input.ascending_order,
         )?;
         let ca = input.ca_certificate_id.parse::<CertificateId>().ok();
-        let of_ca = self
-            .certificates
-            .values()
-            .filter(|certificate| ca.is_some() && certificate.ca_certificate_id == ca);
-        let (certificates, next_marker) =
-            request.page(of_ca.map(|record| (record.position, self.certificate_summary(record))));
+        let none = Shelf::default();
+        let of_ca = ca.and_then(|ca| self.certificates_by_ca.get(&ca)).unwrap_or(&none);
+        let (certificates, next_marker) = request.page(of_ca, |id, ()| {
+            self.certificate(*id).map(|record| self.certificate_summary(record))
+        });
         Ok(CertificatesPage { certificates, next_marker })
     }
 
@@ -293,10 +276,17 @@ impl Registry {
     }
 
     /// Every registered CA certificate, oldest first.
-    pub(crate) fn ca_certificates(&self) -> Vec<&CaCertificate> {
-        let mut all: Vec<&CaCertificate> = self.ca_certificates.values().collect();
-        all.sort_unstable_by_key(|ca| ca.position);
-        all
+    pub(crate) fn ca_certificates(&self) -> impl Iterator<Item = &CaCertificate> {
+        self.ca_certificates.values()
+    }
+
+    /// The registered CA certificates whose subject is `subject`, in DER; oldest first.
+    pub(super) fn ca_certificates_named(
+        &self,
+        subject: &[u8],
+    ) -> impl Iterator<Item = &CaCertificate> {
+        let ids = self.ca_certificates_by_subject.get(subject).into_iter().flat_map(Shelf::keys);
+        ids.filter_map(|id| self.ca_certificate(*id))
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/manage-your-CA-certs.html

@@ -14,7 +14,6 @@ use crate::quotas::CA_CERTIFICATES_PER_SUBJECT;
 use crate::time::Timestamp;
 
 use super::registration_config::RegistrationConfig;
-use super::validation::Constraints;
 use super::{
     AutoRegistrationStatus, CaCertificate, CaCertificateStatus, CertificateMode, Registry, Tag,
 };
@@ -29,7 +28,7 @@ pub(crate) struct RegisterCaCertificateRequest {
     pub(crate) allow_auto_registration: bool,
     pub(crate) registration_config: Option<RegistrationConfig>,
     pub(crate) tags: Vec<Tag>,
-    pub(crate) certificate_mode: Option<String>,
+    pub(crate) certificate_mode: Option<CertificateMode>,
 }
 
 /// RegisterCACertificate's answer.
@@ -87,7 +86,6 @@ impl Registry {
             },
             registration_config: config,
             pem: input.ca_certificate,
-            position,
             created: now,
             modified: now,
             customer_version: 1,
@@ -95,8 +93,15 @@ impl Registry {
             certificate: ca,
         };
         let certificate_id = record.certificate.id();
-        self.ca_certificates.insert(certificate_id, record);
+        let subject = record.certificate.subject().der().to_vec();
+        self.ca_certificates_by_subject.entry(subject).or_default().insert(
+            position,
+            certificate_id,
+            (),
+        );
+        self.ca_certificates.insert(position, certificate_id, record);
         let certificate_arn = self.scope.iot_arn("cacert", certificate_id);
+        self.tag_new(&certificate_arn, input.tags);
         Ok(RegisterCaCertificateResponse { certificate_arn, certificate_id })
     }
 
@@ -125,10 +130,7 @@ impl Registry {
             let message = "The certificate is already provisioned or registered";
             return Err(Self::already_exists(message, id, self.scope.iot_arn("cacert", id)));
         }
-        let same_subject = self
-            .ca_certificates
-            .values()
-            .filter(|other| other.certificate.subject().der() == ca.subject().der());
+        let same_subject = self.ca_certificates_named(ca.subject().der());
         //= https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCACertificate.html
         //# up to ten CA certificates with one subject in an account
         if same_subject.count() >= CA_CERTIFICATES_PER_SUBJECT {
@@ -144,21 +146,12 @@ impl Registry {
 }
 
 impl RegisterCaCertificateRequest {
-    /// The constraints of the model, then whether mode and verification certificate go together.
+    /// Whether mode and verification certificate go together.
     fn check(&self) -> Result<CertificateMode, ApiError> {
         let verification = self.verification_certificate.as_deref();
-        let mut constraints = Constraints::new();
-        constraints.pem("caCertificate", &self.ca_certificate);
-        constraints.length("verificationCertificate", verification, 1..=65_536);
-        let mode = constraints.word("certificateMode", self.certificate_mode.as_deref());
-        constraints.tags(&self.tags);
-        if let Some(config) = &self.registration_config {
-            config.constrain(&mut constraints);
-        }
-        constraints.finish()?;
         //= https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCACertificate.html
         //# DEFAULT unless given; DEFAULT needs a verification certificate, SNI_ONLY takes none
-        let mode = mode.unwrap_or(CertificateMode::Default);
+        let mode = self.certificate_mode.unwrap_or(CertificateMode::Default);
         match (mode, verification) {
             (CertificateMode::Default, None) => Err(ApiError::invalid_request(
                 "Need to provide verification certificate for registering CA Certificates in \

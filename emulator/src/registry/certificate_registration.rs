@@ -13,7 +13,6 @@ use crate::pki::{Certificate, DeviceKeyPair, SigningRequest};
 use crate::time::Timestamp;
 
 use super::ca_registration::{check_issuer, check_validity_and_key, not_valid};
-use super::validation::Constraints;
 use super::{
     CaCertificate, CaCertificateStatus, CertificateMode, CertificateRecord, CertificateStatus,
     Registry,
@@ -27,7 +26,7 @@ pub(crate) struct RegisterCertificateRequest {
     pub(crate) ca_certificate_pem: Option<String>,
     /// Deprecated by AWS; counts where there is no `status`.
     pub(crate) set_as_active: bool,
-    pub(crate) status: Option<String>,
+    pub(crate) status: Option<CertificateStatus>,
 }
 
 /// RegisterCertificateWithoutCA's input.
@@ -35,7 +34,7 @@ pub(crate) struct RegisterCertificateRequest {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct RegisterCertificateWithoutCaRequest {
     pub(crate) certificate_pem: String,
-    pub(crate) status: Option<String>,
+    pub(crate) status: Option<CertificateStatus>,
 }
 
 /// The answer of both.
@@ -98,9 +97,6 @@ impl CreateCertificateFromCsrRequest {
     /// The request that AWS's CA signs, before the registry is asked.
     pub(crate) fn signing_request(&self) -> Result<SigningRequest, ApiError> {
         let csr = &self.certificate_signing_request;
-        let mut constraints = Constraints::new();
-        constraints.required("certificateSigningRequest", csr);
-        constraints.length("certificateSigningRequest", Some(csr), 0..=4096).finish()?;
         SigningRequest::from_pem(csr).map_err(|error| ApiError::invalid_request(error.to_string()))
     }
 }
@@ -124,17 +120,12 @@ impl Registry {
         now: Timestamp,
     ) -> Result<RegisterCertificateResponse, ApiError> {
         let given_ca = input.ca_certificate_pem.as_deref();
-        let mut constraints = Constraints::new();
-        constraints.pem("certificatePem", &input.certificate_pem);
-        constraints.length("caCertificatePem", given_ca, 1..=65_536);
-        let status = constraints.word("status", input.status.as_deref());
-        constraints.finish()?;
         let default = if input.set_as_active {
             CertificateStatus::Active
         } else {
             CertificateStatus::Inactive
         };
-        let status = registrable(status.unwrap_or(default))?;
+        let status = registrable(input.status.unwrap_or(default))?;
         let certificate = parse(&input.certificate_pem)?;
         let ca = match given_ca {
             Some(pem) => self.given_ca(&certificate, pem)?,
@@ -162,11 +153,7 @@ impl Registry {
         input: RegisterCertificateWithoutCaRequest,
         now: Timestamp,
     ) -> Result<RegisterCertificateResponse, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.pem("certificatePem", &input.certificate_pem);
-        let status = constraints.word("status", input.status.as_deref());
-        constraints.finish()?;
-        let status = registrable(status.unwrap_or(CertificateStatus::Inactive))?;
+        let status = registrable(input.status.unwrap_or(CertificateStatus::Inactive))?;
         let certificate = parse(&input.certificate_pem)?;
         let new = NewCertificate {
             certificate,
@@ -271,12 +258,14 @@ impl Registry {
             ca_certificate_id,
             created: now,
             pem,
-            position,
             modified: now,
             customer_version: 1,
             generation_id: self.derive_uuid("certificate", position),
         };
-        self.certificates.insert(id, record);
+        if let Some(ca) = ca_certificate_id {
+            self.certificates_by_ca.entry(ca).or_default().insert(position, id, ());
+        }
+        self.certificates.insert(position, id, record);
         self.policies_may_decide_differently();
     }
 
@@ -314,9 +303,8 @@ impl Registry {
     /// The registered CA certificates that issued `certificate`, oldest first; several only if they
     /// share subject and key.
     pub(crate) fn issuers_of(&self, certificate: &Certificate) -> Vec<&CaCertificate> {
-        let mut all = self.ca_certificates();
-        all.retain(|ca| certificate.issued_by(&ca.certificate).is_ok());
-        all
+        let named = self.ca_certificates_named(certificate.issuer().der());
+        named.filter(|ca| certificate.issued_by(&ca.certificate).is_ok()).collect()
     }
 }
 

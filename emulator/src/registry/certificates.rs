@@ -12,7 +12,6 @@ use crate::pki::Certificate;
 use crate::time::Timestamp;
 
 use super::paging::PageRequest;
-use super::validation::Constraints;
 use super::{CertificateMode, CertificateStatus, CertificateValidity, Change, Registry, Target};
 
 /// DescribeCertificate's input.
@@ -60,7 +59,7 @@ pub(crate) struct TransferData {}
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct UpdateCertificateRequest {
     pub(crate) certificate_id: String,
-    pub(crate) new_status: String,
+    pub(crate) new_status: Option<CertificateStatus>,
 }
 
 /// DeleteCertificate's input.
@@ -77,7 +76,6 @@ pub(crate) struct DeleteCertificateRequest {
 pub(crate) struct ListCertificatesRequest {
     pub(crate) page_size: Option<i64>,
     pub(crate) marker: Option<String>,
-    #[serde(alias = "isAscendingOrder")]
     pub(crate) ascending_order: bool,
 }
 
@@ -112,7 +110,6 @@ pub(crate) struct CertificateRecord {
     pub(crate) created: Timestamp,
     /// As it was given.
     pub(super) pem: String,
-    pub(super) position: u64,
     pub(super) modified: Timestamp,
     pub(super) customer_version: u32,
     pub(super) generation_id: String,
@@ -124,7 +121,6 @@ impl Registry {
         &self,
         input: DescribeCertificateRequest,
     ) -> Result<DescribeCertificateResponse, ApiError> {
-        Constraints::new().certificate_id("certificateId", &input.certificate_id).finish()?;
         let record = self.certificate_record(&input.certificate_id)?;
         let id = record.certificate.id();
         Ok(DescribeCertificateResponse {
@@ -157,15 +153,9 @@ impl Registry {
         input: UpdateCertificateRequest,
         now: Timestamp,
     ) -> Result<(), ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.certificate_id("certificateId", &input.certificate_id);
-        constraints.required("newStatus", &input.new_status);
-        let given = Some(input.new_status.as_str()).filter(|text| !text.is_empty());
-        let status = constraints.word::<CertificateStatus>("newStatus", given);
-        constraints.finish()?;
         let record = self.certificate_record(&input.certificate_id)?;
         let (id, old) = (record.certificate.id(), record.status);
-        let Some(status) = status else { return Ok(()) };
+        let Some(status) = input.new_status else { return Ok(()) };
         let pending = [CertificateStatus::PendingTransfer, CertificateStatus::PendingActivation];
         if pending.contains(&status) {
             return Err(ApiError::new(
@@ -213,7 +203,6 @@ impl Registry {
         &mut self,
         input: DeleteCertificateRequest,
     ) -> Result<(), ApiError> {
-        Constraints::new().certificate_id("certificateId", &input.certificate_id).finish()?;
         let record = self.certificate_record(&input.certificate_id)?;
         let id = record.certificate.id();
         if record.status == CertificateStatus::Active {
@@ -233,7 +222,7 @@ impl Registry {
             return Err(ApiError::new(ErrorCode::DeleteConflictException, message));
         }
         self.detach_all_policies(&target);
-        self.certificates.remove(&id);
+        self.take_certificate(id);
         self.changes.push(Change::CertificateDeleted(id));
         self.policies_may_decide_differently();
         Ok(())
@@ -244,17 +233,14 @@ impl Registry {
         &self,
         input: ListCertificatesRequest,
     ) -> Result<CertificatesPage, ApiError> {
-        let mut constraints = Constraints::new();
         let request = PageRequest::marked(
-            &mut constraints,
             "listCertificates",
             input.page_size,
             input.marker.as_deref(),
             input.ascending_order,
         )?;
-        let all = self.certificates.values();
         let (certificates, next_marker) =
-            request.page(all.map(|record| (record.position, self.certificate_summary(record))));
+            request.page(&self.certificates, |_, record| Some(self.certificate_summary(record)));
         Ok(CertificatesPage { certificates, next_marker })
     }
 
@@ -272,6 +258,20 @@ impl Registry {
     /// A registered device certificate.
     pub(crate) fn certificate(&self, id: CertificateId) -> Option<&CertificateRecord> {
         self.certificates.get(&id)
+    }
+
+    /// Takes a device certificate out of the registry.
+    pub(super) fn take_certificate(&mut self, id: CertificateId) -> Option<CertificateRecord> {
+        let record = self.certificates.remove(&id)?;
+        if let Some(ca) = record.ca_certificate_id
+            && let Some(of_ca) = self.certificates_by_ca.get_mut(&ca)
+        {
+            of_ca.remove(&id);
+            if of_ca.is_empty() {
+                self.certificates_by_ca.remove(&ca);
+            }
+        }
+        Some(record)
     }
 
     fn certificate_record(&self, text: &str) -> Result<&CertificateRecord, ApiError> {

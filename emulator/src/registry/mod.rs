@@ -17,17 +17,17 @@ mod policy_attachments;
 mod policy_versions;
 mod registration_code;
 mod registration_config;
+mod tags;
 mod targets;
 mod template_body;
 mod thing_principals;
 mod things;
 mod trial;
-mod validation;
 mod words;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::{Arn, CertificateId, PolicyName, Scope, ThingName};
@@ -44,10 +44,14 @@ pub(crate) use policy_attachments::*;
 pub(crate) use registration_code::*;
 #[cfg(test)]
 pub(crate) use registration_config::RegistrationConfig;
+pub(crate) use tags::Tag;
 pub(crate) use targets::Target;
 pub(crate) use thing_principals::*;
 pub(crate) use things::*;
 pub(crate) use words::*;
+
+use self::paging::Shelf;
+use self::tags::Tags;
 
 /// The registry of one account in one Region.
 #[derive(Debug)]
@@ -58,14 +62,19 @@ pub(crate) struct Registry {
     /// makes derived IDs differ.
     last_position: u64,
     registration_codes: RegistrationCodes,
-    ca_certificates: BTreeMap<CertificateId, CaCertificate>,
-    certificates: BTreeMap<CertificateId, CertificateRecord>,
-    policies: BTreeMap<PolicyName, Policy>,
+    ca_certificates: Shelf<CertificateId, CaCertificate>,
+    // INVARIANT: mirrors the subjects of `ca_certificates`, each in DER.
+    ca_certificates_by_subject: BTreeMap<Vec<u8>, Shelf<CertificateId, ()>>,
+    certificates: Shelf<CertificateId, CertificateRecord>,
+    // INVARIANT: mirrors `CertificateRecord::ca_certificate_id`.
+    certificates_by_ca: BTreeMap<CertificateId, Shelf<CertificateId, ()>>,
+    policies: Shelf<PolicyName, Policy>,
     // INVARIANT: mirrors `Policy::targets`; only `attach` and `detach` change either.
-    attached_policies: BTreeMap<Target, BTreeMap<PolicyName, u64>>,
-    things: BTreeMap<ThingName, Thing>,
+    attached_policies: BTreeMap<Target, Shelf<PolicyName, ()>>,
+    things: Shelf<ThingName, Thing>,
     // INVARIANT: mirrors `Thing::principals`; only `thing_principals.rs` changes either.
-    principal_things: BTreeMap<Target, BTreeMap<ThingName, u64>>,
+    principal_things: BTreeMap<Target, Shelf<ThingName, ThingPrincipalType>>,
+    tags: Tags,
     changes: Vec<Change>,
     policy_revision: u64,
 }
@@ -89,12 +98,15 @@ impl Registry {
             seed,
             last_position: 0,
             registration_codes: RegistrationCodes::default(),
-            ca_certificates: BTreeMap::new(),
-            certificates: BTreeMap::new(),
-            policies: BTreeMap::new(),
+            ca_certificates: Shelf::default(),
+            ca_certificates_by_subject: BTreeMap::new(),
+            certificates: Shelf::default(),
+            certificates_by_ca: BTreeMap::new(),
+            policies: Shelf::default(),
             attached_policies: BTreeMap::new(),
-            things: BTreeMap::new(),
+            things: Shelf::default(),
             principal_things: BTreeMap::new(),
+            tags: Tags::new(),
             changes: Vec::new(),
             policy_revision: 0,
         }
@@ -166,15 +178,6 @@ impl Registry {
     ) -> ApiError {
         ApiError::new(ErrorCode::ResourceAlreadyExistsException, message).with_resource(id, arn)
     }
-}
-
-/// A tag given with a new resource. Nobody can ask for it: the tag operations are not served yet.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Tag {
-    pub(crate) key: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) value: Option<String>,
 }
 
 /// From when to when a certificate is valid.

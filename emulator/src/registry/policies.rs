@@ -13,8 +13,7 @@ use crate::names::{Arn, PolicyName, hex};
 use crate::policy::{Document, PolicyInForce};
 use crate::time::Timestamp;
 
-use super::paging::PageRequest;
-use super::validation::Constraints;
+use super::paging::{PageRequest, Shelf};
 use super::{Registry, Tag, Target};
 
 /// CreatePolicy's input.
@@ -69,7 +68,6 @@ pub(crate) struct DeletePolicyRequest {
 pub(crate) struct ListPoliciesRequest {
     pub(crate) marker: Option<String>,
     pub(crate) page_size: Option<i64>,
-    #[serde(alias = "isAscendingOrder")]
     pub(crate) ascending_order: bool,
 }
 
@@ -95,11 +93,10 @@ pub(crate) struct PoliciesPage {
 pub(super) struct Policy {
     pub(super) name: PolicyName,
     pub(super) arn: Arn,
-    pub(super) position: u64,
     pub(super) versions: BTreeMap<u64, PolicyVersion>,
     pub(super) default_version: u64,
     pub(super) last_version: u64,
-    pub(super) targets: BTreeMap<Target, u64>,
+    pub(super) targets: Shelf<Target, ()>,
     pub(super) created: Timestamp,
     pub(super) modified: Timestamp,
     pub(super) generation_id: String,
@@ -152,9 +149,6 @@ impl Registry {
         now: Timestamp,
     ) -> Result<CreatePolicyResponse, ApiError> {
         let CreatePolicyRequest { policy_name, policy_document, tags } = input;
-        let mut constraints = Constraints::new();
-        constraints.policy_name(&policy_name).policy_document(&policy_document);
-        constraints.tags(&tags).finish()?;
         let arn = self.scope.iot_arn("policy", &policy_name);
         let version = PolicyVersion::new(policy_document, now)?;
         let name = PolicyName::from(policy_name);
@@ -169,16 +163,16 @@ impl Registry {
         let policy = Policy {
             name: name.clone(),
             arn: arn.clone(),
-            position,
             versions: BTreeMap::from([(1, version)]),
             default_version: 1,
             last_version: 1,
-            targets: BTreeMap::new(),
+            targets: Shelf::default(),
             created: now,
             modified: now,
             generation_id: hex(&self.derive("policy", position)),
         };
-        self.policies.insert(name.clone(), policy);
+        self.policies.insert(position, name.clone(), policy);
+        self.tag_new(&arn, tags);
         Ok(CreatePolicyResponse {
             policy_name: name,
             policy_arn: arn,
@@ -192,7 +186,6 @@ impl Registry {
         &self,
         input: GetPolicyRequest,
     ) -> Result<GetPolicyResponse, ApiError> {
-        Constraints::new().policy_name(&input.policy_name).finish()?;
         //= https://github.com/ministackorg/ministack/pull/1755
         //# GetPolicy speaks of the default version where the others say `Policy not found`
         let policy = self
@@ -214,7 +207,6 @@ impl Registry {
     //# non-default versions and attachments must go first; the versions are looked at first
     /// Deletes a policy that has one version and is attached to nothing.
     pub(crate) fn delete_policy(&mut self, input: DeletePolicyRequest) -> Result<(), ApiError> {
-        Constraints::new().policy_name(&input.policy_name).finish()?;
         let policy = self.policy(&input.policy_name)?;
         let name = &policy.name;
         let conflict = |message| Err(ApiError::new(ErrorCode::DeleteConflictException, message));
@@ -231,7 +223,9 @@ impl Registry {
                  (name={name})"
             ));
         }
+        let arn = policy.arn.clone();
         self.policies.remove(input.policy_name.as_str());
+        self.forget_tags(&arn);
         Ok(())
     }
 
@@ -241,16 +235,10 @@ impl Registry {
         input: ListPoliciesRequest,
     ) -> Result<PoliciesPage, ApiError> {
         let ListPoliciesRequest { marker, page_size, ascending_order } = input;
-        let mut constraints = Constraints::new();
-        let request = PageRequest::marked(
-            &mut constraints,
-            "listPolicies",
-            page_size,
-            marker.as_deref(),
-            ascending_order,
-        )?;
-        let all = self.policies.values().map(|policy| (policy.position, policy.summary()));
-        let (policies, next_marker) = request.page(all);
+        let request =
+            PageRequest::marked("listPolicies", page_size, marker.as_deref(), ascending_order)?;
+        let (policies, next_marker) =
+            request.page(&self.policies, |_, policy| Some(policy.summary()));
         Ok(PoliciesPage { policies, next_marker })
     }
 

@@ -3,17 +3,14 @@
 //!
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_AttachPolicy.html>.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::quotas::POLICIES_PER_PRINCIPAL;
 
-use super::paging::PageRequest;
+use super::paging::{PageRequest, Shelf};
 use super::policies::{PoliciesPage, Policy, policy_not_found};
 use super::targets::{NotATarget, unknown_certificate};
-use super::validation::Constraints;
 use super::{Registry, Target};
 
 /// AttachPolicy's and DetachPolicy's input.
@@ -50,7 +47,6 @@ pub(crate) struct ListPrincipalPoliciesRequest {
     pub(crate) principal: String,
     pub(crate) marker: Option<String>,
     pub(crate) page_size: Option<i64>,
-    #[serde(alias = "isAscendingOrder")]
     pub(crate) ascending_order: bool,
 }
 
@@ -79,7 +75,6 @@ pub(crate) struct ListPolicyPrincipalsRequest {
     pub(crate) policy_name: String,
     pub(crate) marker: Option<String>,
     pub(crate) page_size: Option<i64>,
-    #[serde(alias = "isAscendingOrder")]
     pub(crate) ascending_order: bool,
 }
 
@@ -96,7 +91,6 @@ impl Registry {
     /// Attaches a policy; once more changes nothing.
     pub(crate) fn attach_policy(&mut self, input: PolicyTargetRequest) -> Result<(), ApiError> {
         let PolicyTargetRequest { policy_name, target } = input;
-        Constraints::new().policy_name(&policy_name).required("target", &target).finish()?;
         let target = self.target(&target)?;
         self.attach(&policy_name, target)
     }
@@ -106,7 +100,6 @@ impl Registry {
     /// Detaches a policy; one that is unknown or not attached is no error.
     pub(crate) fn detach_policy(&mut self, input: PolicyTargetRequest) -> Result<(), ApiError> {
         let PolicyTargetRequest { policy_name, target } = input;
-        Constraints::new().policy_name(&policy_name).required("target", &target).finish()?;
         match Target::parse(&target, &self.scope) {
             Ok(target) => self.detach(&policy_name, &target),
             Err(NotATarget::UnknownCertificate | NotATarget::UnknownThingGroup(_)) => {}
@@ -121,7 +114,6 @@ impl Registry {
         input: PrincipalPolicyRequest,
     ) -> Result<(), ApiError> {
         let PrincipalPolicyRequest { policy_name, principal } = input;
-        Constraints::new().policy_name(&policy_name).required("principal", &principal).finish()?;
         let target = self.principal_target(&principal)?;
         self.attach(&policy_name, target)
     }
@@ -132,7 +124,6 @@ impl Registry {
         input: PrincipalPolicyRequest,
     ) -> Result<(), ApiError> {
         let PrincipalPolicyRequest { policy_name, principal } = input;
-        Constraints::new().policy_name(&policy_name).required("principal", &principal).finish()?;
         self.policy(&policy_name)?;
         let target = self.principal_target(&principal)?;
         self.detach(&policy_name, &target);
@@ -144,10 +135,7 @@ impl Registry {
         &self,
         input: ListAttachedPoliciesRequest,
     ) -> Result<PoliciesPage, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.required("target", &input.target);
         let request = PageRequest::marked(
-            &mut constraints,
             "listAttachedPolicies",
             input.page_size,
             input.marker.as_deref(),
@@ -162,10 +150,7 @@ impl Registry {
         &self,
         input: ListPrincipalPoliciesRequest,
     ) -> Result<PoliciesPage, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.required("principal", &input.principal);
         let request = PageRequest::marked(
-            &mut constraints,
             "listPrincipalPolicies",
             input.page_size,
             input.marker.as_deref(),
@@ -180,10 +165,7 @@ impl Registry {
         &self,
         input: ListTargetsForPolicyRequest,
     ) -> Result<ListTargetsForPolicyResponse, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.policy_name(&input.policy_name);
         let request = PageRequest::marked(
-            &mut constraints,
             "listTargetsForPolicy",
             input.page_size,
             input.marker.as_deref(),
@@ -198,10 +180,7 @@ impl Registry {
         &self,
         input: ListPolicyPrincipalsRequest,
     ) -> Result<ListPolicyPrincipalsResponse, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.policy_name(&input.policy_name);
         let request = PageRequest::marked(
-            &mut constraints,
             "listPolicyPrincipals",
             input.page_size,
             input.marker.as_deref(),
@@ -213,15 +192,15 @@ impl Registry {
 
     /// The policies that are attached to `target`, by name.
     pub(super) fn policies_attached_to(&self, target: &Target) -> impl Iterator<Item = &Policy> {
-        let names = self.attached_policies.get(target).into_iter().flat_map(BTreeMap::keys);
+        let names = self.attached_policies.get(target).into_iter().flat_map(Shelf::sorted_keys);
         names.filter_map(|name| self.policies.get(name))
     }
 
     fn policies_of(&self, target: &Target, request: &PageRequest) -> PoliciesPage {
-        let attached = self.attached_policies.get(target).into_iter().flatten();
-        let summaries = attached
-            .filter_map(|(name, position)| Some((*position, self.policies.get(name)?.summary())));
-        let (policies, next_marker) = request.page(summaries);
+        let none = Shelf::default();
+        let attached = self.attached_policies.get(target).unwrap_or(&none);
+        let (policies, next_marker) =
+            request.page(attached, |name, ()| Some(self.policies.get(name)?.summary()));
         PoliciesPage { policies, next_marker }
     }
 
@@ -230,8 +209,8 @@ impl Registry {
         policy_name: &str,
         request: &PageRequest,
     ) -> Result<super::paging::Page<String>, ApiError> {
-        let targets = self.policy(policy_name)?.targets.iter();
-        Ok(request.page(targets.map(|(target, at)| (*at, target.name(&self.scope)))))
+        let targets = &self.policy(policy_name)?.targets;
+        Ok(request.page(targets, |target, ()| Some(target.name(&self.scope))))
     }
 
     /// The target that `text` names, which exists.
@@ -272,8 +251,8 @@ impl Registry {
         }
         let position = self.next_position();
         let policy = self.policies.get_mut(&name).ok_or_else(policy_not_found)?;
-        policy.targets.insert(target.clone(), position);
-        self.attached_policies.entry(target).or_default().insert(name, position);
+        policy.targets.insert(position, target.clone(), ());
+        self.attached_policies.entry(target).or_default().insert(position, name, ());
         self.policies_may_decide_differently();
         Ok(())
     }

@@ -13,7 +13,6 @@ use crate::time::Timestamp;
 
 use super::Registry;
 use super::policies::{Policy, PolicyVersion, policy_not_found};
-use super::validation::Constraints;
 
 /// CreatePolicyVersion's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -88,8 +87,6 @@ impl Registry {
         now: Timestamp,
     ) -> Result<CreatePolicyVersionResponse, ApiError> {
         let CreatePolicyVersionRequest { policy_name, policy_document, set_as_default } = input;
-        let mut constraints = Constraints::new();
-        constraints.policy_name(&policy_name).policy_document(&policy_document).finish()?;
         let version = PolicyVersion::new(policy_document, now)?;
         let policy = self.policies.get_mut(policy_name.as_str()).ok_or_else(policy_not_found)?;
         if policy.versions.len() >= POLICY_VERSIONS {
@@ -128,7 +125,6 @@ impl Registry {
         &self,
         input: PolicyVersionRequest,
     ) -> Result<GetPolicyVersionResponse, ApiError> {
-        input.check()?;
         let policy = self.policy(&input.policy_name)?;
         let (id, version) = find(policy, &input.policy_version_id)?;
         Ok(GetPolicyVersionResponse {
@@ -148,7 +144,6 @@ impl Registry {
         &mut self,
         input: PolicyVersionRequest,
     ) -> Result<(), ApiError> {
-        input.check()?;
         let policy = self.policy(&input.policy_name)?;
         let (id, _) = find(policy, &input.policy_version_id)?;
         if id == policy.default_version {
@@ -173,7 +168,6 @@ impl Registry {
         &self,
         input: ListPolicyVersionsRequest,
     ) -> Result<ListPolicyVersionsResponse, ApiError> {
-        Constraints::new().policy_name(&input.policy_name).finish()?;
         let policy = self.policy(&input.policy_name)?;
         let newest_first = policy.versions.iter().rev();
         let summaries = newest_first.map(|(id, version)| PolicyVersionSummary {
@@ -190,7 +184,6 @@ impl Registry {
         input: PolicyVersionRequest,
         now: Timestamp,
     ) -> Result<(), ApiError> {
-        input.check()?;
         let (id, _) = find(self.policy(&input.policy_name)?, &input.policy_version_id)?;
         if let Some(policy) = self.policies.get_mut(input.policy_name.as_str()) {
             policy.default_version = id;
@@ -198,14 +191,6 @@ impl Registry {
         }
         self.policies_may_decide_differently();
         Ok(())
-    }
-}
-
-impl PolicyVersionRequest {
-    fn check(&self) -> Result<(), ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.policy_name(&self.policy_name).policy_version_id(&self.policy_version_id);
-        constraints.finish()
     }
 }
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::errors::ApiError;
 
 use super::template_body;
-use super::validation::Constraints;
 
 /// `registrationConfig`: with it, devices of a CA are provisioned just in time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -22,15 +21,6 @@ pub(crate) struct RegistrationConfig {
 }
 
 impl RegistrationConfig {
-    /// The constraints of the model.
-    pub(super) fn constrain(&self, constraints: &mut Constraints) {
-        let Self { template_body, role_arn, template_name } = self;
-        constraints
-            .length("registrationConfig.templateBody", template_body.as_deref(), 0..=10_240)
-            .length("registrationConfig.roleArn", role_arn.as_deref(), 20..=2048)
-            .template_name("registrationConfig.templateName", template_name.as_deref());
-    }
-
     /// Whether it says anything: an empty one counts as absent.
     pub(super) fn is_empty(&self) -> bool {
         self == &Self::default()

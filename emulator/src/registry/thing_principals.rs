@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::errors::ApiError;
 use crate::names::{CertificateId, ClientId, ThingName};
 
-use super::paging::PageRequest;
+use super::paging::{PageRequest, Shelf};
 use super::things::EmptyResponse;
-use super::validation::Constraints;
 use super::{Registry, Target, ThingPrincipalType};
 
 /// AttachThingPrincipal's input.
@@ -19,7 +18,7 @@ use super::{Registry, Target, ThingPrincipalType};
 pub(crate) struct AttachThingPrincipalRequest {
     pub(crate) thing_name: String,
     pub(crate) principal: String,
-    pub(crate) thing_principal_type: Option<String>,
+    pub(crate) thing_principal_type: Option<ThingPrincipalType>,
 }
 
 /// DetachThingPrincipal's input.
@@ -30,14 +29,23 @@ pub(crate) struct DetachThingPrincipalRequest {
     pub(crate) principal: String,
 }
 
-/// ListThingPrincipals' and ListThingPrincipalsV2's input; the type is V2's alone.
+/// ListThingPrincipals' input.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct ListThingPrincipalsRequest {
     pub(crate) thing_name: String,
     pub(crate) next_token: Option<String>,
     pub(crate) max_results: Option<i64>,
-    pub(crate) thing_principal_type: Option<String>,
+}
+
+/// ListThingPrincipalsV2's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ListThingPrincipalsV2Request {
+    pub(crate) thing_name: String,
+    pub(crate) next_token: Option<String>,
+    pub(crate) max_results: Option<i64>,
+    pub(crate) thing_principal_type: Option<ThingPrincipalType>,
 }
 
 /// ListThingPrincipals' answer.
@@ -66,14 +74,23 @@ pub(crate) struct ThingPrincipalObject {
     pub(crate) thing_principal_type: ThingPrincipalType,
 }
 
-/// ListPrincipalThings' and ListPrincipalThingsV2's input; the type is V2's alone.
+/// ListPrincipalThings' input.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct ListPrincipalThingsRequest {
     pub(crate) principal: String,
     pub(crate) next_token: Option<String>,
     pub(crate) max_results: Option<i64>,
-    pub(crate) thing_principal_type: Option<String>,
+}
+
+/// ListPrincipalThingsV2's input.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ListPrincipalThingsV2Request {
+    pub(crate) principal: String,
+    pub(crate) next_token: Option<String>,
+    pub(crate) max_results: Option<i64>,
+    pub(crate) thing_principal_type: Option<ThingPrincipalType>,
 }
 
 /// ListPrincipalThings' answer.
@@ -102,13 +119,6 @@ pub(crate) struct PrincipalThingObject {
     pub(crate) thing_principal_type: ThingPrincipalType,
 }
 
-/// How a principal is attached to a thing.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Attachment {
-    pub(super) kind: ThingPrincipalType,
-    pub(super) position: u64,
-}
-
 impl Registry {
     /// Attaches a principal to a thing; once more changes the type at most.
     pub(crate) fn attach_thing_principal(
@@ -116,14 +126,9 @@ impl Registry {
         input: AttachThingPrincipalRequest,
     ) -> Result<EmptyResponse, ApiError> {
         let AttachThingPrincipalRequest { thing_name, principal, thing_principal_type } = input;
-        let mut constraints = Constraints::new();
-        constraints.registry_name("thingName", Some(&thing_name));
-        constraints.required("principal", &principal);
-        let kind = constraints.word("thingPrincipalType", thing_principal_type.as_deref());
-        constraints.finish()?;
         //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttachThingPrincipal.html
         //# NON_EXCLUSIVE_THING unless given
-        let kind = kind.unwrap_or(ThingPrincipalType::NonExclusive);
+        let kind = thing_principal_type.unwrap_or(ThingPrincipalType::NonExclusive);
         let target = self.existing_principal(&principal).ok_or_else(|| {
             ApiError::not_found(format!(
                 "Can't attach the principal {principal} to thing {thing_name} because the \
@@ -139,10 +144,16 @@ impl Registry {
         self.check_exclusive(&target, &thing_name, kind)?;
         let position = self.next_position();
         if let Some(thing) = self.things.get_mut(thing_name.as_str()) {
-            let attachment = Attachment { kind, position };
-            thing.principals.entry(target.clone()).or_insert(attachment).kind = kind;
-            let things = self.principal_things.entry(target).or_default();
-            things.entry(thing.name.clone()).or_insert(position);
+            let things = self.principal_things.entry(target.clone()).or_default();
+            if let Some(attached) = thing.principals.get_mut(&target) {
+                *attached = kind;
+                if let Some(attached) = things.get_mut(&thing.name) {
+                    *attached = kind;
+                }
+            } else {
+                thing.principals.insert(position, target, kind);
+                things.insert(position, thing.name.clone(), kind);
+            }
         }
         self.policies_may_decide_differently();
         Ok(EmptyResponse {})
@@ -154,9 +165,6 @@ impl Registry {
         input: DetachThingPrincipalRequest,
     ) -> Result<EmptyResponse, ApiError> {
         let DetachThingPrincipalRequest { thing_name, principal } = input;
-        let mut constraints = Constraints::new();
-        constraints.registry_name("thingName", Some(&thing_name));
-        constraints.required("principal", &principal).finish()?;
         //? assumed: the texts, by analogy with AttachThingPrincipal
         let target = self.existing_principal(&principal).ok_or_else(|| {
             ApiError::not_found(format!(
@@ -186,7 +194,14 @@ impl Registry {
         &self,
         input: ListThingPrincipalsRequest,
     ) -> Result<ListThingPrincipalsResponse, ApiError> {
-        let input = ListThingPrincipalsRequest { thing_principal_type: None, ..input };
+        let ListThingPrincipalsRequest { thing_name, next_token, max_results } = input;
+        let thing_principal_type = None;
+        let input = ListThingPrincipalsV2Request {
+            thing_name,
+            next_token,
+            max_results,
+            thing_principal_type,
+        };
         let ListThingPrincipalsV2Response { thing_principal_objects, next_token } =
             self.list_thing_principals_v2(input)?;
         let principals = thing_principal_objects.into_iter().map(|object| object.principal);
@@ -196,13 +211,10 @@ impl Registry {
     /// The principals of a thing, and how they are attached.
     pub(crate) fn list_thing_principals_v2(
         &self,
-        input: ListThingPrincipalsRequest,
+        input: ListThingPrincipalsV2Request,
     ) -> Result<ListThingPrincipalsV2Response, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.registry_name("thingName", Some(&input.thing_name));
-        let wanted = constraints.word("thingPrincipalType", input.thing_principal_type.as_deref());
+        let wanted = input.thing_principal_type;
         let request = PageRequest::tokened(
-            &mut constraints,
             "listThingPrincipals",
             input.max_results,
             input.next_token.as_deref(),
@@ -210,16 +222,13 @@ impl Registry {
         let name = &input.thing_name;
         let thing = self.things.get(name.as_str());
         let thing = thing.ok_or_else(|| self.unknown("Thing", name))?;
-        let of_type = thing
-            .principals
-            .iter()
-            .filter(|(_, attachment)| wanted.is_none_or(|wanted| attachment.kind == wanted));
         let (thing_principal_objects, next_token) =
-            request.page(of_type.map(|(target, attachment)| {
-                let principal = target.name(&self.scope);
-                let thing_principal_type = attachment.kind;
-                (attachment.position, ThingPrincipalObject { principal, thing_principal_type })
-            }));
+            request.page(&thing.principals, |target, kind| {
+                wanted.is_none_or(|wanted| wanted == *kind).then(|| ThingPrincipalObject {
+                    principal: target.name(&self.scope),
+                    thing_principal_type: *kind,
+                })
+            });
         Ok(ListThingPrincipalsV2Response { thing_principal_objects, next_token })
     }
 
@@ -228,7 +237,14 @@ impl Registry {
         &self,
         input: ListPrincipalThingsRequest,
     ) -> Result<ListPrincipalThingsResponse, ApiError> {
-        let input = ListPrincipalThingsRequest { thing_principal_type: None, ..input };
+        let ListPrincipalThingsRequest { principal, next_token, max_results } = input;
+        let thing_principal_type = None;
+        let input = ListPrincipalThingsV2Request {
+            principal,
+            next_token,
+            max_results,
+            thing_principal_type,
+        };
         let ListPrincipalThingsV2Response { principal_thing_objects, next_token } =
             self.list_principal_things_v2(input)?;
         let things = principal_thing_objects.into_iter().map(|object| object.thing_name);
@@ -238,13 +254,10 @@ impl Registry {
     /// The things of a principal, and how it is attached to them.
     pub(crate) fn list_principal_things_v2(
         &self,
-        input: ListPrincipalThingsRequest,
+        input: ListPrincipalThingsV2Request,
     ) -> Result<ListPrincipalThingsV2Response, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.required("principal", &input.principal);
-        let wanted = constraints.word("thingPrincipalType", input.thing_principal_type.as_deref());
+        let wanted = input.thing_principal_type;
         let request = PageRequest::tokened(
-            &mut constraints,
             "listPrincipalThings",
             input.max_results,
             input.next_token.as_deref(),
@@ -255,14 +268,14 @@ impl Registry {
                 format!("The principal {} does not exist in your account", input.principal);
             ApiError::not_found(message)
         })?;
-        let (principal_thing_objects, next_token) =
-            request.page(self.things_of(&target).filter_map(|(name, attachment)| {
-                let thing_principal_type = attachment.kind;
-                let object =
-                    PrincipalThingObject { thing_name: name.clone(), thing_principal_type };
-                let passes = wanted.is_none_or(|wanted| attachment.kind == wanted);
-                passes.then_some((attachment.position, object))
-            }));
+        let none = Shelf::default();
+        let things = self.principal_things.get(&target).unwrap_or(&none);
+        let (principal_thing_objects, next_token) = request.page(things, |name, kind| {
+            wanted.is_none_or(|wanted| wanted == *kind).then(|| PrincipalThingObject {
+                thing_name: name.clone(),
+                thing_principal_type: *kind,
+            })
+        });
         Ok(ListPrincipalThingsV2Response { principal_thing_objects, next_token })
     }
 
@@ -276,8 +289,8 @@ impl Registry {
         client_id: &ClientId,
     ) -> Option<ThingName> {
         let things = self.principal_things.get(&Target::Certificate(certificate))?;
-        if let Some((name, _)) = things.get_key_value(client_id.as_str()) {
-            return Some(name.clone());
+        if things.contains_key(client_id.as_str()) {
+            return Some(ThingName::new(client_id.as_str()));
         }
         self.exclusive_thing(certificate).cloned()
     }
@@ -293,21 +306,10 @@ impl Registry {
 
     /// The only thing that the certificate may be attached to, if it is attached exclusively.
     pub(crate) fn exclusive_thing(&self, certificate: CertificateId) -> Option<&ThingName> {
-        let target = Target::Certificate(certificate);
-        let names = self.principal_things.get(&target)?.keys();
-        let mut exclusive = names.filter(|name| {
-            let attachment = self.things.get(*name).and_then(|thing| thing.principals.get(&target));
-            attachment.is_some_and(|at| at.kind == ThingPrincipalType::Exclusive)
-        });
-        exclusive.next()
-    }
-
-    fn things_of<'a>(
-        &'a self,
-        target: &'a Target,
-    ) -> impl Iterator<Item = (&'a ThingName, &'a Attachment)> + 'a {
-        let names = self.principal_things.get(target).into_iter().flatten();
-        names.filter_map(|(name, _)| Some((name, self.things.get(name)?.principals.get(target)?)))
+        // An exclusive thing is the only one.
+        let (name, kind) =
+            self.principal_things.get(&Target::Certificate(certificate))?.iter().next()?;
+        (*kind == ThingPrincipalType::Exclusive).then_some(name)
     }
 
     fn existing_principal(&self, text: &str) -> Option<Target> {
@@ -339,10 +341,11 @@ impl Registry {
         if exclusive && matches!(target, Target::CognitoIdentity(_)) {
             return refused("only X.509 certificates can be attached exclusively");
         }
-        let mut others = self.things_of(target).filter(|(name, _)| name.as_str() != thing_name);
+        let attached = self.principal_things.get(target).into_iter().flat_map(Shelf::iter);
+        let mut others = attached.filter(|(name, _)| name.as_str() != thing_name);
         match others.next() {
             Some(_) if exclusive => refused("it is attached to other things"),
-            Some((_, attachment)) if attachment.kind == ThingPrincipalType::Exclusive => {
+            Some((_, ThingPrincipalType::Exclusive)) => {
                 refused("it is attached to another thing exclusively")
             }
             _ => Ok(()),

@@ -12,10 +12,8 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::names::{Arn, ThingName};
 use crate::time::Timestamp;
 
-use super::paging::PageRequest;
-use super::thing_principals::Attachment;
-use super::validation::Constraints;
-use super::{Registry, Target};
+use super::paging::{PageRequest, Shelf};
+use super::{Registry, Target, ThingPrincipalType};
 
 //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html
 //# up to three attributes for a thing without a thing type
@@ -127,10 +125,9 @@ pub(crate) struct ListThingsResponse {
 pub(crate) struct Thing {
     pub(crate) name: ThingName,
     pub(crate) attributes: BTreeMap<String, String>,
-    pub(super) position: u64,
     pub(super) id: String,
     pub(super) version: i64,
-    pub(super) principals: BTreeMap<Target, Attachment>,
+    pub(super) principals: Shelf<Target, ThingPrincipalType>,
 }
 
 impl Thing {
@@ -150,11 +147,6 @@ impl Registry {
         _now: Timestamp,
     ) -> Result<CreateThingResponse, ApiError> {
         let attributes = input.attribute_payload.unwrap_or_default().attributes;
-        let mut constraints = Constraints::new();
-        constraints.registry_name("thingName", Some(&input.thing_name));
-        constraints.registry_name("thingTypeName", input.thing_type_name.as_deref());
-        constraints.registry_name("billingGroupName", input.billing_group_name.as_deref());
-        constraints.attributes(attributes.iter()).finish()?;
         if let Some(name) = &input.thing_type_name {
             return Err(self.unknown("Thing Type", name));
         }
@@ -180,12 +172,11 @@ impl Registry {
         let thing = Thing {
             name: name.clone(),
             attributes,
-            position,
             id: id.clone(),
             version: 1,
-            principals: BTreeMap::new(),
+            principals: Shelf::default(),
         };
-        self.things.insert(name.clone(), thing);
+        self.things.insert(position, name.clone(), thing);
         self.policies_may_decide_differently();
         Ok(CreateThingResponse { thing_name: name, thing_arn: arn, thing_id: id })
     }
@@ -195,7 +186,6 @@ impl Registry {
         &self,
         input: DescribeThingRequest,
     ) -> Result<DescribeThingResponse, ApiError> {
-        Constraints::new().registry_name("thingName", Some(&input.thing_name)).finish()?;
         let thing = self.existing_thing(&input.thing_name)?;
         Ok(DescribeThingResponse {
             default_client_id: thing.name.clone(),
@@ -215,12 +205,6 @@ impl Registry {
         input: UpdateThingRequest,
         _now: Timestamp,
     ) -> Result<EmptyResponse, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.registry_name("thingName", Some(&input.thing_name));
-        constraints.registry_name("thingTypeName", input.thing_type_name.as_deref());
-        let payload = input.attribute_payload.as_ref();
-        let given = payload.into_iter().flat_map(|payload| payload.attributes.iter());
-        constraints.attributes(given).finish()?;
         if input.remove_thing_type && input.thing_type_name.is_some() {
             //? assumed: the two exclude each other
             let message = "thingTypeName and removeThingType cannot be specified together";
@@ -258,7 +242,6 @@ impl Registry {
         &mut self,
         input: DeleteThingRequest,
     ) -> Result<EmptyResponse, ApiError> {
-        Constraints::new().registry_name("thingName", Some(&input.thing_name)).finish()?;
         let Some(thing) = self.things.get(input.thing_name.as_str()) else {
             return Ok(EmptyResponse {});
         };
@@ -279,24 +262,16 @@ impl Registry {
         &self,
         input: ListThingsRequest,
     ) -> Result<ListThingsResponse, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.registry_name("thingTypeName", input.thing_type_name.as_deref());
-        let request = PageRequest::tokened(
-            &mut constraints,
-            "listThings",
-            input.max_results,
-            input.next_token.as_deref(),
-        )?;
-        let selected = self.things.values().filter(|thing| input.selects(thing));
-        let (things, next_token) = request.page(selected.map(|thing| {
-            let summary = ThingAttribute {
-                thing_name: thing.name.clone(),
-                thing_arn: self.scope.iot_arn("thing", &thing.name),
+        let request =
+            PageRequest::tokened("listThings", input.max_results, input.next_token.as_deref())?;
+        let (things, next_token) = request.page(&self.things, |name, thing| {
+            input.selects(thing).then(|| ThingAttribute {
+                thing_name: name.clone(),
+                thing_arn: self.scope.iot_arn("thing", name),
                 attributes: thing.attributes.clone(),
                 version: thing.version,
-            };
-            (thing.position, summary)
-        }));
+            })
+        });
         Ok(ListThingsResponse { things, next_token })
     }
 

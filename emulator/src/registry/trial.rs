@@ -17,7 +17,6 @@ use crate::policy::{
 use crate::time::Timestamp;
 
 use super::policies::PolicySummary;
-use super::validation::Constraints;
 use super::words::ActionType;
 use super::{Registry, Target};
 
@@ -37,7 +36,7 @@ pub(crate) struct TestAuthorizationRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct AuthInfo {
-    pub(crate) action_type: String,
+    pub(crate) action_type: Option<ActionType>,
     pub(crate) resources: Vec<String>,
 }
 
@@ -107,30 +106,15 @@ impl Registry {
         input: TestAuthorizationRequest,
         now: Timestamp,
     ) -> Result<TestAuthorizationResponse, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.size("authInfos", input.auth_infos.len(), 1..=10);
-        let mut questions = Vec::new();
-        for (index, info) in input.auth_infos.iter().enumerate() {
-            let member = |name: &str| format!("authInfos.{}.member.{name}", index + 1);
-            constraints.required(&member("actionType"), &info.action_type);
-            let given = Some(info.action_type.as_str()).filter(|given| !given.is_empty());
-            questions.push(constraints.word(&member("actionType"), given));
-            //? assumed: a question without a resource is refused
-            constraints.size(&member("resources"), info.resources.len(), 1..=usize::MAX);
-            for resource in &info.resources {
-                constraints.length(&member("resources"), Some(resource), 0..=2048);
-            }
-        }
-        constraints.finish()?;
         refuse_identity_pool(input.cognito_identity_pool_id.as_deref())?;
         let target = input.principal.as_deref().map(|principal| self.target(principal));
         let target = target.transpose()?;
         let client_id = input.client_id.as_deref().map(ClientId::new);
         let policies = self.policies_on_trial(&input, target.as_ref(), client_id.as_ref())?;
         let context = self.context_of_trial(target.as_ref(), client_id.as_ref(), now);
-        let asked = input.auth_infos.into_iter().zip(questions.into_iter().flatten());
-        let answer = |(info, action)| self.result(info, action, &policies, &context);
-        Ok(TestAuthorizationResponse { auth_results: asked.map(answer).collect() })
+        let answer = |info| self.result(info, &policies, &context);
+        let auth_results = input.auth_infos.into_iter().map(answer).collect::<Result<_, _>>()?;
+        Ok(TestAuthorizationResponse { auth_results })
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html
@@ -221,20 +205,24 @@ impl Registry {
         }
     }
 
-    //? assumed: of several resources all must be allowed; one that is denied explicitly denies all
+    //? assumed: of several resources all must be allowed; one that is denied explicitly denies all.
+    //? The model requires no actionType; a question without one, or without a resource, is refused
     fn result(
         &self,
         auth_info: AuthInfo,
-        action: ActionType,
         policies: &[PolicyInForce],
         context: &Context,
-    ) -> AuthResult {
-        let action = match action {
-            ActionType::Publish => Publish::NAME,
-            ActionType::Subscribe => Subscribe::NAME,
-            ActionType::Receive => Receive::NAME,
-            ActionType::Connect => Connect::NAME,
+    ) -> Result<AuthResult, ApiError> {
+        let action = match auth_info.action_type {
+            Some(ActionType::Publish) => Publish::NAME,
+            Some(ActionType::Subscribe) => Subscribe::NAME,
+            Some(ActionType::Receive) => Receive::NAME,
+            Some(ActionType::Connect) => Connect::NAME,
+            None => return Err(ApiError::invalid_request("An authInfo must have an actionType")),
         };
+        if auth_info.resources.is_empty() {
+            return Err(ApiError::invalid_request("An authInfo must have a resource"));
+        }
         let mut auth_decision = Decision::Allowed;
         let (mut allowed, mut denied) = (BTreeSet::new(), BTreeSet::new());
         let (mut silent, mut missing_context_values) = (BTreeSet::new(), BTreeSet::new());
@@ -250,7 +238,7 @@ impl Registry {
             silent.extend(said.implicitly_denied_by.iter().map(|policy| &policy.name));
             missing_context_values.extend(said.missing_context_values);
         }
-        AuthResult {
+        Ok(AuthResult {
             allowed: self.summaries(allowed),
             denied: Denied {
                 implicit_deny: self.summaries(silent),
@@ -263,7 +251,7 @@ impl Registry {
             },
             missing_context_values,
             auth_info,
-        }
+        })
     }
 
     fn summaries(&self, names: BTreeSet<&PolicyName>) -> Policies {
@@ -278,8 +266,6 @@ impl Registry {
         &self,
         input: GetEffectivePoliciesRequest,
     ) -> Result<GetEffectivePoliciesResponse, ApiError> {
-        let mut constraints = Constraints::new();
-        constraints.registry_name("thingName", input.thing_name.as_deref()).finish()?;
         refuse_identity_pool(input.cognito_identity_pool_id.as_deref())?;
         input.thing_name.as_deref().map(|name| self.existing_thing(name)).transpose()?;
         // A thing adds the policies of its groups as soon as there are thing groups.

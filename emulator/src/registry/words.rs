@@ -1,40 +1,22 @@
 //! The closed lists of words that the AWS IoT control plane uses for states and modes.
 //!
-//! Requests carry them as plain text, because a word outside its list is answered with AWS's
-//! validation text (`validation.rs`) and not with a parser's.
+//! A word outside its list does not get here: AWS's model is asked first (`service_model`).
 //! Truth: the enumerations of botocore's model of `iot` 2015-05-28.
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-
-/// A closed list of AWS words.
-pub(crate) trait Word: Sized {
-    /// All of them, in the model's order.
-    const WORDS: &'static [&'static str];
-
-    /// The value that `text` stands for.
-    fn parse(text: &str) -> Option<Self>;
-}
+use serde::{Deserialize, Serialize, Serializer};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) enum $name { $($(#[$note])* $variant,)* }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        pub(crate) enum $name { $($(#[$note])* #[serde(rename = $word)] $variant,)* }
 
         impl $name {
             /// AWS's word.
             pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
-            }
-        }
-
-        impl Word for $name {
-            const WORDS: &'static [&'static str] = &[$($word,)*];
-
-            fn parse(text: &str) -> Option<Self> {
-                match text { $($word => Some(Self::$variant),)* _ => None }
             }
         }
 

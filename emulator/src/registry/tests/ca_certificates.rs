@@ -24,7 +24,9 @@ const BAD_CODE: &str = "400 RegistrationCodeValidationException: Registration co
 /// Registers each row's input and compares; none is registered.
 fn refuses<const N: usize>(registry: &mut Registry, table: [(&str, Value, &str); N]) {
     for (row, json, expected) in table {
-        let refused = registry.register_ca_certificate(input(json), NOW);
+        let refused = asked("RegisterCACertificate", &json, |input| {
+            registry.register_ca_certificate(input, NOW)
+        });
         assert_eq!(outcome(&refused), expected, "{row}");
     }
     let list = registry.list_ca_certificates(ListCaCertificatesRequest::default()).unwrap();
@@ -318,7 +320,8 @@ fn ca_21_to_24_updating_and_deleting() {
     let upper = id.to_uppercase();
     let missing = "404 ResourceNotFoundException: Requested CA Certificate does not exist.";
     let mut update = |json: Value| {
-        let updated = registry.update_ca_certificate(input(json), NOW);
+        let updated =
+            asked("UpdateCACertificate", &json, |input| registry.update_ca_certificate(input, NOW));
         let now = registry.ca_certificate(ca.certificate_id()).unwrap();
         let has_config = now.registration_config.is_some();
         (outcome(&updated), now.status.as_str(), now.auto_registration.as_str(), has_config)

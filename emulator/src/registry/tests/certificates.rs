@@ -265,8 +265,6 @@ fn s3_3_the_status_model() {
         assert_eq!(registry.take_changes(), changes, "{status}");
         assert_eq!(registry.policy_revision() > before, was != now, "{status}");
     }
-    let absent = registry.update_certificate(input(json!({ "certificateId": id })), NOW);
-    assert!(outcome(&absent).contains("'newStatus' failed to satisfy constraint"));
     registry.set_certificate_status(key, PendingTransfer, NOW);
     let json = json!({ "certificateId": id, "newStatus": "ACTIVE" });
     let transferring = registry.update_certificate(input(json), NOW);
@@ -358,6 +356,4 @@ fn cert_1_and_4_certificates_that_aws_issues() {
         "400 InvalidRequestException: CSR violates constraints",
         "CERT-5"
     );
-    let absent = CreateCertificateFromCsrRequest::default().signing_request();
-    assert!(outcome(&absent).contains("'certificateSigningRequest' failed to satisfy"));
 }

@@ -29,6 +29,15 @@ pub(super) fn input<T: serde::de::DeserializeOwned>(json: Value) -> T {
     serde_json::from_value(json).expect("an input of the model")
 }
 
+/// What `operation` answers to `json`, once AWS's model has allowed it.
+pub(super) fn asked<I: serde::de::DeserializeOwned, O>(
+    operation: &str,
+    json: &Value,
+    answer: impl FnOnce(I) -> Result<O, ApiError>,
+) -> Result<O, ApiError> {
+    crate::service_model::read(operation, json.clone()).and_then(answer)
+}
+
 pub(super) fn output(output: impl Serialize) -> Value {
     serde_json::to_value(output).expect("an answer is JSON")
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn create(registry: &mut Registry, json: Value) -> Result<CreateThingResponse, ApiError> {
-    registry.create_thing(input(json), NOW)
+    asked("CreateThing", &json, |input| registry.create_thing(input, NOW))
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn ta_2_a_bad_question_is_refused() {
     let table = [
         (
             json!({}),
-            "400 InvalidRequestException: 1 validation error detected: Value at 'authInfos'",
+            "400 InvalidRequestException: 1 validation error detected: Value at 'authInfos' failed",
         ),
         (
             json!({ "authInfos": vec![info.clone(); 11] }),
@@ -135,7 +135,8 @@ fn ta_2_a_bad_question_is_refused() {
         (json!({ "authInfos": [info], "cognitoIdentityPoolId": "p" }), "400 InvalidRequest"),
     ];
     for (question, expected) in table {
-        let answer = registry.test_authorization(input(question.clone()), NOW);
+        let answer =
+            asked("TestAuthorization", &question, |input| registry.test_authorization(input, NOW));
         assert!(outcome(&answer).starts_with(expected), "{question}: {}", outcome(&answer));
     }
 }

@@ -1,23 +1,13 @@
-//! `regexp_matches`, `regexp_replace`, `regexp_substr`: regular expressions as Java has them.
+//! `regexp_matches`, `regexp_replace`, `regexp_substr`: what a rule does with a regular expression.
 //!
-//! The matcher takes time in proportion to the text, so that no expression of a rule can hang.
-//! What Java has beyond that (looking around, references back) is refused by name.
-//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html> and
-//! <https://docs.oracle.com/en/java/javase/11/docs/api/java.base/java/util/regex/Pattern.html>.
-
-mod matcher;
-mod program;
-mod syntax;
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html>.
 
 use std::sync::Arc;
 
 use super::super::evaluate::{Answer, Failure};
 use super::super::syntax::Expression;
 use super::{Call, literal, text_answer};
-
-use matcher::find;
-use program::Program;
-use syntax::NotUsable;
+use crate::regexp::{NotUsable, Program, find};
 
 /// Refuses an expression that is known before any message and that this emulator does not run.
 pub(super) fn check(arguments: &[Expression]) -> Result<(), String> {

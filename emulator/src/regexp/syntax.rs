@@ -12,7 +12,7 @@ const COUNT: u32 = 1000;
 
 /// Why a text cannot be matched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotUsable {
+pub(crate) enum NotUsable {
     /// It is not a regular expression.
     Invalid,
     /// Java knows it, this emulator does not.
@@ -38,9 +38,32 @@ pub(super) enum Node {
 
 /// A set of characters.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Set {
+pub(crate) struct Set {
     ranges: Vec<(char, char)>,
+    classes: Vec<Class>,
     negated: bool,
+}
+
+/// A category of Unicode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Letter,
+    Number,
+    Separator,
+    Control,
+}
+
+impl Class {
+    //? assumed: Rust's tables are near enough to the categories L, N, Z and C, which hold a little
+    //? less (L, N) or more (C: format characters, what is not assigned)
+    fn has(self, character: char) -> bool {
+        match self {
+            Self::Letter => character.is_alphabetic(),
+            Self::Number => character.is_numeric(),
+            Self::Separator => character.is_whitespace() && !character.is_control(),
+            Self::Control => character.is_control(),
+        }
+    }
 }
 
 /// What holds between two characters.
@@ -67,7 +90,11 @@ pub(super) struct Regexp {
 
 impl Set {
     fn of(ranges: &[(char, char)]) -> Self {
-        Self { ranges: ranges.to_vec(), negated: false }
+        Self { ranges: ranges.to_vec(), ..Self::default() }
+    }
+
+    fn class(class: Class) -> Self {
+        Self { classes: vec![class], ..Self::default() }
     }
 
     fn one(character: char) -> Self {
@@ -80,9 +107,10 @@ impl Set {
     }
 
     /// Whether the set has `character`, or its other case if that does not matter.
-    pub(super) fn has(&self, character: char, ignore_case: bool) -> bool {
+    pub(crate) fn has(&self, character: char, ignore_case: bool) -> bool {
         let listed = |character: char| {
             self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&character))
+                || self.classes.iter().any(|class| class.has(character))
         };
         let found = listed(character)
             || (ignore_case
@@ -92,10 +120,14 @@ impl Set {
     }
 
     /// Adds another set; a negated one is turned into what it has.
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: Self) -> Result<(), NotUsable> {
         if !other.negated {
             self.ranges.extend(other.ranges);
-            return;
+            self.classes.extend(other.classes);
+            return Ok(());
+        }
+        if !other.classes.is_empty() {
+            return Err(NotUsable::NotRunYet("all but a category inside a class"));
         }
         let mut ranges = other.ranges;
         ranges.sort_unstable();
@@ -113,6 +145,7 @@ impl Set {
             }
         }
         self.ranges.extend(next.map(|start| (start, char::MAX)));
+        Ok(())
     }
 }
 
@@ -373,6 +406,12 @@ impl Parser<'_> {
             "Punct" => Set::of(&[('!', '/'), (':', '@'), ('[', '`'), ('{', '~')]),
             "XDigit" => Set::of(&[('0', '9'), ('a', 'f'), ('A', 'F')]),
             "Space" => space(),
+            "Graph" => Set::of(&[('!', '~')]),
+            "Cntrl" => Set::of(&[('\0', '\u{1f}'), ('\u{7f}', '\u{7f}')]),
+            "L" => Set::class(Class::Letter),
+            "N" => Set::class(Class::Number),
+            "Z" => Set::class(Class::Separator),
+            "C" => Set::class(Class::Control),
             "ASCII" => Set::of(&[('\0', '\u{7f}')]),
             _ => return Err(NotUsable::NotRunYet("this property")),
         })
@@ -397,7 +436,7 @@ impl Parser<'_> {
             let low_character = match low.ranges[..] {
                 [(low, last)] if low == last && is_range => low,
                 _ => {
-                    set.add(low);
+                    set.add(low)?;
                     continue;
                 }
             };

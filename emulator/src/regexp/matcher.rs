@@ -5,15 +5,15 @@ use super::syntax::Assertion;
 
 /// Where a match and its groups lie.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(crate) struct Found {
     marks: Vec<Option<usize>>,
     /// How far the text was looked at before this was certain.
-    pub(super) looked_at: usize,
+    pub(crate) looked_at: usize,
 }
 
 impl Found {
     /// From where to where the group `number` goes; 0 is the whole match.
-    pub(super) fn group(&self, number: usize) -> Option<(usize, usize)> {
+    pub(crate) fn group(&self, number: usize) -> Option<(usize, usize)> {
         let mark = |index: usize| self.marks.get(index).copied().flatten();
         Some((mark(2 * number)?, mark(2 * number + 1)?))
     }
@@ -33,7 +33,7 @@ struct Ways {
 }
 
 /// The first match in `text` that starts at byte `from` or behind it.
-pub(super) fn find(program: &Program, text: &str, from: usize) -> Option<Found> {
+pub(crate) fn find(program: &Program, text: &str, from: usize) -> Option<Found> {
     let none = vec![None; 2 * (program.groups + 1)];
     let new = || Ways { ways: Vec::new(), reached: vec![usize::MAX; program.steps.len()] };
     let (mut current, mut next) = (new(), new());

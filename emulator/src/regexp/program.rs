@@ -21,15 +21,15 @@ pub(super) enum Step {
 
 /// A regular expression, ready to be matched.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(crate) struct Program {
     pub(super) steps: Vec<Step>,
-    pub(super) groups: usize,
+    pub(crate) groups: usize,
     pub(super) ignore_case: bool,
 }
 
 impl Program {
     /// Understands `text` as a regular expression.
-    pub(super) fn compile(text: &str) -> Result<Self, NotUsable> {
+    pub(crate) fn compile(text: &str) -> Result<Self, NotUsable> {
         let Regexp { node, groups, ignore_case } = parse(text)?;
         let mut program = Self { steps: Vec::new(), groups, ignore_case };
         program.group(&node, Some(0))?;
@@ -38,7 +38,7 @@ impl Program {
     }
 
     /// How much one character may cost.
-    pub(super) fn work(&self) -> usize {
+    pub(crate) fn work(&self) -> usize {
         self.steps.len() * (1 + self.groups / 4)
     }
 

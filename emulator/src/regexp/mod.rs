@@ -1,0 +1,90 @@
+//! Regular expressions as Java has them, because AWS writes them so: in rules and in its service
+//! models.
+//!
+//! The matcher takes time in proportion to the text, so that no expression can hang. What Java has
+//! beyond that (looking around, references back) is refused by name.
+//! Truth:
+//! <https://docs.oracle.com/en/java/javase/11/docs/api/java.base/java/util/regex/Pattern.html>.
+
+mod matcher;
+mod program;
+mod syntax;
+
+pub(crate) use self::matcher::find;
+pub(crate) use self::program::Program;
+pub(crate) use self::syntax::NotUsable;
+
+use self::program::Step;
+use self::syntax::Set;
+
+/// An expression that must fit a text from end to end.
+#[derive(Debug)]
+pub(crate) enum WholeMatch {
+    /// So many characters of one set at least: most expressions of AWS's models.
+    AllOf(Set, usize),
+    /// Any other.
+    Program(Program),
+}
+
+impl WholeMatch {
+    /// Understands `expression`.
+    pub(crate) fn compile(expression: &str) -> Result<Self, NotUsable> {
+        let bare = expression.strip_prefix('^').unwrap_or(expression);
+        let bare = bare.strip_suffix('$').filter(|rest| !rest.ends_with('\\')).unwrap_or(bare);
+        if let Some((inner, least)) = bare
+            .strip_suffix('+')
+            .map(|inner| (inner, 1))
+            .or_else(|| bare.strip_suffix('*').map(|inner| (inner, 0)))
+            && let Ok(Program { mut steps, .. }) = Program::compile(inner)
+            && matches!(steps[..], [Step::Mark(_), Step::Take(_), Step::Mark(_), Step::Done])
+            && let Step::Take(set) = steps.swap_remove(1)
+        {
+            return Ok(Self::AllOf(set, least));
+        }
+        Program::compile(&format!(r"\A(?:{expression})\z")).map(Self::Program)
+    }
+
+    /// Whether the expression fits `text` from end to end.
+    pub(crate) fn fits(&self, text: &str) -> bool {
+        match self {
+            Self::AllOf(set, least) => {
+                text.len() >= *least && text.chars().all(|character| set.has(character, false))
+            }
+            Self::Program(program) => find(program, text, 0).is_some(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_of_a_service_model_fits_whole_texts() {
+        let table = [
+            (r"[a-zA-Z0-9:_-]+", "sensor-1:a_b", true),
+            (r"[a-zA-Z0-9:_-]+", "", false),
+            (r"[a-zA-Z0-9:_-]+", "a b", false),
+            (r"(0x)?[a-fA-F0-9]+", "0xabc", true),
+            (r"(0x)?[a-fA-F0-9]+", "abcg", false),
+            (r"[\s\S]*", "", true),
+            (r"[\s\S]*", "a\nb", true),
+            (r"[\p{Graph}\x20]*", "a b", true),
+            (r"[\p{Graph}\x20]*", "a\tb", false),
+            (r"[^\p{C}]*", "Zürich", true),
+            (r"[^\p{C}]*", "a\u{0}", false),
+            (r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$", "größe 1", true),
+            (r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$", "a!", false),
+            (r"^[0-9A-Za-z_-]+$", "T_1", true),
+            (r"^[0-9A-Za-z_-]+$", "T\n", false),
+            (r"[A-Za-z0-9+/]+={0,2}", "YWJj==", true),
+            (r"[A-Za-z0-9+/]+={0,2}", "YWJj===", false),
+            (r"^arn:[!-~]+$", "arn:aws:acm:x", true),
+            (r"a|ab", "ab", true),
+        ];
+        for (expression, text, expected) in table {
+            let fits = WholeMatch::compile(expression).expect(expression).fits(text);
+            assert_eq!(fits, expected, "{expression} {text:?}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What AWS complains of, word for word.
+
+use serde_json::json;
+
+use super::*;
+
+fn complaint(operation: &str, members: Value) -> String {
+    let row = IOT.operation(operation).expect(operation);
+    IOT.check(row, &members).err().unwrap_or_default()
+}
+
+#[test]
+fn s10_3_a_failed_constraint_is_told_as_aws_tells_it() {
+    let long = "x".repeat(129);
+    let id = "ab".repeat(32);
+    let table = [
+        ("ListCertificates", json!({ "pageSize": 250 }), ""),
+        (
+            "ListCertificates",
+            json!({ "pageSize": 0 }),
+            "1 validation error detected: Value at 'pageSize' failed to satisfy constraint: Member \
+             must have value greater than or equal to 1",
+        ),
+        (
+            "ListCertificatesByCA",
+            json!({ "caCertificateId": "xyz" }),
+            "2 validation errors detected: Value at 'caCertificateId' failed to satisfy \
+             constraint: Member must satisfy regular expression pattern: (0x)?[a-fA-F0-9]+; Value \
+             at 'caCertificateId' failed to satisfy constraint: Member must have length greater \
+             than or equal to 64",
+        ),
+        (
+            "UpdateCertificate",
+            json!({ "certificateId": id, "newStatus": "active" }),
+            "1 validation error detected: Value at 'newStatus' failed to satisfy constraint: \
+             Member must satisfy enum value set: [ACTIVE, INACTIVE, REVOKED, PENDING_TRANSFER, \
+             REGISTER_INACTIVE, PENDING_ACTIVATION]",
+        ),
+        (
+            "RegisterCertificate",
+            json!({ "certificatePem": null }),
+            "1 validation error detected: Value at 'certificatePem' failed to satisfy constraint: \
+             Member must not be null",
+        ),
+        (
+            "CreateThing",
+            json!({ "thingName": long }),
+            "1 validation error detected: Value at 'thingName' failed to satisfy constraint: \
+             Member must have length less than or equal to 128",
+        ),
+        (
+            "CreateThing",
+            json!({ "thingName": "t", "attributePayload": { "attributes": { "a b": "c" } } }),
+            "1 validation error detected: Value at 'attributePayload.attributes' failed to satisfy \
+             constraint: Map keys must satisfy constraint: [Member must have length less than or \
+             equal to 128, Member must have length greater than or equal to 0, Member must satisfy \
+             regular expression pattern: [a-zA-Z0-9_.,@/:#-]+]",
+        ),
+        (
+            "TestAuthorization",
+            json!({ "authInfos": [{ "resources": [] }, { "resources": ["x"], "actionType": "x" }] }),
+            "1 validation error detected: Value at 'authInfos.2.member.actionType' failed to \
+             satisfy constraint: Member must satisfy enum value set: [PUBLISH, SUBSCRIBE, RECEIVE, \
+             CONNECT]",
+        ),
+        (
+            "CreateThing",
+            json!({ "thingName": 5 }),
+            "1 validation error detected: Value at 'thingName' failed to satisfy constraint: \
+             Member must be a string",
+        ),
+    ];
+    for (operation, members, expected) in table {
+        assert_eq!(complaint(operation, members.clone()), expected, "{operation} {members}");
+    }
+}
+
+#[test]
+fn a_hostile_input_gets_a_bounded_complaint() {
+    let members = json!({ "policyNamesToAdd": vec![" "; 10_000], "authInfos": [] });
+    let complaint = complaint("TestAuthorization", members);
+    assert!(complaint.len() < 20_000, "{}", complaint.len());
+}
+
+#[test]
+fn null_counts_as_absent() {
+    let members = json!({ "thingName": "t", "attributePayload": null });
+    let read: Value = read("CreateThing", members).expect("a good input");
+    assert_eq!(read, json!({ "thingName": "t" }));
+}
+
+#[test]
+fn every_pattern_of_aws_iot_is_understood() {
+    for line in include_str!("iot.txt").lines() {
+        if let Some(shape) = line.strip_prefix("string ")
+            && let [_, _, pattern] = shape.splitn(3, ' ').collect::<Vec<_>>()[..]
+        {
+            assert!(crate::regexp::WholeMatch::compile(pattern).is_ok(), "{line}");
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_input_makes_it_panic(name in ".{0,20}", value in ".{0,40}") {
+        let _any = complaint("CreateThing", json!({ "thingName": value, (name): value }));
+    }
+}
