@@ -29,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Core: decides, touches nothing.
     ("events", &["names", "time"]),
     ("policy", &["errors", "names", "pki", "quotas", "time", "trace"]),
-    ("registry", &["errors", "names", "pki", "policy", "quotas", "time"]),
+    ("registry", &["errors", "events", "names", "pki", "policy", "quotas", "time"]),
     ("provisioning", &[
         "errors", "names", "pki", "quotas", "registry", "service_model", "time", "trace",
     ]),

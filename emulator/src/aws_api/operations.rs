@@ -292,6 +292,8 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(Iot, "ListPrincipalThingsV2", registry(Registry::list_principal_things_v2)),
         row(Iot, "TestAuthorization", registry(Registry::test_authorization)),
         row(Iot, "GetEffectivePolicies", registry(Registry::get_effective_policies)),
+        row(Iot, "DescribeEventConfigurations", registry(Registry::describe_event_configurations)),
+        row(Iot, "UpdateEventConfigurations", registry(Registry::update_event_configurations)),
         row(Iot, "DescribeEndpoint", iot(IotCore::describe_endpoint)),
         row(Iot, "CreateTopicRule", rules(RulesEngine::create_topic_rule)),
         row(Iot, "ReplaceTopicRule", rules(RulesEngine::replace_topic_rule)),

@@ -150,6 +150,10 @@ impl State {
                     self.after.released.push(id);
                     continue;
                 }
+                Change::Event(event) => {
+                    self.emit(scope, Some(event), &Origin::default(), now);
+                    continue;
+                }
             };
             for connection in self.broker.connections_of(&id.to_string()) {
                 let why = "its certificate is no longer ACTIVE";

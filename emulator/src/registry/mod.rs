@@ -11,6 +11,7 @@ mod ca_certificates;
 mod ca_registration;
 mod certificate_registration;
 mod certificates;
+mod event_configurations;
 mod paging;
 mod policies;
 mod policy_attachments;
@@ -30,6 +31,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::errors::{ApiError, ErrorCode};
+use crate::events::Event;
 use crate::names::{Arn, CertificateId, PolicyName, Scope, ThingName};
 use crate::pki;
 use crate::policy::PolicyInForce;
@@ -39,6 +41,7 @@ pub(crate) use ca_certificates::*;
 pub(crate) use ca_registration::*;
 pub(crate) use certificate_registration::*;
 pub(crate) use certificates::*;
+pub(crate) use event_configurations::*;
 pub(crate) use policies::*;
 pub(crate) use policy_attachments::*;
 pub(crate) use registration_code::*;
@@ -50,6 +53,7 @@ pub(crate) use thing_principals::*;
 pub(crate) use things::*;
 pub(crate) use words::*;
 
+use self::event_configurations::EventConfigurations;
 use self::paging::Shelf;
 use self::tags::Tags;
 
@@ -75,12 +79,13 @@ pub(crate) struct Registry {
     // INVARIANT: mirrors `Thing::principals`; only `thing_principals.rs` changes either.
     principal_things: BTreeMap<Target, Shelf<ThingName, ThingPrincipalType>>,
     tags: Tags,
+    event_configurations: EventConfigurations,
     changes: Vec<Change>,
     policy_revision: u64,
 }
 
 /// What others must know of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Connections that authenticated with the certificate must end.
     CertificateNoLongerActive(CertificateId),
@@ -88,6 +93,8 @@ pub(crate) enum Change {
     CertificateDeleted(CertificateId),
     /// The CA certificate is gone: another account may own it in `DEFAULT` mode now.
     CaCertificateDeleted(CertificateId),
+    /// AWS publishes an event.
+    Event(Event),
 }
 
 impl Registry {
@@ -107,6 +114,7 @@ impl Registry {
             things: Shelf::default(),
             principal_things: BTreeMap::new(),
             tags: Tags::new(),
+            event_configurations: EventConfigurations::default(),
             changes: Vec::new(),
             policy_revision: 0,
         }

@@ -83,6 +83,40 @@ words! {
 }
 
 words! {
+    /// What the registry can publish events of.
+    EventType {
+        Thing = "THING",
+        ThingGroup = "THING_GROUP",
+        ThingType = "THING_TYPE",
+        ThingGroupMembership = "THING_GROUP_MEMBERSHIP",
+        ThingGroupHierarchy = "THING_GROUP_HIERARCHY",
+        ThingTypeAssociation = "THING_TYPE_ASSOCIATION",
+        Job = "JOB",
+        JobExecution = "JOB_EXECUTION",
+        Policy = "POLICY",
+        Certificate = "CERTIFICATE",
+        CaCertificate = "CA_CERTIFICATE",
+    }
+}
+
+impl EventType {
+    /// All of them.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Thing,
+        Self::ThingGroup,
+        Self::ThingType,
+        Self::ThingGroupMembership,
+        Self::ThingGroupHierarchy,
+        Self::ThingTypeAssociation,
+        Self::Job,
+        Self::JobExecution,
+        Self::Policy,
+        Self::Certificate,
+        Self::CaCertificate,
+    ];
+}
+
+words! {
     /// Whether a thing is the only one that its principal may be attached to.
     ThingPrincipalType {
         Exclusive = "EXCLUSIVE_THING",

@@ -5,6 +5,8 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html> and
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html>.
 
+mod registry;
+
 use std::net::IpAddr;
 
 use bytes::Bytes;
@@ -12,6 +14,8 @@ use serde::Serialize;
 
 use crate::names::{AccountId, CertificateId, ClientId, ThingName, TopicFilter, TopicName};
 use crate::time::Timestamp;
+
+pub(crate) use registry::*;
 
 /// Where an event is published, and what it says.
 pub(crate) type Event = (TopicName, Bytes);
