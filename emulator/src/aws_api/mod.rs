@@ -23,6 +23,7 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::http::{Answer, Request, Response, response, set_header};
 use crate::iot_core::{HttpCaller, IotCore};
 use crate::lambda::{Functions, Invocation};
+use crate::service_model;
 use crate::trace::Entry;
 
 const JSON: &str = "application/json";
@@ -112,12 +113,15 @@ fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, 
     });
     let named = candidates.filter_map(|operation| Some((operation, operation.wire.labels(path)?)));
     let Some((operation, labels)) = named.max_by_key(|(found, _)| found.wire.precision()) else {
-        let message = format!(
-            "iot-emulator has no operation {} {path} of the service `{}`",
-            request.method,
-            signing_name.unwrap_or("-")
-        );
-        return Err(ApiError::new(ErrorCode::UnknownOperationException, message));
+        let method = request.method.as_str();
+        let names: Vec<&str> = among.iter().map(|service| service.name()).collect();
+        return Err(match service_model::not_here(&names, method, path) {
+            Some((service, operation)) => not_here(service, operation),
+            None => unknown(&format!(
+                "there is no operation {method} {path} of the service `{}`",
+                signing_name.unwrap_or("-")
+            )),
+        });
     };
     Ok((operation, labels))
 }
@@ -224,7 +228,7 @@ impl IotCore {
         let row = operations::find(Service::Iot, operation);
         match row.map(|row| (row, &row.handler.by)) {
             Some((row, Answerer::Iot(method))) => method(self, row.allowed(input)?),
-            _ => Err(not_here(Service::Iot, operation)),
+            _ => Err(not_here(Service::Iot.name(), operation)),
         }
     }
 }
@@ -242,22 +246,24 @@ pub(crate) fn call(
         return Err(no_service(service));
     };
     let Some(row) = operations::find(service, operation) else {
-        return Err(not_here(service, operation));
+        return Err(not_here(service.name(), operation));
     };
     match &row.handler.by {
         Answerer::Iot(method) => method(&regional.iot_core, row.allowed(input)?),
         Answerer::Lambda(method) => method(&regional.functions, row.allowed(input)?, now),
         Answerer::ApiGateway(method) => method(&regional.api_gateway, row.allowed(input)?, now),
-        Answerer::Invoke | Answerer::IotData => Err(not_here(service, operation)),
+        Answerer::Invoke | Answerer::IotData => Err(not_here(service.name(), operation)),
     }
 }
 
 fn no_service(name: &str) -> ApiError {
-    let message = format!("iot-emulator does not answer for the service `{name}`");
-    ApiError::new(ErrorCode::UnknownOperationException, message)
+    unknown(&format!("iot-emulator does not answer for the service `{name}`"))
 }
 
-fn not_here(service: Service, operation: &str) -> ApiError {
-    let message = format!("iot-emulator has no operation `{operation}` of `{}`", service.name());
+fn not_here(service: &str, operation: &str) -> ApiError {
+    unknown(&format!("iot-emulator does not have the operation {operation} of `{service}`"))
+}
+
+fn unknown(message: &str) -> ApiError {
     ApiError::new(ErrorCode::UnknownOperationException, message)
 }

@@ -30,6 +30,33 @@ pub(crate) static LAMBDA: LazyLock<ServiceModel> =
 pub(crate) static API_GATEWAY_V2: LazyLock<ServiceModel> =
     LazyLock::new(|| ServiceModel::parse(include_str!("apigatewayv2.txt")));
 
+/// The operation of one of `services` that `method` and `path` mean, if AWS has it and we do not.
+pub(crate) fn not_here(
+    services: &[&str],
+    method: &str,
+    path: &str,
+) -> Option<(&'static str, &'static str)> {
+    let parts = || path.trim_matches('/').split('/');
+    let mut nearest: Option<(usize, (&'static str, &'static str))> = None;
+    for line in include_str!("not_here.txt").lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split(' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (service, name, its_method, uri) = (word(), word(), word(), word());
+        let segments = || uri.trim_matches('/').split('/');
+        let same = |(segment, part): (&str, &str)| segment.starts_with('{') || segment == part;
+        let literal = segments().filter(|segment| !segment.starts_with('{')).count();
+        if services.contains(&service)
+            && its_method == method
+            && segments().count() == parts().count()
+            && segments().zip(parts()).all(same)
+            && nearest.is_none_or(|(most, _)| literal > most)
+        {
+            nearest = Some((literal, (service, name)));
+        }
+    }
+    nearest.map(|(_, operation)| operation)
+}
+
 /// The input of an AWS IoT operation, if the model allows it; else AWS's complaint.
 pub(crate) fn read<I: DeserializeOwned>(operation: &str, members: Value) -> Result<I, ApiError> {
     if let Some(operation) = IOT.operation(operation) {

@@ -83,6 +83,19 @@ fn a_hostile_input_gets_a_bounded_complaint() {
 }
 
 #[test]
+fn an_operation_that_is_not_here_has_a_name() {
+    let iot = &["iot"];
+    assert_eq!(not_here(iot, "PUT", "/jobs/j1"), Some(("iot", "CreateJob")));
+    assert_eq!(not_here(iot, "GET", "/jobs/j1/job-document"), Some(("iot", "GetJobDocument")));
+    assert_eq!(not_here(iot, "POST", "/things/t"), None, "CreateThing is here");
+    assert_eq!(not_here(iot, "GET", "/nothing/at/all"), None);
+    assert_eq!(
+        not_here(&["iot-data"], "GET", "/things/t/shadow"),
+        Some(("iot-data", "GetThingShadow"))
+    );
+}
+
+#[test]
 fn null_counts_as_absent() {
     let members = json!({ "thingName": "t", "attributePayload": null });
     let read: Value = read("CreateThing", members).expect("a good input");
