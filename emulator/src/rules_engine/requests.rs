@@ -16,7 +16,7 @@ use super::actions::Action;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CreateTopicRuleRequest {
     pub(super) rule_name: String,
-    pub(super) topic_rule_payload: Option<TopicRulePayload>,
+    pub(super) topic_rule_payload: TopicRulePayload,
     /// `key=value&key=value`, as the header has them.
     pub(super) tags: Option<String>,
 }
@@ -26,16 +26,16 @@ pub(crate) struct CreateTopicRuleRequest {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReplaceTopicRuleRequest {
     pub(super) rule_name: String,
-    pub(super) topic_rule_payload: Option<TopicRulePayload>,
+    pub(super) topic_rule_payload: TopicRulePayload,
 }
 
 /// What a rule is made of.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TopicRulePayload {
-    pub(super) sql: Option<String>,
+    pub(super) sql: String,
     pub(super) description: Option<String>,
-    pub(super) actions: Option<Vec<Value>>,
+    pub(super) actions: Vec<Value>,
     pub(super) rule_disabled: Option<bool>,
     pub(super) aws_iot_sql_version: Option<String>,
     pub(super) error_action: Option<Value>,
@@ -93,7 +93,7 @@ pub(crate) struct TopicRule {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListTopicRulesRequest {
     pub(super) topic: Option<String>,
-    pub(super) max_results: Option<i64>,
+    pub(super) max_results: Option<usize>,
     pub(super) next_token: Option<String>,
     pub(super) rule_disabled: Option<bool>,
 }

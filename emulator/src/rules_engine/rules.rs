@@ -27,18 +27,11 @@ use super::requests::{
 use super::run::{CompiledRule, basic_ingest};
 use super::syntax::{Statement, Version};
 
-//= https://docs.aws.amazon.com/iot/latest/apireference/API_TopicRulePayload.html
-//# at most 10 actions
-const ACTIONS: usize = 10;
-//= https://docs.aws.amazon.com/iot/latest/apireference/API_CreateTopicRule.html
-//# a name has letters, digits and underscores, 128 at most
-const NAME_LENGTH: usize = 128;
-const NAME_PATTERN: &str = "^[a-zA-Z0-9_]+$";
 //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
 //# a rule has at most 256 kilobytes
 const RULE_BYTES: usize = 256 * 1024;
 //= https://docs.aws.amazon.com/iot/latest/apireference/API_ListTopicRules.html
-//# between 1 and 10000 results
+//# at most 10000 results
 const RESULTS: usize = 10_000;
 //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-create-rule.html
 //# 2015-10-08 is used where no version is given
@@ -168,20 +161,7 @@ impl RulesEngine {
         input: ListTopicRulesRequest,
         _now: Timestamp,
     ) -> Result<ListTopicRulesResponse, ApiError> {
-        let results = match input.max_results {
-            None => RESULTS,
-            Some(results) if results < 1 => {
-                return Err(at_member(
-                    "maxResults",
-                    "Member must have value greater than or equal to 1",
-                ));
-            }
-            Some(results) => {
-                usize::try_from(results).ok().filter(|it| *it <= RESULTS).ok_or_else(|| {
-                    at_member("maxResults", "Member must have value less than or equal to 10000")
-                })?
-            }
-        };
+        let results = input.max_results.unwrap_or(RESULTS);
         let after = input.next_token.as_deref().map(read_token).transpose()?;
         let wanted = |rule: &Rule| {
             let from = rule.compiled.statement.from.as_ref();
@@ -227,17 +207,10 @@ impl RulesEngine {
     fn compile(
         &self,
         name: &str,
-        payload: Option<TopicRulePayload>,
+        payload: TopicRulePayload,
         now: Timestamp,
     ) -> Result<Rule, ApiError> {
-        check_name(name)?;
-        let payload = payload.ok_or_else(|| missing("topicRulePayload"))?;
-        let sql = payload.sql.ok_or_else(|| missing("topicRulePayload.sql"))?;
-        let actions = payload.actions.ok_or_else(|| missing("topicRulePayload.actions"))?;
-        if actions.len() > ACTIONS {
-            let constraint = "Member must have length less than or equal to 10";
-            return Err(at_member("topicRulePayload.actions", constraint));
-        }
+        let TopicRulePayload { sql, actions, .. } = payload;
         if sql.len() > RULE_BYTES {
             return Err(ApiError::invalid_request("The rule is larger than 256 KB"));
         }
@@ -306,40 +279,13 @@ impl RulesEngine {
     }
 }
 
-fn missing(member: &str) -> ApiError {
-    ApiError::invalid_request(format!(
-        "1 validation error detected: Value null at '{member}' failed to satisfy constraint: \
-         Member must not be null"
-    ))
-}
-
-fn at_member(member: &str, constraint: &str) -> ApiError {
-    ApiError::invalid_request(format!(
-        "1 validation error detected: Value at '{member}' failed to satisfy constraint: \
-         {constraint}"
-    ))
-}
-
-fn check_name(name: &str) -> Result<(), ApiError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if name.is_empty() || !name.bytes().all(allowed) {
-        let constraint = format!("Member must satisfy regular expression pattern: {NAME_PATTERN}");
-        return Err(at_member("ruleName", &constraint));
-    }
-    if name.len() > NAME_LENGTH {
-        let constraint = "Member must have length less than or equal to 128";
-        return Err(at_member("ruleName", constraint));
-    }
-    Ok(())
-}
-
 //? assumed: tags are checked for their form and not kept, since no tag operation reads them yet
 fn check_tags(tags: Option<&str>) -> Result<(), ApiError> {
     let mut pairs = tags.into_iter().flat_map(|tags| tags.split('&'));
     if tags.is_some_and(str::is_empty) || pairs.all(|pair| pair.split('=').next() != Some("")) {
         return Ok(());
     }
-    Err(at_member("tags", "Member must be of the form key=value&key=value"))
+    Err(ApiError::invalid_request("Tags must be of the form key=value&key=value"))
 }
 
 fn read_token(token: &str) -> Result<String, ApiError> {

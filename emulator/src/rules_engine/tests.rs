@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::errors::{ApiError, ErrorCode};
 use crate::json::{Json, Numbers};
 use crate::names::Scope;
+use crate::service_model;
 
 use super::execution::Outcome;
 use super::*;
@@ -44,7 +45,8 @@ fn message(topic: &str, payload: &[u8]) -> RuleMessage {
 
 fn create(rules: &mut RulesEngine, name: &str, payload: Value) -> Result<(), ApiError> {
     let input = json!({ "ruleName": name, "topicRulePayload": payload });
-    rules.create_topic_rule(serde_json::from_value(input).unwrap(), Timestamp::from_seconds(1))
+    let now = Timestamp::from_seconds(1);
+    service_model::read("CreateTopicRule", input).and_then(|it| rules.create_topic_rule(it, now))
 }
 
 fn republish(topic: &str) -> Value {
@@ -260,19 +262,16 @@ fn rules_are_listed_in_pages() {
     let names: Vec<_> = of_topic["rules"].as_array().unwrap().iter().collect();
     assert_eq!((&names[0]["ruleName"], &names[1]["ruleName"]), (&json!("a"), &json!("c")));
     assert_eq!(list(json!({ "ruleDisabled": true })).unwrap()["rules"], json!([]));
-    for wrong in
-        [json!({ "maxResults": 0 }), json!({ "maxResults": 10_001 }), json!({ "nextToken": "?" })]
-    {
-        assert_eq!(list(wrong).unwrap_err().code(), ErrorCode::InvalidRequestException);
-    }
+    let wrong = list(json!({ "nextToken": "?" })).unwrap_err();
+    assert_eq!(wrong.code(), ErrorCode::InvalidRequestException);
 }
 
 #[test]
 fn what_aws_or_we_cannot_take_is_refused_at_creation() {
     let table = [
         ("a-b", rule("SELECT 1 AS a", json!([])), "regular expression pattern: ^[a-zA-Z0-9_]+$"),
-        ("a", json!({ "actions": [] }), "Value null at 'topicRulePayload.sql'"),
-        ("a", json!({ "sql": "SELECT 1 AS a" }), "Value null at 'topicRulePayload.actions'"),
+        ("a", json!({ "actions": [] }), "Value at 'topicRulePayload.sql'"),
+        ("a", json!({ "sql": "SELECT 1 AS a" }), "Value at 'topicRulePayload.actions'"),
         ("a", rule("SELECT 1 AS a", json!(vec![lambda("f"); 11])), "less than or equal to 10"),
         (
             "a",
@@ -281,7 +280,10 @@ fn what_aws_or_we_cannot_take_is_refused_at_creation() {
         ),
         (
             "a",
-            rule("SELECT * FROM 'a'", json!([{ "s3": { "bucketName": "b" } }])),
+            rule(
+                "SELECT * FROM 'a'",
+                json!([{ "s3": { "bucketName": "b", "key": "k", "roleArn": "arn" } }]),
+            ),
             "iot-emulator does not run the action `s3` yet",
         ),
         (
