@@ -11,6 +11,8 @@ mod ca_certificates;
 mod ca_registration;
 mod certificate_registration;
 mod certificates;
+mod domain_configurations;
+mod domain_terms;
 mod paging;
 mod policies;
 mod policy_attachments;
@@ -39,6 +41,8 @@ pub(crate) use ca_certificates::*;
 pub(crate) use ca_registration::*;
 pub(crate) use certificate_registration::*;
 pub(crate) use certificates::*;
+pub(crate) use domain_configurations::*;
+pub(crate) use domain_terms::DomainTerms;
 pub(crate) use policies::*;
 pub(crate) use policy_attachments::*;
 pub(crate) use registration_code::*;
@@ -74,6 +78,7 @@ pub(crate) struct Registry {
     things: Shelf<ThingName, Thing>,
     // INVARIANT: mirrors `Thing::principals`; only `thing_principals.rs` changes either.
     principal_things: BTreeMap<Target, Shelf<ThingName, ThingPrincipalType>>,
+    domain_configurations: Shelf<String, DomainConfiguration>,
     tags: Tags,
     changes: Vec<Change>,
     policy_revision: u64,
@@ -94,6 +99,7 @@ impl Registry {
     /// The empty registry of `scope`. What AWS draws at random follows from `seed`.
     pub(crate) fn new(scope: Scope, seed: u64) -> Self {
         Self {
+            domain_configurations: default_domain_configurations(&scope),
             scope,
             seed,
             last_position: 0,
