@@ -13,7 +13,7 @@ use crate::api_gateway::{self, Visit};
 use crate::aws_api;
 use crate::cloud::Cloud;
 use crate::http::{self, Limits};
-use crate::tls::{self, ClientCertificate, Terms};
+use crate::tls::{self, ClientCertificate, Terms, Versions};
 use crate::trace::Entry;
 
 /// How long a client may take for its handshake.
@@ -43,7 +43,7 @@ pub(crate) async fn api(cloud: Cloud, stream: TcpStream, peer: SocketAddr) {
     let terms = Terms {
         client_certificate: ClientCertificate::NotAsked,
         alpn: &[b"http/1.1"],
-        tls12_only: false,
+        versions: Versions::Tls12And13,
     };
     let accepting = cloud.tls().accept(stream, |_hello| terms);
     match tokio::time::timeout(HANDSHAKE, accepting).await {
@@ -93,7 +93,11 @@ pub(crate) async fn gateway(cloud: Cloud, stream: TcpStream) {
                 ClientCertificate::NotAsked
             },
             alpn: &[b"http/1.1"],
-            tls12_only: domain.is_some_and(|domain| domain.tls12_only()),
+            versions: if domain.is_some_and(|domain| domain.tls12_only()) {
+                Versions::Tls12
+            } else {
+                Versions::Tls12And13
+            },
         }
     });
     let accepted = match tokio::time::timeout(HANDSHAKE, accepting).await {

@@ -1,5 +1,5 @@
-//! Which account and Region a connection means: by endpoint name (SNI), by the address it came to,
-//! or by the certificate.
+//! Which account and Region a connection means: by endpoint name or domain name (SNI), by the
+//! address it came to, or by the certificate.
 //!
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Cloud;
 use crate::api_gateway::{ApiGateway, Domain};
-use crate::iot_core::IotCore;
+use crate::iot_core::{Domain as IotDomain, IotCore};
 use crate::names::{CertificateId, Scope};
 
 /// Which `IotCore` a connection means.
@@ -18,29 +18,46 @@ pub(crate) struct Meant {
     pub(crate) by_name: bool,
 }
 
-/// A name in SNI that looks like AWS's but belongs to no account here.
+/// A name in SNI that ends the connection.
 #[derive(Debug)]
-pub(crate) struct UnknownEndpoint(pub(crate) String);
+pub(crate) enum NotServed {
+    /// It looks like AWS's but belongs to no account here.
+    UnknownEndpoint(String),
+    /// Its domain configuration is DISABLED.
+    Disabled(IotDomain),
+}
 
 impl Cloud {
-    /// The `IotCore` that a connection means, which came with `server_name` to a listener of
-    /// `listener_scope` and shows the certificates `chain`, its own first.
+    /// The `IotCore` that a connection means, which came with `server_name`, the name of `domain` if
+    /// it is one, to a listener of `listener_scope` and shows the certificates `chain`, its own
+    /// first.
     //= https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html
     //# SNI names the account's endpoint; a wrong host name fails the connection
     //? assumed: any other name is an alias of this machine and means the default account
     pub(crate) fn meant(
         &self,
         server_name: Option<&str>,
+        domain: Option<&IotDomain>,
         listener_scope: Option<&Scope>,
         chain: &[CertificateId],
-    ) -> Result<Meant, UnknownEndpoint> {
-        let name = server_name.map(|name| name.trim_end_matches('.').to_ascii_lowercase());
+    ) -> Result<Meant, NotServed> {
+        //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-custom-endpoints-managing.html
+        //# devices that connect to a disabled domain receive an authentication error
+        match domain {
+            Some(domain) if domain.enabled => {
+                let iot_core = self.regional(&domain.scope).iot_core;
+                return Ok(Meant { iot_core, by_name: true });
+            }
+            Some(disabled) => return Err(NotServed::Disabled(disabled.clone())),
+            None => {}
+        }
+        let name = server_name.map(normal);
         if let Some(name) = &name {
-            if let Some(iot_core) = self.named(name) {
+            if let Some(iot_core) = self.regionals().named(name) {
                 return Ok(Meant { iot_core, by_name: true });
             }
             if name.ends_with(".amazonaws.com") {
-                return Err(UnknownEndpoint(name.clone()));
+                return Err(NotServed::UnknownEndpoint(name.clone()));
             }
         }
         if let Some(scope) = listener_scope {
@@ -52,18 +69,15 @@ impl Cloud {
         Ok(Meant { iot_core, by_name })
     }
 
-    //= https://github.com/ministackorg/ministack/pull/1755
-    //# the prefix decides, compared without case; the Region in the name does not
-    fn named(&self, name: &str) -> Option<IotCore> {
-        let label = name.split('.').next()?;
-        let prefix = label.strip_suffix("-ats").unwrap_or(label);
-        let regionals = self.regionals();
-        let found = regionals.values().find(|regional| {
-            let iot_core = &regional.iot_core;
-            iot_core.endpoint_prefix() == prefix
-                || (iot_core.endpoint() == name && iot_core.scope() != self.default_scope())
-        });
-        found.map(|regional| regional.iot_core.clone())
+    /// The domain configuration that a connection goes by, which came with `server_name` to a
+    /// listener of `listener_scope`.
+    pub(crate) fn iot_domain(
+        &self,
+        server_name: Option<&str>,
+        listener_scope: Option<&Scope>,
+    ) -> Option<IotDomain> {
+        let region = &listener_scope.unwrap_or(self.default_scope()).region;
+        self.shared.domains.find(&normal(server_name?), region)
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_CertificateDescription.html
@@ -82,7 +96,7 @@ impl Cloud {
     /// The API Gateway domain that `server_name` means; without a match, the only one there is.
     pub(crate) fn domain(&self, server_name: Option<&str>) -> Option<(ApiGateway, Arc<Domain>)> {
         let gateways: Vec<ApiGateway> =
-            self.regionals().values().map(|regional| regional.api_gateway.clone()).collect();
+            self.regionals().all().map(|regional| regional.api_gateway.clone()).collect();
         let named = gateways
             .iter()
             .find_map(|gateway| Some((gateway.clone(), gateway.domain_named(server_name?)?)));
@@ -92,6 +106,11 @@ impl Cloud {
             }))
         })
     }
+}
+
+/// A host name as it is compared.
+fn normal(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
 }
 
 /// The first item, if there is no second.

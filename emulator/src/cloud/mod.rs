@@ -1,10 +1,11 @@
 //! Every account and Region of one emulator, and the few things that they share.
 //!
 //! It keeps what crosses them: clock, trace, outbox, root CA. `meant.rs` decides which [`IotCore`]
-//! a connection means; `running.rs` holds what runs beside the doors.
+//! a connection means, `regionals.rs` which names they have; `running.rs` holds what runs beside the doors.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
 
 mod meant;
+mod regionals;
 mod running;
 
 use std::collections::BTreeMap;
@@ -15,13 +16,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
-pub(crate) use meant::Meant;
+pub(crate) use meant::{Meant, NotServed};
 
+use self::regionals::Regionals;
 use crate::api_gateway::ApiGateway;
 use crate::config::{Config, FunctionConfig};
 use crate::emulator::StartError;
 use crate::errors::{ApiError, ErrorCode};
-use crate::iot_core::{CaOwners, IotCore, Surroundings};
+use crate::iot_core::{CaOwners, Domains, IotCore, Surroundings};
 use crate::lambda::{self, Function, FunctionHost, Functions, ProcessFunction};
 use crate::listeners::Addresses;
 use crate::names::Scope;
@@ -59,10 +61,11 @@ struct Shared {
     tls: TlsServer,
     buckets: Buckets,
     function_host: FunctionHost,
-    regionals: Mutex<BTreeMap<Scope, Regional>>,
+    regionals: Mutex<Regionals>,
     random: Mutex<fastrand::Rng>,
     timers: Arc<Notify>,
     ca_owners: CaOwners,
+    domains: Domains,
     issuer: Arc<AwsIssuer>,
 }
 
@@ -101,6 +104,7 @@ impl Cloud {
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             timers: Arc::default(),
             ca_owners: CaOwners::default(),
+            domains: Domains::default(),
             issuer: Arc::new(AwsIssuer::new()),
             config,
         };
@@ -130,7 +134,7 @@ impl Cloud {
         Ok(())
     }
 
-    fn regionals(&self) -> MutexGuard<'_, BTreeMap<Scope, Regional>> {
+    fn regionals(&self) -> MutexGuard<'_, Regionals> {
         self.shared.regionals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -141,7 +145,7 @@ impl Cloud {
             return regional.clone();
         }
         let regional = self.new_regional(scope);
-        regionals.insert(scope.clone(), regional.clone());
+        regionals.insert(regional.clone(), scope == self.default_scope());
         regional
     }
 
@@ -169,6 +173,7 @@ impl Cloud {
             root_ca_pem: Arc::clone(&shared.root_ca_pem),
             timers: Arc::clone(&shared.timers),
             ca_owners: shared.ca_owners.clone(),
+            domains: shared.domains.clone(),
             issuer: Arc::clone(&shared.issuer),
         };
         Regional { iot_core: IotCore::new(surroundings), functions, api_gateway }

@@ -37,7 +37,7 @@ impl Cloud {
     }
 
     fn iot_cores(&self) -> Vec<IotCore> {
-        self.regionals().values().map(|regional| regional.iot_core.clone()).collect()
+        self.regionals().all().map(|regional| regional.iot_core.clone()).collect()
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
@@ -140,6 +140,7 @@ impl Cloud {
         }
         self.shared.buckets.clear();
         self.shared.ca_owners.forget_all();
+        self.shared.domains.forget_all();
         self.trace().clear();
     }
 
@@ -153,6 +154,6 @@ impl Cloud {
 
     /// Every account and Region, without the lock: what is dropped may ask the emulator something.
     pub(super) fn all(&self) -> Vec<Regional> {
-        self.regionals().values().cloned().collect()
+        self.regionals().all().cloned().collect()
     }
 }

@@ -5,6 +5,7 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html>.
 
 mod answers;
+mod choice;
 pub(crate) mod codec;
 mod conversation;
 mod https;
@@ -14,67 +15,51 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use crate::cloud::{Cloud, Meant};
+use self::choice::{Port, Speaks};
+use crate::cloud::{Cloud, Meant, NotServed};
 use crate::doors::HANDSHAKE;
+use crate::iot_core::Domain;
 use crate::names::Scope;
-use crate::tls::{self, Accepted, ClientCertificate, Hello, Terms};
+use crate::tls::{self, Accepted, Hello, Terms};
 use crate::trace::Entry;
-
-const MQTT: &[u8] = b"x-amzn-mqtt-ca";
-const HTTP: &[u8] = b"x-amzn-http-ca";
-const CUSTOM_AUTHORIZER: &[u8] = b"mqtt";
-const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// Port 8883.
 pub(crate) async fn mqtt_door(cloud: Cloud, scope: Option<Scope>, stream: TcpStream) {
-    let terms = |_: &Hello<'_>| asked(&[MQTT]);
-    let Some(accepted) = accept(&cloud, scope.as_ref(), stream, terms).await else { return };
-    if let Some((meant, accepted)) = meant(&cloud, scope.as_ref(), accepted).await {
-        mqtt::serve(&cloud, meant, accepted).await;
-    }
+    door(&cloud, scope.as_ref(), Port::Mqtt, stream).await;
 }
 
 /// Port 8443.
 pub(crate) async fn https_door(cloud: Cloud, scope: Option<Scope>, stream: TcpStream) {
-    let terms = |_: &Hello<'_>| asked(&[HTTP_1_1, HTTP]);
-    let Some(accepted) = accept(&cloud, scope.as_ref(), stream, terms).await else { return };
-    if let Some((meant, accepted)) = meant(&cloud, scope.as_ref(), accepted).await {
-        https::serve(&cloud, meant, accepted).await;
-    }
+    door(&cloud, scope.as_ref(), Port::Https, stream).await;
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
-//# on 443 ALPN chooses: x-amzn-mqtt-ca and x-amzn-http-ca with a client certificate, mqtt with a
-//# custom authorizer, and without ALPN HTTPS and WSS with SigV4
 /// Port 443 of the data endpoint.
 pub(crate) async fn tls_door(cloud: Cloud, scope: Option<Scope>, stream: TcpStream) {
+    door(&cloud, scope.as_ref(), Port::Tls, stream).await;
+}
+
+async fn door(cloud: &Cloud, scope: Option<&Scope>, port: Port, stream: TcpStream) {
+    let mut domain = None;
+    let mut speaks = Speaks::Mqtt;
     let terms = |hello: &Hello<'_>| {
-        if hello.alpn.contains(&MQTT) {
-            asked(&[MQTT])
-        } else if hello.alpn.contains(&HTTP) {
-            asked(&[HTTP])
-        } else {
-            let client_certificate = ClientCertificate::NotAsked;
-            Terms { client_certificate, alpn: &[CUSTOM_AUTHORIZER, HTTP_1_1], tls12_only: false }
-        }
+        domain = cloud.iot_domain(hello.server_name, scope);
+        let chosen = choice::choose(port, hello, domain.as_ref().map(|domain| domain.terms));
+        speaks = chosen.0;
+        chosen.1
     };
-    let Some(accepted) = accept(&cloud, scope.as_ref(), stream, terms).await else { return };
-    let Some((meant, accepted)) = meant(&cloud, scope.as_ref(), accepted).await else { return };
-    match accepted.alpn.as_deref() {
-        Some(MQTT) => mqtt::serve(&cloud, meant, accepted).await,
-        Some(HTTP) => https::serve(&cloud, meant, accepted).await,
-        Some(CUSTOM_AUTHORIZER) => {
-            let entry = authentication_error(&meant.iot_core.scope().clone(), "NOT_AUTHENTICATED");
-            let why = "ALPN `mqtt` asks for a custom authorizer; iot-emulator has none yet";
+    let Some(accepted) = accept(cloud, scope, stream, terms).await else { return };
+    let meant = meant(cloud, scope, domain.as_ref(), accepted).await;
+    let Some((meant, accepted)) = meant else { return };
+    match speaks {
+        Speaks::Mqtt => mqtt::serve(cloud, meant, accepted).await,
+        Speaks::Https => https::serve(cloud, meant, accepted).await,
+        Speaks::SignedHttps => https::serve_signed(cloud, meant, accepted).await,
+        Speaks::Nothing(why) => {
+            let entry = authentication_error(meant.iot_core.scope(), "NOT_AUTHENTICATED");
             cloud.trace().record(entry.why([why]).answer("disconnects"));
             tls::hang_up(accepted.stream).await;
         }
-        _ => https::serve_signed(&cloud, meant, accepted).await,
     }
-}
-
-fn asked(alpn: &'static [&'static [u8]]) -> Terms {
-    Terms { client_certificate: ClientCertificate::Asked, alpn, tls12_only: false }
 }
 
 async fn accept(
@@ -110,6 +95,7 @@ async fn accept(
     }
 }
 
+/// Told to the account whose domain it is, else to that of the listener.
 fn connection_failure(
     cloud: &Cloud,
     scope: Option<&Scope>,
@@ -117,35 +103,53 @@ fn connection_failure(
     reason: &'static str,
     server_name: Option<&str>,
 ) -> Entry {
-    let entry = Entry::failure(scope.unwrap_or(cloud.default_scope()), "Connection", reason);
+    let domain = cloud.iot_domain(server_name, scope);
+    let owner = domain.as_ref().map(|domain| &domain.scope);
+    let scope = owner.or(scope).unwrap_or(cloud.default_scope());
+    let entry = Entry::failure(scope, "Connection", reason);
     let entry = entry.member("sourceIp", peer.ip()).member("sourcePort", peer.port());
+    let entry = match &domain {
+        Some(domain) => entry.member("domainConfigurationName", &domain.configuration),
+        None => entry,
+    };
     match server_name {
         Some(name) => entry.member("serverNameIndication", name),
         None => entry,
     }
 }
 
-/// The `IotCore` that is meant; a name of AWS's that nobody here has ends the connection.
+/// The `IotCore` that is meant; a name of AWS's that nobody here has ends the connection, and so
+/// does one whose domain configuration is disabled.
 async fn meant(
     cloud: &Cloud,
     scope: Option<&Scope>,
+    domain: Option<&Domain>,
     accepted: Accepted,
 ) -> Option<(Meant, Accepted)> {
     let chain: Vec<_> = accepted.chain.iter().map(|certificate| certificate.id()).collect();
-    match cloud.meant(accepted.server_name.as_deref(), scope, &chain) {
-        Ok(meant) => Some((meant, accepted)),
-        Err(unknown) => {
-            let scope = scope.unwrap_or(cloud.default_scope());
-            let entry = authentication_error(scope, "SNI_MISUSED")
+    let entry = match cloud.meant(accepted.server_name.as_deref(), domain, scope, &chain) {
+        Ok(meant) => return Some((meant, accepted)),
+        Err(NotServed::UnknownEndpoint(name)) => {
+            authentication_error(scope.unwrap_or(cloud.default_scope()), "SNI_MISUSED")
                 .details("The client used an SNI that is not associated with this account")
-                .member("serverNameIndication", &unknown.0)
-                .member("sourceIp", accepted.peer.ip())
-                .why([format!("no account and Region here has the endpoint `{}`", unknown.0)]);
-            cloud.trace().record(entry.answer("disconnects"));
-            tls::hang_up(accepted.stream).await;
-            None
+                .member("serverNameIndication", &name)
+                .why([format!("no account and Region here has the endpoint `{name}`")])
         }
-    }
+        //? assumed: the details, and that the client sees what a wrong name gets
+        Err(NotServed::Disabled(domain)) => {
+            let name = accepted.server_name.as_deref().unwrap_or_default();
+            let configuration = &domain.configuration;
+            authentication_error(&domain.scope, "DOMAIN_CONFIGURATION_DISABLED")
+                .details("Domain configuration is disabled")
+                .member("serverNameIndication", name)
+                .member("domainConfigurationName", configuration)
+                .why([format!("the domain configuration `{configuration}` is DISABLED")])
+        }
+    };
+    let entry = entry.member("sourceIp", accepted.peer.ip());
+    cloud.trace().record(entry.answer("disconnects"));
+    tls::hang_up(accepted.stream).await;
+    None
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html

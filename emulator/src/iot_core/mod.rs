@@ -12,12 +12,14 @@
 //! - `data_plane.rs`: the operations of the data endpoint over HTTP
 //! - `authorization.rs`: policies and variables of one connection
 //! - `operations.rs`: operations of the AWS API that need more than one room
+//! - `domains.rs`: domain configurations, whose names all accounts share
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
 
 mod authorization;
 mod connections;
 mod data_plane;
+mod domains;
 mod held;
 mod identity;
 mod operations;
@@ -35,6 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 pub(crate) use data_plane::Page;
+pub(crate) use domains::{Domain, Domains};
 pub(crate) use held::Held;
 pub(crate) use refusals::{Reaction, Refused};
 pub(crate) use requests::{Accepted, ConnectRequest, HttpCaller, Peer, PublishRequest};
@@ -47,6 +50,9 @@ use crate::names::{AccountId, CertificateId, Region, Scope};
 use crate::outbox::{Effect, Mailbox, Outbox};
 use crate::pki::AwsIssuer;
 use crate::registry::{CertificateMode, Registry};
+pub(crate) use crate::registry::{
+    DomainAuthentication, DomainProtocol, DomainTerms, SecurityPolicy,
+};
 use crate::rules_engine::RulesEngine;
 use crate::time::{Clock, Timestamp};
 use crate::trace::{Entry, Trace};
@@ -70,6 +76,7 @@ pub(crate) struct Surroundings {
     /// Is told when a deadline comes nearer.
     pub(crate) timers: Arc<Notify>,
     pub(crate) ca_owners: CaOwners,
+    pub(crate) domains: Domains,
     /// Issues device certificates as AWS does; one for the emulator.
     pub(crate) issuer: Arc<AwsIssuer>,
 }
@@ -284,6 +291,10 @@ impl IotCore {
 
     pub(crate) fn ca_owners(&self) -> &CaOwners {
         &self.shared.around.ca_owners
+    }
+
+    fn domains(&self) -> &Domains {
+        &self.shared.around.domains
     }
 
     fn issuer(&self) -> &AwsIssuer {

@@ -11,6 +11,8 @@ mod ca_certificates;
 mod ca_registration;
 mod certificate_registration;
 mod certificates;
+mod domain_configurations;
+mod domain_terms;
 mod event_configurations;
 mod paging;
 mod policies;
@@ -41,6 +43,8 @@ pub(crate) use ca_certificates::*;
 pub(crate) use ca_registration::*;
 pub(crate) use certificate_registration::*;
 pub(crate) use certificates::*;
+pub(crate) use domain_configurations::*;
+pub(crate) use domain_terms::DomainTerms;
 pub(crate) use event_configurations::*;
 pub(crate) use policies::*;
 pub(crate) use policy_attachments::*;
@@ -78,6 +82,7 @@ pub(crate) struct Registry {
     things: Shelf<ThingName, Thing>,
     // INVARIANT: mirrors `Thing::principals`; only `thing_principals.rs` changes either.
     principal_things: BTreeMap<Target, Shelf<ThingName, ThingPrincipalType>>,
+    domain_configurations: Shelf<String, DomainConfiguration>,
     tags: Tags,
     event_configurations: EventConfigurations,
     changes: Vec<Change>,
@@ -101,6 +106,7 @@ impl Registry {
     /// The empty registry of `scope`. What AWS draws at random follows from `seed`.
     pub(crate) fn new(scope: Scope, seed: u64) -> Self {
         Self {
+            domain_configurations: default_domain_configurations(&scope),
             scope,
             seed,
             last_position: 0,

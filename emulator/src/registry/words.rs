@@ -73,6 +73,63 @@ words! {
 }
 
 words! {
+    /// Whether a domain configuration is served.
+    DomainConfigurationStatus {
+        Enabled = "ENABLED",
+        Disabled = "DISABLED",
+    }
+}
+
+words! {
+    /// Who chose the name of a domain configuration.
+    DomainType {
+        /// The endpoint that every account has.
+        Endpoint = "ENDPOINT",
+        AwsManaged = "AWS_MANAGED",
+        CustomerManaged = "CUSTOMER_MANAGED",
+    }
+}
+
+words! {
+    /// What an endpoint is for.
+    ServiceType {
+        Data = "DATA",
+        CredentialProvider = "CREDENTIAL_PROVIDER",
+        Jobs = "JOBS",
+    }
+}
+
+words! {
+    /// Which versions and suites of TLS a domain speaks.
+    SecurityPolicy {
+        Tls13 = "IoTSecurityPolicy_TLS13_1_3_2022_10",
+        Tls13And12 = "IoTSecurityPolicy_TLS13_1_2_2022_10",
+        Tls12 = "IoTSecurityPolicy_TLS12_1_2_2022_10",
+        Tls12Of2016 = "IoTSecurityPolicy_TLS12_1_0_2016_01",
+        Tls12Of2015 = "IoTSecurityPolicy_TLS12_1_0_2015_01",
+    }
+}
+
+words! {
+    /// Who speaks for the clients of a domain, as far as it is served here.
+    DomainAuthentication {
+        X509 = "AWS_X509",
+        /// As port and ALPN say.
+        ByPort = "DEFAULT",
+    }
+}
+
+words! {
+    /// What the clients of a domain speak, as far as it is served here.
+    DomainProtocol {
+        Mqtt = "SECURE_MQTT",
+        Https = "HTTPS",
+        /// As port and ALPN say.
+        ByPort = "DEFAULT",
+    }
+}
+
+words! {
     /// What TestAuthorization can ask about.
     ActionType {
         Publish = "PUBLISH",

@@ -14,6 +14,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, SignatureScheme};
 
+use super::Versions;
 use crate::pki::{ServerAuthority, ServerKey};
 use crate::time::{Clock, Timestamp};
 
@@ -79,18 +80,18 @@ pub(super) struct Resolver {
     certificates: Arc<ServerCertificates>,
     /// The name to show where the client sent none.
     unnamed: String,
-    tls12_only: bool,
+    versions: Versions,
 }
 
 impl Resolver {
     pub(super) fn new(
         certificates: Arc<ServerCertificates>,
         address: Option<IpAddr>,
-        tls12_only: bool,
+        versions: Versions,
     ) -> Self {
         let unnamed = address
             .map_or_else(|| "localhost".to_owned(), |address| address.to_canonical().to_string());
-        Self { certificates, unnamed, tls12_only }
+        Self { certificates, unnamed, versions }
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html
@@ -103,7 +104,7 @@ impl Resolver {
             // The suites of TLS 1.3 say nothing about the key.
             CipherSuite::TLS13_AES_128_GCM_SHA256
             | CipherSuite::TLS13_AES_256_GCM_SHA384
-            | CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => !self.tls12_only,
+            | CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => self.versions != Versions::Tls12,
             _ => false,
         });
         if verifies && suits { ServerKey::Ecdsa } else { ServerKey::Rsa }

@@ -80,9 +80,12 @@ fn explain(error: &Error) -> String {
              ChaCha20; AWS has CBC and static RSA suites besides"
         }
         Error::PeerIncompatible(
-            PeerIncompatible::Tls12NotOffered | PeerIncompatible::Tls12NotOfferedOrEnabled,
+            PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::SupportedVersionsExtensionRequired,
         ) => {
-            "the client does not offer TLS 1.2, and this door speaks nothing newer"
+            "no TLS version in common: a security policy, or the door, leaves out what the client \
+             offers"
         }
         Error::InvalidCertificate(CertificateError::BadSignature) => {
             "the private key is not that of the client certificate"

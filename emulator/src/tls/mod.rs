@@ -52,6 +52,27 @@ pub(crate) enum ClientCertificate {
     NotAsked,
 }
 
+/// Which versions of TLS a door speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Versions {
+    /// Nothing newer than TLS 1.2.
+    Tls12,
+    /// TLS 1.2 and 1.3.
+    Tls12And13,
+    /// Nothing older than TLS 1.3.
+    Tls13,
+}
+
+impl Versions {
+    fn supported(self) -> Vec<&'static rustls::SupportedProtocolVersion> {
+        match self {
+            Self::Tls12 => vec![&rustls::version::TLS12],
+            Self::Tls12And13 => vec![&rustls::version::TLS13, &rustls::version::TLS12],
+            Self::Tls13 => vec![&rustls::version::TLS13],
+        }
+    }
+}
+
 /// What a door agrees to, chosen once it has seen what the client wants.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
@@ -59,8 +80,8 @@ pub(crate) struct Terms {
     pub(crate) client_certificate: ClientCertificate,
     /// Protocols that the door speaks, the dearest first.
     pub(crate) alpn: &'static [&'static [u8]],
-    /// No TLS 1.3.
-    pub(crate) tls12_only: bool,
+    /// Which versions of TLS it speaks.
+    pub(crate) versions: Versions,
 }
 
 /// What the client asks for in its first message.
@@ -79,8 +100,6 @@ pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     /// The host name (SNI) that the client sent.
     pub(crate) server_name: Option<String>,
-    /// The protocol agreed on; `None` if the client offered none that the door speaks.
-    pub(crate) alpn: Option<Vec<u8>>,
     /// The client's certificates as it sent them, leaf first. It holds the leaf's private key.
     pub(crate) chain: Vec<Certificate>,
     /// What is wrong with certificates behind the leaf that could not be read.
@@ -106,7 +125,7 @@ struct Shared {
 struct Kind {
     client_certificate: ClientCertificate,
     alpn: Option<&'static [u8]>,
-    tls12_only: bool,
+    versions: Versions,
     /// The address to show a certificate for, where the client sent no host name.
     address: Option<IpAddr>,
 }
@@ -184,7 +203,7 @@ impl TlsServer {
         let kind = Kind {
             client_certificate: terms.client_certificate,
             alpn,
-            tls12_only: terms.tls12_only,
+            versions: terms.versions,
             address: if hello.server_name.is_none() { Some(local) } else { None },
         };
         (terms, self.configuration(kind))
@@ -207,13 +226,8 @@ impl TlsServer {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html
     //# TLS 1.2 and 1.3; the SessionTicket extension is not supported
     fn build(&self, kind: &Kind) -> ServerConfig {
-        let versions: &[&rustls::SupportedProtocolVersion] = if kind.tls12_only {
-            &[&rustls::version::TLS12]
-        } else {
-            &[&rustls::version::TLS13, &rustls::version::TLS12]
-        };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.0.provider))
-            .with_protocol_versions(versions)
+            .with_protocol_versions(&kind.versions.supported())
             .expect("the provider has suites for both versions");
         let algorithms = self.0.provider.signature_verification_algorithms;
         let builder = match kind.client_certificate {
@@ -224,7 +238,7 @@ impl TlsServer {
             ))),
         };
         let certificates = Arc::clone(&self.0.certificates);
-        let resolver = Resolver::new(certificates, kind.address, kind.tls12_only);
+        let resolver = Resolver::new(certificates, kind.address, kind.versions);
         let mut configuration = builder.with_cert_resolver(Arc::new(resolver));
         configuration.session_storage = Arc::new(NoServerSessionStorage {});
         configuration.send_tls13_tickets = 0;
@@ -258,7 +272,6 @@ fn finished(
     local: SocketAddr,
 ) -> Accepted {
     let session = stream.get_ref().1;
-    let alpn = session.alpn_protocol().map(<[u8]>::to_vec);
     let (mut chain, mut unreadable) = (Vec::new(), Vec::new());
     for der in session.peer_certificates().unwrap_or_default() {
         match Certificate::from_der(der) {
@@ -266,7 +279,7 @@ fn finished(
             Err(error) => unreadable.push(error),
         }
     }
-    Accepted { stream, server_name, alpn, chain, unreadable, peer, local }
+    Accepted { stream, server_name, chain, unreadable, peer, local }
 }
 
 /// Ends a handshake that failed: with the alert that rustls wrote, or without a word.

@@ -14,8 +14,11 @@ use tokio_rustls::{TlsConnector, client};
 use super::*;
 use crate::pki::{CertificateAuthority, Identity, KeyKind, Leaf, PublicKey};
 
-const ASKED: Terms =
-    Terms { client_certificate: ClientCertificate::Asked, alpn: &[], tls12_only: false };
+const ASKED: Terms = Terms {
+    client_certificate: ClientCertificate::Asked,
+    alpn: &[],
+    versions: Versions::Tls12And13,
+};
 const REQUIRED: Terms = Terms { client_certificate: ClientCertificate::Required, ..ASKED };
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 
@@ -226,7 +229,7 @@ async fn the_door_chooses_its_protocol_and_no_overlap_is_no_reason_to_stop() {
             Terms { alpn: spoken, ..ASKED }
         };
         let (accepted, connected) = bench.handshake(client, "one.example", choose).await;
-        assert_eq!(accepted.unwrap().alpn.as_deref(), expected);
+        assert_eq!(accepted.unwrap().stream.get_ref().1.alpn_protocol(), expected);
         assert_eq!(connected.unwrap().get_ref().1.alpn_protocol(), expected);
     }
 }
@@ -261,7 +264,7 @@ async fn a_server_certificate_is_made_for_every_name_and_for_addresses() {
 #[tokio::test]
 async fn a_door_may_speak_tls_1_2_only() {
     let bench = Bench::new();
-    let terms = Terms { tls12_only: true, ..ASKED };
+    let terms = Terms { versions: Versions::Tls12, ..ASKED };
     let mut client = bench.client(&version::TLS12, Shows(None));
     client.enable_sni = false;
     let (accepted, connected) = bench.handshake(client, "localhost", |_| terms).await;
@@ -272,7 +275,24 @@ async fn a_door_may_speak_tls_1_2_only() {
     let client = bench.client(&version::TLS13, Shows(None));
     let (accepted, connected) = bench.handshake(client, "localhost", |_| terms).await;
     let text = accepted.unwrap_err().to_string();
-    assert!(text.starts_with("the client does not offer TLS 1.2"), "{text}");
+    assert!(text.starts_with("no TLS version in common"), "{text}");
+    assert!(connected.is_err());
+}
+
+#[tokio::test]
+async fn a_door_may_speak_tls_1_3_only() {
+    let bench = Bench::new();
+    let terms = Terms { versions: Versions::Tls13, ..ASKED };
+    let client = bench.client(&version::TLS13, Shows(None));
+    let (accepted, connected) = bench.handshake(client, "localhost", |_| terms).await;
+    accepted.unwrap();
+    let version = connected.unwrap().get_ref().1.protocol_version();
+    assert_eq!(version, Some(ProtocolVersion::TLSv1_3));
+
+    let client = bench.client(&version::TLS12, Shows(None));
+    let (accepted, connected) = bench.handshake(client, "localhost", |_| terms).await;
+    let text = accepted.unwrap_err().to_string();
+    assert!(text.starts_with("no TLS version in common"), "{text}");
     assert!(connected.is_err());
 }
 

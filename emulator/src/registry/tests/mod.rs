@@ -2,6 +2,7 @@
 
 mod ca_certificates;
 mod certificates;
+mod domain_configurations;
 mod policies;
 mod things;
 mod trial;
