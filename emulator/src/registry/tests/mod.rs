@@ -3,6 +3,7 @@
 mod ca_certificates;
 mod certificates;
 mod policies;
+mod thing_groups;
 mod things;
 mod trial;
 
