@@ -256,11 +256,11 @@ impl Registry {
     }
 
     fn join(&mut self, thing: &ThingName, group: &ThingGroupName) {
-        let position = self.next_position();
-        let Some(record) = self.thing_groups.get_mut(group) else { return };
-        if record.things.contains_key(thing) {
+        if self.thing_groups.get(group).is_none_or(|record| record.things.contains_key(thing)) {
             return;
         }
+        let position = self.next_position();
+        let Some(record) = self.thing_groups.get_mut(group) else { return };
         record.things.insert(position, thing.clone(), ());
         self.groups_of_things.entry(thing.clone()).or_default().push(group.clone());
         self.members_changed(group);

@@ -278,15 +278,15 @@ impl Registry {
         let thing = thing.transpose()?;
         let target = input.principal.as_deref().map(|principal| self.target(principal));
         let target = target.transpose()?;
-        let attached = target.iter().flat_map(|target| self.policies_attached_to(target));
-        let group = match &target {
-            Some(Target::ThingGroup(name)) => Some(self.policies_up_from(name.as_str())),
-            _ => None,
-        };
-        let of_groups = thing.map(|thing| self.group_policies_of_thing(&thing.name));
-        let inherited = group.into_iter().flatten().chain(of_groups.into_iter().flatten());
+        let of_principal = target.into_iter().flat_map(|target| match target {
+            Target::ThingGroup(name) => {
+                self.policies_up_from(name.as_str()).map(|(_, policy)| policy).collect()
+            }
+            target => self.policies_attached_to(&target).collect::<Vec<_>>(),
+        });
+        let of_groups = thing.into_iter().flat_map(|it| self.group_policies_of_thing(&it.name));
         let mut seen = BTreeSet::new();
-        let policies = attached.chain(inherited.map(|(_, policy)| policy));
+        let policies = of_principal.chain(of_groups.map(|(_, policy)| policy));
         let policies = policies.filter(|policy| seen.insert(&policy.name));
         let effective = policies.map(|policy| EffectivePolicy {
             policy_name: policy.name.clone(),
