@@ -90,6 +90,10 @@ text! {
     ThingName
 }
 text! {
+    /// The name of a thing group in the registry.
+    ThingGroupName
+}
+text! {
     /// The name of an AWS IoT policy.
     PolicyName
 }

@@ -57,6 +57,22 @@ pub const DOMAIN_CONFIGURATIONS: usize = 10;
 /// Policies attached to one certificate.
 pub const POLICIES_PER_PRINCIPAL: usize = 10;
 
+//= https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html
+//# two policies to a thing group, and ten groups to a thing
+/// Policies attached to one thing group.
+pub const POLICIES_PER_THING_GROUP: usize = 2;
+/// Static thing groups that one thing is in.
+pub const THING_GROUPS_PER_THING: usize = 10;
+
+//= https://docs.aws.amazon.com/general/latest/gr/iot_device_management.html
+//# thing group limits
+/// Levels of a hierarchy of thing groups; the root is the first.
+pub const THING_GROUP_LEVELS: usize = 7;
+/// Thing groups right below one thing group.
+pub const CHILD_GROUPS_PER_THING_GROUP: usize = 100;
+/// Attributes of one thing group.
+pub const ATTRIBUTES_PER_THING_GROUP: usize = 50;
+
 //? assumed: an emulator of a test keeps fewer than AWS would; a message more is dropped and traced
 /// Messages that wait for one session.
 pub const QUEUED_MESSAGES_PER_SESSION: usize = 10_000;

@@ -266,6 +266,33 @@ async fn a_detached_policy_allows_nothing_any_more() {
 }
 
 #[tokio::test]
+async fn pol_3_a_policy_of_a_parent_group_counts_as_long_as_the_thing_is_in_the_group() {
+    let emulator = Emulator::start();
+    let iot = emulator.iot_core();
+    let device = enrolled(&iot, "Device", allow(&["iot:Connect"], "*"));
+    iot.create_policy("Site", allow(&["iot:Publish"], "*"));
+    let call = |operation: &str, input: Value| iot.call(operation, input).expect("a good call");
+    let site = call("CreateThingGroup", json!({ "thingGroupName": "Site" }));
+    call("CreateThingGroup", json!({ "thingGroupName": "Hall", "parentGroupName": "Site" }));
+    let target = &site["thingGroupArn"];
+    call("AttachPolicy", json!({ "policyName": "Site", "target": target }));
+    call("CreateThing", json!({ "thingName": "lamp" }));
+    let principal = iot.certificate_arn(device.certificate_id());
+    call("AttachThingPrincipal", json!({ "thingName": "lamp", "principal": principal }));
+    let lamp_in_hall = json!({ "thingName": "lamp", "thingGroupName": "Hall" });
+    call("AddThingToThingGroup", lamp_in_hall.clone());
+
+    let lamp = device.connect("lamp").mqtt5().await.expect("its own policy");
+    lamp.publish("a", "x").await.expect("the policy of the parent group");
+    // Without the thing's name as its client ID the device is no thing, and in no group.
+    let other = device.connect("other").mqtt5().await.expect("its own policy");
+    assert_eq!(other.publish("a", "x").await, Err(MqttError::Refused(NOT_AUTHORIZED)));
+
+    call("RemoveThingFromThingGroup", lamp_in_hall);
+    assert_eq!(lamp.publish("a", "x").await, Err(MqttError::Refused(NOT_AUTHORIZED)));
+}
+
+#[tokio::test]
 async fn c09_a_certificate_that_is_no_longer_active_loses_its_connections() {
     for status in ["INACTIVE", "REVOKED"] {
         let emulator = Emulator::start();

@@ -23,6 +23,8 @@ mod registration_config;
 mod tags;
 mod targets;
 mod template_body;
+mod thing_group_members;
+mod thing_groups;
 mod thing_principals;
 mod things;
 mod trial;
@@ -34,7 +36,7 @@ use serde::Serialize;
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::events::Event;
-use crate::names::{Arn, CertificateId, PolicyName, Scope, ThingName};
+use crate::names::{Arn, CertificateId, PolicyName, Scope, ThingGroupName, ThingName};
 use crate::pki;
 use crate::policy::PolicyInForce;
 use crate::time::Timestamp;
@@ -53,6 +55,7 @@ pub(crate) use registration_code::*;
 pub(crate) use registration_config::RegistrationConfig;
 pub(crate) use tags::Tag;
 pub(crate) use targets::Target;
+pub(crate) use thing_groups::*;
 pub(crate) use thing_principals::*;
 pub(crate) use things::*;
 pub(crate) use words::*;
@@ -83,6 +86,10 @@ pub(crate) struct Registry {
     // INVARIANT: mirrors `Thing::principals`; only `thing_principals.rs` changes either.
     principal_things: BTreeMap<Target, Shelf<ThingName, ThingPrincipalType>>,
     domain_configurations: Shelf<String, DomainConfiguration>,
+    thing_groups: Shelf<ThingGroupName, ThingGroup>,
+    // INVARIANT: mirrors `ThingGroup::things`; only `thing_group_members.rs` changes either. What
+    // is in no group is not here.
+    groups_of_things: BTreeMap<ThingName, Vec<ThingGroupName>>,
     tags: Tags,
     event_configurations: EventConfigurations,
     changes: Vec<Change>,
@@ -119,6 +126,8 @@ impl Registry {
             attached_policies: BTreeMap::new(),
             things: Shelf::default(),
             principal_things: BTreeMap::new(),
+            thing_groups: Shelf::default(),
+            groups_of_things: BTreeMap::new(),
             tags: Tags::new(),
             event_configurations: EventConfigurations::default(),
             changes: Vec::new(),
@@ -145,18 +154,23 @@ impl Registry {
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
     //# in force are the default versions of the policies attached to the certificate, and those
-    //# attached to the groups of the thing
+    //# attached to the groups of the thing and to all groups above them
     /// The policies that count for a connection of `certificate` whose thing is `thing`.
     pub(crate) fn policies_in_force(
         &self,
         certificate: CertificateId,
         thing: Option<&ThingName>,
     ) -> Vec<PolicyInForce> {
-        // A thing adds the policies of its groups as soon as there are thing groups.
-        let _groups_of = thing;
-        let target = Target::Certificate(certificate);
-        let attached = self.policies_attached_to(&target);
-        attached.map(|policy| policy.in_force("the certificate")).collect()
+        let attached = self.policies_attached_to(&Target::Certificate(certificate));
+        let mut policies: Vec<_> =
+            attached.map(|policy| policy.in_force("the certificate")).collect();
+        let of_groups = thing.into_iter().flat_map(|thing| self.group_policies_of_thing(thing));
+        for (group, policy) in of_groups {
+            if !policies.iter().any(|known| known.name == policy.name) {
+                policies.push(policy.in_force(&group.attached_to()));
+            }
+        }
+        policies
     }
 
     fn policies_may_decide_differently(&mut self) {

@@ -8,6 +8,7 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
 use std::ops::Bound;
 
 use base64::Engine as _;
@@ -72,6 +73,14 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
         K: Borrow<Q>,
     {
         self.records.contains_key(key)
+    }
+
+    /// The number of a record's creation.
+    pub(super) fn position<Q: Ord + ?Sized>(&self, key: &Q) -> Option<u64>
+    where
+        K: Borrow<Q>,
+    {
+        self.records.get(key).map(|(position, _)| *position)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -162,6 +171,15 @@ impl PageRequest {
     pub(super) fn page<K: Ord + Clone, V, T>(
         &self,
         shelf: &Shelf<K, V>,
+        item: impl FnMut(&K, &V) -> Option<T>,
+    ) -> Page<T> {
+        self.page_of_all([shelf], item)
+    }
+
+    /// The page of several shelves as if they were one. No position may be in two of them.
+    pub(super) fn page_of_all<'s, K: Ord + Clone + 's, V: 's, T>(
+        &self,
+        shelves: impl IntoIterator<Item = &'s Shelf<K, V>>,
         mut item: impl FnMut(&K, &V) -> Option<T>,
     ) -> Page<T> {
         let (lower, upper) = match self.after {
@@ -169,11 +187,25 @@ impl PageRequest {
             Some(after) if self.ascending => (Bound::Excluded(after), Bound::Unbounded),
             Some(after) => (Bound::Unbounded, Bound::Excluded(after)),
         };
-        let mut order = shelf.order.range((lower, upper));
-        let mut next = || if self.ascending { order.next() } else { order.next_back() };
+        let step = |order: &mut Range<'s, u64, K>| {
+            if self.ascending { order.next() } else { order.next_back() }
+        };
+        // What comes next of each shelf that has anything left, by its position.
+        let mut nexts = BTreeMap::new();
+        for shelf in shelves {
+            let mut order = shelf.order.range((lower, upper));
+            if let Some((position, key)) = step(&mut order) {
+                nexts.insert(position, (key, shelf, order));
+            }
+        }
         let mut items = Vec::new();
         let mut last = None;
-        while let Some((position, key)) = next() {
+        while let Some((position, (key, shelf, mut order))) =
+            if self.ascending { nexts.pop_first() } else { nexts.pop_last() }
+        {
+            if let Some((position, key)) = step(&mut order) {
+                nexts.insert(position, (key, shelf, order));
+            }
             let Some(item) = shelf.get(key).and_then(|record| item(key, record)) else { continue };
             if items.len() == self.size {
                 let marker = last.map(|last| format!("{}:{last}", self.operation));
@@ -241,6 +273,19 @@ mod tests {
         // What a filter leaves out makes no page of its own.
         let odd = |key: &u64, (): &()| (*key < 3).then_some(*key);
         assert_eq!(request(2, None, true).page(&shelf(), odd), (vec![1, 2], None));
+    }
+
+    #[test]
+    fn several_shelves_make_one_list() {
+        let mut shelves = [Shelf::default(), Shelf::default(), Shelf::default()];
+        for (position, shelf) in [(1, 0), (2, 1), (3, 0), (4, 0), (5, 1)] {
+            shelves[shelf].insert(position, position, ());
+        }
+        let page = |request: &PageRequest| request.page_of_all(&shelves, |key, ()| Some(*key));
+        let (first, marker) = page(&request(2, None, true));
+        assert_eq!(first, [1, 2]);
+        assert_eq!(page(&request(9, marker.as_deref(), true)), (vec![3, 4, 5], None));
+        assert_eq!(page(&request(9, None, false)), (vec![5, 4, 3, 2, 1], None));
     }
 
     #[test]

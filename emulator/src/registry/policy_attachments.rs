@@ -6,12 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::errors::{ApiError, ErrorCode};
-use crate::quotas::POLICIES_PER_PRINCIPAL;
+use crate::names::{PolicyName, ThingName};
+use crate::quotas::{POLICIES_PER_PRINCIPAL, POLICIES_PER_THING_GROUP};
 
 use super::paging::{PageRequest, Shelf};
 use super::policies::{PoliciesPage, Policy, policy_not_found};
-use super::targets::{NotATarget, unknown_certificate};
-use super::{Registry, Target};
+use super::targets::{NotATarget, unknown_certificate, unknown_thing_group};
+use super::{Registry, Target, ThingGroup};
 
 /// AttachPolicy's and DetachPolicy's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -34,7 +35,7 @@ pub(crate) struct PrincipalPolicyRequest {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct ListAttachedPoliciesRequest {
     pub(crate) target: String,
-    /// Adds the policies of parent groups; certificates have none.
+    /// Adds the policies of the groups above a thing group; other targets have none.
     pub(crate) recursive: bool,
     pub(crate) marker: Option<String>,
     pub(crate) page_size: Option<i64>,
@@ -102,8 +103,8 @@ impl Registry {
         let PolicyTargetRequest { policy_name, target } = input;
         match Target::parse(&target, &self.scope) {
             Ok(target) => self.detach(&policy_name, &target),
-            Err(NotATarget::UnknownCertificate | NotATarget::UnknownThingGroup(_)) => {}
-            Err(other) => return Err(other.error(&target, &self.scope)),
+            Err(NotATarget::UnknownCertificate) => {}
+            Err(other) => return Err(other.error(&target)),
         }
         Ok(())
     }
@@ -130,6 +131,8 @@ impl Registry {
         Ok(())
     }
 
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html
+    //# `recursive` adds the policies attached to the groups above a thing group
     /// The policies attached to a target.
     pub(crate) fn list_attached_policies(
         &self,
@@ -142,7 +145,12 @@ impl Registry {
             true,
         )?;
         let target = self.target(&input.target)?;
-        Ok(self.policies_of(&target, &request))
+        Ok(match &target {
+            Target::ThingGroup(name) if input.recursive => {
+                self.policies_page(&self.attached_up_from(name.as_str()), &request)
+            }
+            _ => self.policies_of(&target, &request),
+        })
     }
 
     /// The older form of ListAttachedPolicies.
@@ -191,14 +199,59 @@ impl Registry {
     }
 
     /// The policies that are attached to `target`, by name.
-    pub(super) fn policies_attached_to(&self, target: &Target) -> impl Iterator<Item = &Policy> {
+    pub(super) fn policies_attached_to<'r>(
+        &'r self,
+        target: &Target,
+    ) -> impl Iterator<Item = &'r Policy> + use<'r> {
         let names = self.attached_policies.get(target).into_iter().flat_map(Shelf::sorted_keys);
         names.filter_map(|name| self.policies.get(name))
     }
 
+    /// The policies of a thing group and of the groups above it, each with its group.
+    pub(super) fn policies_up_from<'r>(
+        &'r self,
+        group: &str,
+    ) -> impl Iterator<Item = (&'r ThingGroup, &'r Policy)> + use<'r> {
+        self.lineage(group).flat_map(|group| {
+            self.policies_attached_to(&group.target()).map(move |policy| (group, policy))
+        })
+    }
+
+    /// The policies that a thing has from its groups, each with the group that it comes from.
+    pub(super) fn group_policies_of_thing<'r>(
+        &'r self,
+        thing: &ThingName,
+    ) -> impl Iterator<Item = (&'r ThingGroup, &'r Policy)> + use<'r> {
+        self.groups_of_thing(thing.as_str()).flat_map(|group| self.policies_up_from(group.as_str()))
+    }
+
+    /// What is attached to a thing group and to those above it; each policy once, at the place of
+    /// the attachment that is nearest.
+    fn attached_up_from(&self, group: &str) -> Shelf<PolicyName, ()> {
+        let mut all = Shelf::default();
+        for group in self.lineage(group) {
+            let Some(attached) = self.attached_policies.get(&group.target()) else { continue };
+            for name in attached.keys() {
+                if let Some(position) = attached.position(name)
+                    && !all.contains_key(name)
+                {
+                    all.insert(position, name.clone(), ());
+                }
+            }
+        }
+        all
+    }
+
     fn policies_of(&self, target: &Target, request: &PageRequest) -> PoliciesPage {
         let none = Shelf::default();
-        let attached = self.attached_policies.get(target).unwrap_or(&none);
+        self.policies_page(self.attached_policies.get(target).unwrap_or(&none), request)
+    }
+
+    fn policies_page(
+        &self,
+        attached: &Shelf<PolicyName, ()>,
+        request: &PageRequest,
+    ) -> PoliciesPage {
         let (policies, next_marker) =
             request.page(attached, |name, ()| Some(self.policies.get(name)?.summary()));
         PoliciesPage { policies, next_marker }
@@ -215,11 +268,13 @@ impl Registry {
 
     /// The target that `text` names, which exists.
     pub(super) fn target(&self, text: &str) -> Result<Target, ApiError> {
-        let target =
-            Target::parse(text, &self.scope).map_err(|wrong| wrong.error(text, &self.scope))?;
+        let target = Target::parse(text, &self.scope).map_err(|wrong| wrong.error(text))?;
         match &target {
             Target::Certificate(id) if !self.certificates.contains_key(id) => {
                 Err(unknown_certificate())
+            }
+            Target::ThingGroup(name) if !self.thing_groups.contains_key(name) => {
+                Err(unknown_thing_group(name, &self.scope))
             }
             _ => Ok(target),
         }
@@ -229,7 +284,7 @@ impl Registry {
     //# the older operations take no thing group: `The given ARN does not represent a cert`
     fn principal_target(&self, text: &str) -> Result<Target, ApiError> {
         match Target::parse(text, &self.scope) {
-            Err(NotATarget::UnknownThingGroup(_) | NotATarget::OtherKind) => {
+            Ok(Target::ThingGroup(_)) | Err(NotATarget::OtherKind) => {
                 Err(ApiError::invalid_request("The given ARN does not represent a cert"))
             }
             _ => self.target(text),
@@ -242,11 +297,15 @@ impl Registry {
         if attached.is_some_and(|attached| attached.contains_key(&name)) {
             return Ok(());
         }
-        if attached.is_some_and(|attached| attached.len() >= POLICIES_PER_PRINCIPAL) {
+        let most = match &target {
+            Target::ThingGroup(_) => POLICIES_PER_THING_GROUP,
+            Target::Certificate(_) | Target::CognitoIdentity(_) => POLICIES_PER_PRINCIPAL,
+        };
+        if attached.is_some_and(|attached| attached.len() >= most) {
             //? assumed: the text; the exception is in the model
             return Err(ApiError::new(
                 ErrorCode::LimitExceededException,
-                format!("The maximum number of policies ({POLICIES_PER_PRINCIPAL}) is attached"),
+                format!("The maximum number of policies ({most}) is attached"),
             ));
         }
         let position = self.next_position();

@@ -1,10 +1,11 @@
-//! What a policy or a thing can be attached to: a certificate, or an Amazon Cognito identity.
+//! What a policy or a thing can be attached to: a certificate, an Amazon Cognito identity; a policy
+//! also to a thing group.
 //!
 //! Reads the `target` and `principal` members of requests. Whether the certificate is registered
-//! is asked by the operations. Thing groups join here when there are thing groups.
+//! and the thing group is there is asked by the operations.
 
 use crate::errors::{ApiError, ErrorCode};
-use crate::names::{CertificateId, Scope};
+use crate::names::{CertificateId, Scope, ThingGroupName};
 
 /// A principal as the registry knows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,14 +14,17 @@ pub(crate) enum Target {
     Certificate(CertificateId),
     /// An Amazon Cognito identity. AWS IoT does not ask Cognito whether it exists.
     CognitoIdentity(String),
+    /// A static thing group of this account and Region. Nothing but policies is attached to it.
+    ThingGroup(ThingGroupName),
 }
 
 impl Target {
-    /// How AWS writes it: a certificate's ARN, or an identity's ID.
+    /// How AWS writes it: the ARN of a certificate or a thing group, or an identity's ID.
     pub(crate) fn name(&self, scope: &Scope) -> String {
         match self {
             Self::Certificate(id) => scope.iot_arn("cert", id).to_string(),
             Self::CognitoIdentity(id) => id.clone(),
+            Self::ThingGroup(name) => scope.iot_arn("thinggroup", name).to_string(),
         }
     }
 
@@ -45,7 +49,7 @@ impl Target {
             Some(("cert", id)) => {
                 id.parse().map(Self::Certificate).map_err(|_| NotATarget::UnknownCertificate)
             }
-            Some(("thinggroup", name)) => Err(NotATarget::UnknownThingGroup(name.to_owned())),
+            Some(("thinggroup", name)) => Ok(Self::ThingGroup(ThingGroupName::new(name))),
             _ => Err(NotATarget::OtherKind),
         }
     }
@@ -69,15 +73,13 @@ pub(crate) enum NotATarget {
     OtherKind,
     /// A certificate's ARN whose ID can name none.
     UnknownCertificate,
-    /// A thing group; there are none yet.
-    UnknownThingGroup(String),
 }
 
 impl NotATarget {
     //= https://github.com/ministackorg/ministack/pull/1755
     //# unknown targets are 404, other kinds and Regions 400, other accounts 403, in these words
     /// What AttachPolicy answers about `target`.
-    pub(crate) fn error(&self, target: &str, scope: &Scope) -> ApiError {
+    pub(crate) fn error(&self, target: &str) -> ApiError {
         match self {
             Self::Malformed => ApiError::invalid_request("Invalid Target"),
             Self::OtherKind => ApiError::invalid_request(format!("Invalid Target: {target}")),
@@ -86,12 +88,18 @@ impl NotATarget {
                 "Cross account not allowed. Please check the account of the resource specified.",
             ),
             Self::UnknownCertificate => unknown_certificate(),
-            Self::UnknownThingGroup(name) => ApiError::not_found(format!(
-                "Cannot find requested thing group for accountId: {} and thing group name: {name}",
-                scope.account
-            )),
         }
     }
+}
+
+/// What attaching a policy to a thing group that does not exist answers.
+//= https://github.com/ministackorg/ministack/pull/1755
+//# the text names the account and the group
+pub(crate) fn unknown_thing_group(name: &ThingGroupName, scope: &Scope) -> ApiError {
+    ApiError::not_found(format!(
+        "Cannot find requested thing group for accountId: {} and thing group name: {name}",
+        scope.account
+    ))
 }
 
 /// What attaching a policy to a certificate that is not registered answers.

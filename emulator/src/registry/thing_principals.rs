@@ -317,6 +317,7 @@ impl Registry {
         match &target {
             Target::Certificate(id) => self.certificate(*id).map(|_| target),
             Target::CognitoIdentity(_) => Some(target),
+            Target::ThingGroup(_) => None,
         }
     }
 
@@ -338,7 +339,7 @@ impl Registry {
                 "Can't attach the principal {principal} to thing {thing_name} because {why}"
             )))
         };
-        if exclusive && matches!(target, Target::CognitoIdentity(_)) {
+        if exclusive && !matches!(target, Target::Certificate(_)) {
             return refused("only X.509 certificates can be attached exclusively");
         }
         let attached = self.principal_things.get(target).into_iter().flat_map(Shelf::iter);

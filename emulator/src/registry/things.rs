@@ -252,6 +252,7 @@ impl Registry {
                 thing.name
             )));
         }
+        self.leave_every_group(&input.thing_name);
         self.things.remove(input.thing_name.as_str());
         self.policies_may_decide_differently();
         Ok(EmptyResponse {})

@@ -119,7 +119,8 @@ impl Registry {
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html
     //# policies are taken as if they were attached, or as if they were not
-    //? assumed: a policy to be added that does not exist is 404, one to be skipped is none
+    //? assumed: a policy to be added that does not exist is 404, one to be skipped is none; a thing
+    //? group as the principal brings the policies of the groups above it too
     fn policies_on_trial(
         &self,
         input: &TestAuthorizationRequest,
@@ -131,7 +132,11 @@ impl Registry {
                 let thing = client_id.and_then(|client_id| self.associated_thing(*id, client_id));
                 self.policies_in_force(*id, thing.as_ref())
             }
-            Some(identity) => {
+            Some(Target::ThingGroup(name)) => {
+                let attached = self.policies_up_from(name.as_str());
+                attached.map(|(group, policy)| policy.in_force(&group.attached_to())).collect()
+            }
+            Some(identity @ Target::CognitoIdentity(_)) => {
                 let attached = self.policies_attached_to(identity);
                 attached.map(|policy| policy.in_force("the identity")).collect()
             }
@@ -260,18 +265,29 @@ impl Registry {
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_GetEffectivePolicies.html
-    //# the policies of the principal, and those of the groups of the thing, with their documents
+    //# the policies of the principal, which may be a thing group, with their documents
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html
+    //# a thing adds the policies of its groups and of all groups above them, up to the root
     /// The policies that count for a principal that is a thing.
     pub(crate) fn get_effective_policies(
         &self,
         input: GetEffectivePoliciesRequest,
     ) -> Result<GetEffectivePoliciesResponse, ApiError> {
         refuse_identity_pool(input.cognito_identity_pool_id.as_deref())?;
-        input.thing_name.as_deref().map(|name| self.existing_thing(name)).transpose()?;
-        // A thing adds the policies of its groups as soon as there are thing groups.
+        let thing = input.thing_name.as_deref().map(|name| self.existing_thing(name));
+        let thing = thing.transpose()?;
         let target = input.principal.as_deref().map(|principal| self.target(principal));
         let target = target.transpose()?;
-        let policies = target.iter().flat_map(|target| self.policies_attached_to(target));
+        let of_principal = target.into_iter().flat_map(|target| match target {
+            Target::ThingGroup(name) => {
+                self.policies_up_from(name.as_str()).map(|(_, policy)| policy).collect()
+            }
+            target => self.policies_attached_to(&target).collect::<Vec<_>>(),
+        });
+        let of_groups = thing.into_iter().flat_map(|it| self.group_policies_of_thing(&it.name));
+        let mut seen = BTreeSet::new();
+        let policies = of_principal.chain(of_groups.map(|(_, policy)| policy));
+        let policies = policies.filter(|policy| seen.insert(&policy.name));
         let effective = policies.map(|policy| EffectivePolicy {
             policy_name: policy.name.clone(),
             policy_arn: policy.arn.clone(),

@@ -4,6 +4,7 @@ mod ca_certificates;
 mod certificates;
 mod domain_configurations;
 mod policies;
+mod thing_groups;
 mod things;
 mod trial;
 
