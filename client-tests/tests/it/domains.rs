@@ -4,8 +4,10 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-custom-endpoints-managing.html>
 //! and <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
 
+use std::sync::mpsc;
+
 use client_tests::binary::Binary;
-use client_tests::{ConnectError, Device, programs};
+use client_tests::{ConnectError, PATIENCE, programs};
 use iot_emulator::errors::{ApiError, ErrorCode};
 use iot_emulator::{Emulator, IotCore};
 use serde_json::{Value, json};
@@ -133,7 +135,11 @@ async fn a_refused_handshake_is_told_to_the_account_of_the_domain() {
     if !programs::present(&["openssl"]).await {
         return;
     }
-    let emulator = Emulator::start();
+    let (sender, entries) = mpsc::channel();
+    let emulator = Emulator::builder().on_entry(move |entry| {
+        let _gone = sender.send(entry.clone());
+    });
+    let emulator = emulator.start().expect("free ports");
     let iot = emulator.iot_core_of(NEIGHBOUR.0, NEIGHBOUR.1);
     let tls13 = json!({ "tlsConfig": { "securityPolicy": "IoTSecurityPolicy_TLS13_1_3_2022_10" } });
     create(&iot, "Modern", &tls13).expect("a free name");
@@ -146,7 +152,13 @@ async fn a_refused_handshake_is_told_to_the_account_of_the_domain() {
     let finished = shell.run(&connect).await;
     assert_ne!(finished.code, Some(0), "{finished}");
     finished.said("alert protocol version");
-    let entry = refusal(&emulator, "Connection");
+    // The trace is written when the client is gone, which is not before its process ends.
+    let entry = loop {
+        let entry = entries.recv_timeout(PATIENCE).expect("the refusal is traced");
+        if entry.event_type == "Connection" {
+            break entry;
+        }
+    };
     assert_eq!(&entry.scope, iot.scope());
     assert_says(&entry, &["HANDSHAKE_FAILED", "Modern", NAME, "no TLS version in common"]);
 

@@ -1,7 +1,8 @@
 //! Every account and Region of one emulator, and the few things that they share.
 //!
 //! It keeps what crosses them: clock, trace, outbox, root CA. `meant.rs` decides which [`IotCore`]
-//! a connection means, `regionals.rs` which names they have; `running.rs` holds what runs beside the doors.
+//! a connection means, `regionals.rs` which endpoints they have; `running.rs` holds what runs
+//! beside the doors.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
 
 mod meant;
