@@ -90,6 +90,14 @@ text! {
     ThingName
 }
 text! {
+    /// The name of a thing type.
+    ThingTypeName
+}
+text! {
+    /// The name of a billing group.
+    BillingGroupName
+}
+text! {
     /// The name of an AWS IoT policy.
     PolicyName
 }

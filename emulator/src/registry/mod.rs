@@ -1,5 +1,5 @@
-//! The registry of one account in one Region: CA certificates, certificates, policies, things, and
-//! who is attached to what. Each operation of the AWS API on them is a method of [`Registry`].
+//! The registry of one account in one Region: CA certificates, certificates, policies, things with
+//! their types and billing groups, who is attached to what, and tags. Each operation of the AWS API on them is a method of [`Registry`].
 //!
 //! It decides what AWS answers to an operation and which policies are in force for a certificate.
 //! It does not decide what a presented chain means (`provisioning`), what a policy permits
@@ -7,6 +7,8 @@
 //! certificate) takes it from [`Registry::take_changes`].
 //! Truth: botocore's model of `iot` 2015-05-28 for shapes, and the sources beside each operation.
 
+mod attributes;
+mod billing_groups;
 mod ca_certificates;
 mod ca_registration;
 mod certificate_registration;
@@ -21,6 +23,7 @@ mod tags;
 mod targets;
 mod template_body;
 mod thing_principals;
+mod thing_types;
 mod things;
 mod trial;
 mod words;
@@ -30,11 +33,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::errors::{ApiError, ErrorCode};
-use crate::names::{Arn, CertificateId, PolicyName, Scope, ThingName};
+use crate::names::{
+    Arn, BillingGroupName, CertificateId, PolicyName, Scope, ThingName, ThingTypeName,
+};
 use crate::pki;
 use crate::policy::PolicyInForce;
 use crate::time::Timestamp;
 
+pub(crate) use attributes::Attributes;
+pub(crate) use billing_groups::*;
 pub(crate) use ca_certificates::*;
 pub(crate) use ca_registration::*;
 pub(crate) use certificate_registration::*;
@@ -44,14 +51,14 @@ pub(crate) use policy_attachments::*;
 pub(crate) use registration_code::*;
 #[cfg(test)]
 pub(crate) use registration_config::RegistrationConfig;
-pub(crate) use tags::Tag;
+pub(crate) use tags::*;
 pub(crate) use targets::Target;
 pub(crate) use thing_principals::*;
+pub(crate) use thing_types::*;
 pub(crate) use things::*;
 pub(crate) use words::*;
 
 use self::paging::Shelf;
-use self::tags::Tags;
 
 /// The registry of one account in one Region.
 #[derive(Debug)]
@@ -74,6 +81,8 @@ pub(crate) struct Registry {
     things: Shelf<ThingName, Thing>,
     // INVARIANT: mirrors `Thing::principals`; only `thing_principals.rs` changes either.
     principal_things: BTreeMap<Target, Shelf<ThingName, ThingPrincipalType>>,
+    thing_types: Shelf<ThingTypeName, ThingType>,
+    billing_groups: Shelf<BillingGroupName, BillingGroup>,
     tags: Tags,
     changes: Vec<Change>,
     policy_revision: u64,
@@ -106,6 +115,8 @@ impl Registry {
             attached_policies: BTreeMap::new(),
             things: Shelf::default(),
             principal_things: BTreeMap::new(),
+            thing_types: Shelf::default(),
+            billing_groups: Shelf::default(),
             tags: Tags::new(),
             changes: Vec::new(),
             policy_revision: 0,

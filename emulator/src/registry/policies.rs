@@ -14,6 +14,7 @@ use crate::policy::{Document, PolicyInForce};
 use crate::time::Timestamp;
 
 use super::paging::{PageRequest, Shelf};
+use super::tags::check_new_tags;
 use super::{Registry, Tag, Target};
 
 /// CreatePolicy's input.
@@ -149,6 +150,7 @@ impl Registry {
         now: Timestamp,
     ) -> Result<CreatePolicyResponse, ApiError> {
         let CreatePolicyRequest { policy_name, policy_document, tags } = input;
+        check_new_tags(&tags)?;
         let arn = self.scope.iot_arn("policy", &policy_name);
         let version = PolicyVersion::new(policy_document, now)?;
         let name = PolicyName::from(policy_name);

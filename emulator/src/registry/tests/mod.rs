@@ -1,8 +1,11 @@
 //! What AWS answers, row by row. Helpers that several tables share; the tables are beside it.
 
+mod billing_groups;
 mod ca_certificates;
 mod certificates;
 mod policies;
+mod tags;
+mod thing_types;
 mod things;
 mod trial;
 
