@@ -1,4 +1,4 @@
-//! The attributes of a thing: names with values, in the order of the names, as small as they can be.
+//! The attributes of a thing: names with values, in the order of the names, in little memory.
 //!
 //! How many there may be is decided where they are given (`things.rs`).
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html>.

@@ -161,10 +161,9 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
 
     /// The keys, in their own order.
     pub(super) fn sorted_keys(&self) -> impl Iterator<Item = &K> {
-        let (row, many) = self.forms();
-        let mut few: Vec<&K> = row.iter().map(|(_, key, _)| key).collect();
+        let mut few: Vec<&K> = self.row().iter().map(|(_, key, _)| key).collect();
         few.sort_unstable();
-        few.into_iter().chain(many.into_iter().flat_map(|many| many.records.keys()))
+        few.into_iter().chain(self.many().into_iter().flat_map(|many| many.records.keys()))
     }
 
     /// The keys, oldest first.
@@ -187,20 +186,26 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
         &self,
         part: (Bound<u64>, Bound<u64>),
     ) -> impl DoubleEndedIterator<Item = (u64, &K, &V)> {
-        let (row, many) = self.forms();
-        let few = row.iter().filter(move |(position, ..)| part.contains(position));
+        let few = self.row().iter().filter(move |(position, ..)| part.contains(position));
         let few = few.map(|(position, key, record)| (*position, key, record));
-        let many = many.into_iter().flat_map(move |many| {
+        let many = self.many().into_iter().flat_map(move |many| {
             let order = many.order.range(part);
             order.filter_map(|(place, key)| Some((*place, key, &many.records.get(key)?.1)))
         });
         few.chain(many)
     }
 
-    fn forms(&self) -> (&[(u64, K, V)], Option<&Many<K, V>>) {
+    fn row(&self) -> &[(u64, K, V)] {
         match &self.0 {
-            Form::Few(row) => (row, None),
-            Form::Many(many) => (&[], Some(many)),
+            Form::Few(row) => row,
+            Form::Many(_) => &[],
+        }
+    }
+
+    fn many(&self) -> Option<&Many<K, V>> {
+        match &self.0 {
+            Form::Few(_) => None,
+            Form::Many(many) => Some(many),
         }
     }
 }

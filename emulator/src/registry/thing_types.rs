@@ -221,7 +221,8 @@ impl Registry {
     }
 
     //= https://github.com/aws/aws-cli/issues/9884
-    //# description and searchable attributes stay: `Can only update mqtt5Configuration.`
+    //# observed: for searchable attributes, `Can only update mqtt5Configuration.`
+    //? assumed: the same for a description, and for what is as it was
     /// Changes what the messages of a type's things are enriched with.
     pub(crate) fn update_thing_type(
         &mut self,
@@ -284,7 +285,7 @@ impl Registry {
         };
         if now.since(deprecated) < DEPRECATED_BEFORE_DELETION {
             //= https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/iot/thing_type.go
-            //# the text within five minutes, which clients wait for
+            //# observed: the text within five minutes, which clients wait for
             return refused("Please wait for 5 minutes after deprecation and then retry");
         }
         if thing_type.things > 0 {

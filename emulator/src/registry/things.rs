@@ -152,6 +152,9 @@ impl Thing {
 impl Registry {
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_CreateThing.html
     //# once more with the same configuration succeeds; with another it is 409
+    //= https://github.com/localstack/localstack/issues/10002
+    //# observed: another thing type is another configuration
+    //? assumed: so is another billing group
     /// Makes a thing.
     pub(crate) fn create_thing(
         &mut self,
@@ -361,6 +364,9 @@ impl Registry {
 }
 
 impl ListThingsRequest {
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_ListThings.html
+    //# every thing that has the attribute with the value, or with a value that begins with it
+    //? assumed: also attributes that the thing type does not call searchable
     fn selects(&self, thing: &Thing) -> bool {
         if self.thing_type_name.as_deref().is_some_and(|name| thing.thing_type_name() != Some(name))
         {

@@ -307,3 +307,31 @@ fn a_thing_with_a_type_has_up_to_50_attributes_and_one_without_3() {
     let described = now(&mut registry, "DescribeThing", &json!({ "thingName": "t" }));
     assert_eq!(described["thingTypeName"], Value::Null);
 }
+
+#[test]
+fn a_policy_knows_the_type_of_the_thing_as_soon_as_it_changes() {
+    let (mut registry, _, principal) = with_certificate("ACTIVE");
+    now(&mut registry, "CreateThingType", &json!({ "thingTypeName": "Lamp" }));
+    now(&mut registry, "CreateThing", &json!({ "thingName": "t" }));
+    let pair = json!({ "thingName": "t", "principal": principal });
+    registry.attach_thing_principal(input(pair)).unwrap();
+    let resource = "arn:aws:iot:eu-west-1:123456789012:topic/${iot:Connection.Thing.ThingTypeName}";
+    let document = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "iot:Publish", "Resource": resource },
+    ] });
+    let json = json!({ "policyName": "P", "policyDocument": document.to_string() });
+    registry.create_policy(input(json), NOW).unwrap();
+    let json = json!({ "policyName": "P", "target": principal });
+    registry.attach_policy(input(json)).unwrap();
+    let decision = |registry: &Registry| {
+        let topic = "arn:aws:iot:eu-west-1:123456789012:topic/Lamp";
+        let question = json!({ "actionType": "PUBLISH", "resources": [topic] });
+        let json = json!({ "principal": principal, "clientId": "t", "authInfos": [question] });
+        registry.test_authorization(input(json), NOW).unwrap().auth_results[0].auth_decision
+    };
+    assert_eq!(decision(&registry), "IMPLICIT_DENY");
+    let before = registry.policy_revision();
+    now(&mut registry, "UpdateThing", &json!({ "thingName": "t", "thingTypeName": "Lamp" }));
+    assert_eq!(decision(&registry), "ALLOWED");
+    assert!(registry.policy_revision() > before, "connections ask again");
+}
