@@ -94,6 +94,14 @@ text! {
     ThingGroupName
 }
 text! {
+    /// The name of a thing type.
+    ThingTypeName
+}
+text! {
+    /// The name of a billing group.
+    BillingGroupName
+}
+text! {
     /// The name of an AWS IoT policy.
     PolicyName
 }

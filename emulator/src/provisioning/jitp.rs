@@ -227,7 +227,7 @@ impl Run<'_> {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
     //# a thing that differs: leave it, replace, merge, or fail; it fails unless told otherwise
     fn existing_thing(&mut self, thing: &ThingResource, name: &ThingName) -> Result<(), ApiError> {
-        let existing = self.registry.thing(name).map(|thing| thing.attributes.clone());
+        let existing = self.registry.thing(name).map(|thing| thing.attributes.to_map());
         let existing = existing.unwrap_or_default();
         let merge = match (&thing.attributes, thing.attributes_override) {
             (None, _) | (_, Override::DoNothing) => None,

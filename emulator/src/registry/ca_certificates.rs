@@ -10,8 +10,9 @@ use crate::names::{AccountId, Arn, CertificateId};
 use crate::pki::Certificate;
 use crate::time::Timestamp;
 
-use super::paging::{PageRequest, Shelf};
+use super::paging::PageRequest;
 use super::registration_config::RegistrationConfig;
+use super::shelf::Shelf;
 use super::{
     AutoRegistrationStatus, CaCertificateStatus, CertificateMode, CertificateValidity,
     CertificatesPage, Change, Registry,

@@ -14,6 +14,7 @@ use crate::quotas::CA_CERTIFICATES_PER_SUBJECT;
 use crate::time::Timestamp;
 
 use super::registration_config::RegistrationConfig;
+use super::tags::check_new_tags;
 use super::{
     AutoRegistrationStatus, CaCertificate, CaCertificateStatus, CertificateMode, Registry, Tag,
 };
@@ -60,6 +61,7 @@ impl Registry {
         owned_elsewhere: impl FnOnce(CertificateId) -> bool,
     ) -> Result<RegisterCaCertificateResponse, ApiError> {
         let mode = input.check()?;
+        check_new_tags(&input.tags)?;
         let config = input.registration_config.filter(|config| !config.is_empty());
         if let Some(config) = &config {
             config.check()?;

@@ -19,7 +19,8 @@ use crate::time::Timestamp;
 use super::domain_terms::{
     AskedTerms, DomainTerms, ServerCertificateConfig, TlsConfig, not_served,
 };
-use super::paging::{PageRequest, Shelf};
+use super::paging::PageRequest;
+use super::shelf::Shelf;
 use super::{
     DomainAuthentication, DomainConfigurationStatus, DomainProtocol, DomainType, EmptyResponse,
     Registry, ServiceType, Tag,

@@ -1,5 +1,6 @@
-//! The registry of one account in one Region: CA certificates, certificates, policies, things, and
-//! who is attached to what. Each operation of the AWS API on them is a method of [`Registry`].
+//! The registry of one account in one Region: CA certificates, certificates, policies, things with
+//! their types and billing groups, who is attached to what, and tags. Each operation of the AWS API
+//! on them is a method of [`Registry`].
 //!
 //! It decides what AWS answers to an operation and which policies are in force for a certificate.
 //! It does not decide what a presented chain means (`provisioning`), what a policy permits
@@ -7,6 +8,8 @@
 //! certificate) takes it from [`Registry::take_changes`].
 //! Truth: botocore's model of `iot` 2015-05-28 for shapes, and the sources beside each operation.
 
+mod attributes;
+mod billing_groups;
 mod ca_certificates;
 mod ca_registration;
 mod certificate_registration;
@@ -20,12 +23,14 @@ mod policy_attachments;
 mod policy_versions;
 mod registration_code;
 mod registration_config;
+mod shelf;
 mod tags;
 mod targets;
 mod template_body;
 mod thing_group_members;
 mod thing_groups;
 mod thing_principals;
+mod thing_types;
 mod things;
 mod trial;
 mod words;
@@ -36,11 +41,16 @@ use serde::Serialize;
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::events::Event;
-use crate::names::{Arn, CertificateId, PolicyName, Scope, ThingGroupName, ThingName};
+use crate::names::{
+    Arn, BillingGroupName, CertificateId, PolicyName, Scope, ThingGroupName, ThingName,
+    ThingTypeName,
+};
 use crate::pki;
 use crate::policy::PolicyInForce;
 use crate::time::Timestamp;
 
+pub(crate) use attributes::Attributes;
+pub(crate) use billing_groups::*;
 pub(crate) use ca_certificates::*;
 pub(crate) use ca_registration::*;
 pub(crate) use certificate_registration::*;
@@ -53,16 +63,16 @@ pub(crate) use policy_attachments::*;
 pub(crate) use registration_code::*;
 #[cfg(test)]
 pub(crate) use registration_config::RegistrationConfig;
-pub(crate) use tags::Tag;
+pub(crate) use tags::*;
 pub(crate) use targets::Target;
 pub(crate) use thing_groups::*;
 pub(crate) use thing_principals::*;
+pub(crate) use thing_types::*;
 pub(crate) use things::*;
 pub(crate) use words::*;
 
 use self::event_configurations::EventConfigurations;
-use self::paging::Shelf;
-use self::tags::Tags;
+use self::shelf::Shelf;
 
 /// The registry of one account in one Region.
 #[derive(Debug)]
@@ -90,6 +100,8 @@ pub(crate) struct Registry {
     // INVARIANT: mirrors `ThingGroup::things`; only `thing_group_members.rs` changes either. What
     // is in no group is not here.
     groups_of_things: BTreeMap<ThingName, Vec<ThingGroupName>>,
+    thing_types: Shelf<ThingTypeName, ThingType>,
+    billing_groups: Shelf<BillingGroupName, BillingGroup>,
     tags: Tags,
     event_configurations: EventConfigurations,
     changes: Vec<Change>,
@@ -128,6 +140,8 @@ impl Registry {
             principal_things: BTreeMap::new(),
             thing_groups: Shelf::default(),
             groups_of_things: BTreeMap::new(),
+            thing_types: Shelf::default(),
+            billing_groups: Shelf::default(),
             tags: Tags::new(),
             event_configurations: EventConfigurations::default(),
             changes: Vec::new(),

@@ -1,14 +1,11 @@
-//! Pages of a list: how many items, from where, in which direction, and where to go on; and the
-//! [`Shelf`], which keeps records so that a page costs no more than its items.
+//! Pages of a list: how many items, from where, in which direction, and where to go on.
 //!
 //! Every listed record has a position, the number of its creation, which never changes. A marker
 //! holds the position of the last item shown, so that records that come or go between two pages
 //! shift nothing, and the order may be turned round in the middle.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_ListCertificatesByCA.html>.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Range;
 use std::ops::Bound;
 
 use base64::Engine as _;
@@ -16,101 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::errors::ApiError;
 
+use super::shelf::Shelf;
+
 /// Items of a page when the request does not say.
 //= https://docs.aws.amazon.com/iot/latest/apireference/API_ListCertificates.html
 //# the default page size is 25
 const DEFAULT_SIZE: i64 = 25;
-
-/// Records by key, and in the order of their creation.
-#[derive(Clone, Debug)]
-pub(super) struct Shelf<K, V> {
-    records: BTreeMap<K, (u64, V)>,
-    // INVARIANT: holds the key of each record under its position, and nothing else.
-    order: BTreeMap<u64, K>,
-}
-
-impl<K, V> Default for Shelf<K, V> {
-    fn default() -> Self {
-        Self { records: BTreeMap::new(), order: BTreeMap::new() }
-    }
-}
-
-impl<K: Ord + Clone, V> Shelf<K, V> {
-    /// Keeps a record that was created at `position`; one under the same key gives way.
-    pub(super) fn insert(&mut self, position: u64, key: K, record: V) {
-        if let Some((old, _)) = self.records.insert(key.clone(), (position, record)) {
-            self.order.remove(&old);
-        }
-        self.order.insert(position, key);
-    }
-
-    /// Takes a record out.
-    pub(super) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-    {
-        let (position, record) = self.records.remove(key)?;
-        self.order.remove(&position);
-        Some(record)
-    }
-
-    pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
-    where
-        K: Borrow<Q>,
-    {
-        self.records.get(key).map(|(_, record)| record)
-    }
-
-    pub(super) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
-    where
-        K: Borrow<Q>,
-    {
-        self.records.get_mut(key).map(|(_, record)| record)
-    }
-
-    pub(super) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-    {
-        self.records.contains_key(key)
-    }
-
-    /// The number of a record's creation.
-    pub(super) fn position<Q: Ord + ?Sized>(&self, key: &Q) -> Option<u64>
-    where
-        K: Borrow<Q>,
-    {
-        self.records.get(key).map(|(position, _)| *position)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
-    /// The keys, in their own order.
-    pub(super) fn sorted_keys(&self) -> impl Iterator<Item = &K> {
-        self.records.keys()
-    }
-
-    /// The keys, oldest first.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
-        self.order.values()
-    }
-
-    /// The records, oldest first.
-    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
-        self.iter().map(|(_, record)| record)
-    }
-
-    /// Keys and records, oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.order.values().filter_map(|key| Some((key, self.get(key)?)))
-    }
-}
 
 /// Which page a request asks for.
 #[derive(Debug)]
@@ -182,37 +90,37 @@ impl PageRequest {
         shelves: impl IntoIterator<Item = &'s Shelf<K, V>>,
         mut item: impl FnMut(&K, &V) -> Option<T>,
     ) -> Page<T> {
-        let (lower, upper) = match self.after {
+        let part = match self.after {
             None => (Bound::Unbounded, Bound::Unbounded),
             Some(after) if self.ascending => (Bound::Excluded(after), Bound::Unbounded),
             Some(after) => (Bound::Unbounded, Bound::Excluded(after)),
         };
-        let step = |order: &mut Range<'s, u64, K>| {
-            if self.ascending { order.next() } else { order.next_back() }
-        };
+        let mut parts: Vec<_> = shelves.into_iter().map(|shelf| shelf.between(part)).collect();
+        let count = parts.len();
         // What comes next of each shelf that has anything left, by its position.
         let mut nexts = BTreeMap::new();
-        for shelf in shelves {
-            let mut order = shelf.order.range((lower, upper));
-            if let Some((position, key)) = step(&mut order) {
-                nexts.insert(position, (key, shelf, order));
+        let mut step = |shelf: usize, nexts: &mut BTreeMap<_, _>| {
+            let next = if self.ascending { parts[shelf].next() } else { parts[shelf].next_back() };
+            if let Some((position, key, record)) = next {
+                nexts.insert(position, (key, record, shelf));
             }
+        };
+        for shelf in 0..count {
+            step(shelf, &mut nexts);
         }
         let mut items = Vec::new();
         let mut last = None;
-        while let Some((position, (key, shelf, mut order))) =
+        while let Some((position, (key, record, shelf))) =
             if self.ascending { nexts.pop_first() } else { nexts.pop_last() }
         {
-            if let Some((position, key)) = step(&mut order) {
-                nexts.insert(position, (key, shelf, order));
-            }
-            let Some(item) = shelf.get(key).and_then(|record| item(key, record)) else { continue };
+            step(shelf, &mut nexts);
+            let Some(item) = item(key, record) else { continue };
             if items.len() == self.size {
                 let marker = last.map(|last| format!("{}:{last}", self.operation));
                 return (items, marker.map(|marker| STANDARD.encode(marker)));
             }
             items.push(item);
-            last = Some(*position);
+            last = Some(position);
         }
         (items, None)
     }

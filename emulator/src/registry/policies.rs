@@ -13,7 +13,9 @@ use crate::names::{Arn, PolicyName, hex};
 use crate::policy::{Document, PolicyInForce};
 use crate::time::Timestamp;
 
-use super::paging::{PageRequest, Shelf};
+use super::paging::PageRequest;
+use super::shelf::Shelf;
+use super::tags::check_new_tags;
 use super::{Registry, Tag, Target};
 
 /// CreatePolicy's input.
@@ -149,6 +151,7 @@ impl Registry {
         now: Timestamp,
     ) -> Result<CreatePolicyResponse, ApiError> {
         let CreatePolicyRequest { policy_name, policy_document, tags } = input;
+        check_new_tags(&tags)?;
         let arn = self.scope.iot_arn("policy", &policy_name);
         let version = PolicyVersion::new(policy_document, now)?;
         let name = PolicyName::from(policy_name);

@@ -9,8 +9,9 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::names::{PolicyName, ThingName};
 use crate::quotas::{POLICIES_PER_PRINCIPAL, POLICIES_PER_THING_GROUP};
 
-use super::paging::{PageRequest, Shelf};
+use super::paging::PageRequest;
 use super::policies::{PoliciesPage, Policy, policy_not_found};
+use super::shelf::Shelf;
 use super::targets::{NotATarget, unknown_certificate, unknown_thing_group};
 use super::{Registry, Target, ThingGroup};
 

@@ -9,7 +9,8 @@ use crate::errors::ApiError;
 use crate::names::{ThingGroupName, ThingName};
 use crate::quotas::THING_GROUPS_PER_THING;
 
-use super::paging::{PageRequest, Shelf};
+use super::paging::PageRequest;
+use super::shelf::Shelf;
 use super::things::EmptyResponse;
 use super::{Registry, ThingGroup, ThingGroupsPage};
 

@@ -15,7 +15,8 @@ use crate::names::{Arn, ThingGroupName, ThingName};
 use crate::quotas::{ATTRIBUTES_PER_THING_GROUP, CHILD_GROUPS_PER_THING_GROUP, THING_GROUP_LEVELS};
 use crate::time::Timestamp;
 
-use super::paging::{PageRequest, Shelf};
+use super::paging::PageRequest;
+use super::shelf::Shelf;
 use super::things::{AttributePayload, EmptyResponse};
 use super::{Registry, Tag, Target};
 

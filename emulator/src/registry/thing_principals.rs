@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::errors::ApiError;
 use crate::names::{CertificateId, ClientId, ThingName};
 
-use super::paging::{PageRequest, Shelf};
+use super::paging::PageRequest;
+use super::shelf::Shelf;
 use super::things::EmptyResponse;
 use super::{Registry, Target, ThingPrincipalType};
 

@@ -1,7 +1,7 @@
 //! Things: CreateThing, DescribeThing, UpdateThing, DeleteThing, ListThings.
 //!
-//! There are no thing types, thing groups and billing groups yet: a request that names one is
-//! answered as AWS answers a name that does not exist.
+//! What thing types and billing groups are is decided in `thing_types.rs` and `billing_groups.rs`,
+//! who is attached to a thing in `thing_principals.rs`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/thing-registry.html>.
 
 use std::collections::BTreeMap;
@@ -9,16 +9,21 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::errors::{ApiError, ErrorCode};
-use crate::names::{Arn, ThingName};
+use crate::names::{Arn, BillingGroupName, ThingName, ThingTypeName};
 use crate::time::Timestamp;
 
-use super::paging::{PageRequest, Shelf};
-use super::{Registry, Target, ThingPrincipalType};
+use super::paging::PageRequest;
+use super::shelf::Shelf;
+use super::thing_types::ThingType;
+use super::{Attributes, Registry, Target, ThingPrincipalType};
 
-//= https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html
-//# up to three attributes for a thing without a thing type
+//= https://docs.aws.amazon.com/iot/latest/developerguide/thing-types.html
+//# up to three attributes for a thing without a thing type, up to 50 with one
 /// Attributes of a thing that has no thing type.
 const ATTRIBUTES_WITHOUT_THING_TYPE: usize = 3;
+
+/// Attributes of a thing that has a thing type.
+const ATTRIBUTES_WITH_THING_TYPE: usize = 50;
 
 /// A thing's attributes, and whether they add to those that it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -62,8 +67,12 @@ pub(crate) struct DescribeThingResponse {
     pub(crate) thing_name: ThingName,
     pub(crate) thing_id: String,
     pub(crate) thing_arn: Arn,
-    pub(crate) attributes: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) thing_type_name: Option<ThingTypeName>,
+    pub(crate) attributes: Attributes,
     pub(crate) version: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) billing_group_name: Option<BillingGroupName>,
 }
 
 /// UpdateThing's input.
@@ -106,8 +115,10 @@ pub(crate) struct ListThingsRequest {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ThingAttribute {
     pub(crate) thing_name: ThingName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) thing_type_name: Option<ThingTypeName>,
     pub(crate) thing_arn: Arn,
-    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) attributes: Attributes,
     pub(crate) version: i64,
 }
 
@@ -120,65 +131,86 @@ pub(crate) struct ListThingsResponse {
     pub(crate) next_token: Option<String>,
 }
 
-/// A thing.
+/// A thing. Fleets have many: its names are shared, and its ID is derived when it is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Thing {
     pub(crate) name: ThingName,
-    pub(crate) attributes: BTreeMap<String, String>,
-    pub(super) id: String,
+    pub(crate) attributes: Attributes,
+    // INVARIANT: `ThingType::things` counts it; only `set_thing_type` changes either.
+    thing_type: Option<ThingTypeName>,
+    pub(super) billing_group: Option<BillingGroupName>,
     pub(super) version: i64,
     pub(super) principals: Shelf<Target, ThingPrincipalType>,
 }
 
 impl Thing {
-    /// The name of its thing type: none, since there are no thing types yet.
-    pub(crate) const fn thing_type_name(&self) -> Option<&str> {
-        None
+    /// The name of its thing type, if it has one.
+    pub(crate) fn thing_type_name(&self) -> Option<&str> {
+        self.thing_type.as_ref().map(ThingTypeName::as_str)
     }
 }
 
 impl Registry {
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_CreateThing.html
     //# once more with the same configuration succeeds; with another it is 409
+    //= https://github.com/localstack/localstack/issues/10002
+    //# observed: another thing type is another configuration
+    //? assumed: so is another billing group
     /// Makes a thing.
     pub(crate) fn create_thing(
         &mut self,
         input: CreateThingRequest,
         _now: Timestamp,
     ) -> Result<CreateThingResponse, ApiError> {
-        let attributes = input.attribute_payload.unwrap_or_default().attributes;
-        if let Some(name) = &input.thing_type_name {
-            return Err(self.unknown("Thing Type", name));
-        }
-        if let Some(name) = &input.billing_group_name {
-            return Err(self.unknown("BillingGroup", name));
-        }
-        let attributes = without_empty(attributes);
-        check_count(&attributes)?;
-        let arn = self.scope.iot_arn("thing", &input.thing_name);
-        let name = ThingName::from(input.thing_name);
+        let CreateThingRequest { thing_name, thing_type_name, attribute_payload, .. } = input;
+        let attributes = Attributes::new(attribute_payload.unwrap_or_default().attributes);
+        let wanted = thing_type_name.as_deref().map(|name| self.existing_thing_type(name));
+        let thing_type = wanted.transpose()?;
+        let wanted = input.billing_group_name.as_deref();
+        let group = wanted.map(|name| self.existing_billing_group(name)).transpose()?;
+        let thing_arn = self.scope.iot_arn("thing", &thing_name);
+        let name = ThingName::from(thing_name);
         if let Some(thing) = self.things.get(&name) {
-            if thing.attributes != attributes {
-                //? assumed: the text
+            let same = thing.attributes == attributes
+                && thing.thing_type_name() == thing_type_name.as_deref()
+                && thing.billing_group.as_ref() == group.map(|group| &group.name);
+            if !same {
+                //? assumed: the text where not the attributes differ
                 let message =
                     format!("Thing {name} already exists in account with different attributes");
-                return Err(Self::already_exists(message, &name, arn));
+                return Err(Self::already_exists(message, &name, thing_arn));
             }
-            let thing_id = thing.id.clone();
-            return Ok(CreateThingResponse { thing_name: name, thing_arn: arn, thing_id });
+            let thing_id = self.thing_id(&name);
+            return Ok(CreateThingResponse { thing_name: name, thing_arn, thing_id });
         }
-        let position = self.next_position();
-        let id = self.derive_uuid("thing", position);
+        if let Some(thing_type) = thing_type.filter(|thing_type| thing_type.deprecated.is_some()) {
+            //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/models.py
+            //# AWS's text for a deprecated type, spelled as AWS spells it
+            return Err(ApiError::invalid_request(format!(
+                "Can not create new thing with depreated thing type:{}",
+                thing_type.name
+            )));
+        }
+        check_count(&attributes, thing_type)?;
+        let thing_type = thing_type.map(|thing_type| thing_type.name.clone());
+        let group = group.map(|group| group.name.clone());
         let thing = Thing {
             name: name.clone(),
             attributes,
-            id: id.clone(),
+            thing_type: None,
+            billing_group: None,
             version: 1,
             principals: Shelf::default(),
         };
+        let position = self.next_position();
         self.things.insert(position, name.clone(), thing);
+        self.set_thing_type(name.as_str(), thing_type);
+        if let Some(group) = group {
+            self.put_in_billing_group(name.as_str(), group.as_str());
+        }
         self.policies_may_decide_differently();
-        Ok(CreateThingResponse { thing_name: name, thing_arn: arn, thing_id: id })
+        let thing_id = self.thing_id(&name);
+        Ok(CreateThingResponse { thing_name: name, thing_arn, thing_id })
     }
 
     /// A thing.
@@ -190,16 +222,18 @@ impl Registry {
         Ok(DescribeThingResponse {
             default_client_id: thing.name.clone(),
             thing_name: thing.name.clone(),
-            thing_id: thing.id.clone(),
+            thing_id: self.thing_id(&thing.name),
             thing_arn: self.scope.iot_arn("thing", &thing.name),
+            thing_type_name: thing.thing_type.clone(),
             attributes: thing.attributes.clone(),
             version: thing.version,
+            billing_group_name: thing.billing_group.clone(),
         })
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html
-    //# without `merge` the attributes replace the old ones; an empty value removes an attribute
-    /// Changes a thing's attributes.
+    //# without `merge` the attributes replace the old ones
+    /// Changes a thing's attributes and its thing type.
     pub(crate) fn update_thing(
         &mut self,
         input: UpdateThingRequest,
@@ -212,23 +246,28 @@ impl Registry {
         }
         let thing = self.existing_thing(&input.thing_name)?;
         check_version(thing, input.expected_version)?;
-        if let Some(name) = &input.thing_type_name {
-            return Err(self.unknown("Thing Type", name));
-        }
+        let thing_type = match input.thing_type_name.as_deref() {
+            None if input.remove_thing_type => None,
+            None => thing.thing_type_name().and_then(|name| self.thing_types.get(name)),
+            Some(name) => Some(self.not_deprecated(name)?),
+        };
         let attributes = match input.attribute_payload {
             None => thing.attributes.clone(),
-            Some(AttributePayload { attributes, merge: false }) => without_empty(attributes),
+            Some(AttributePayload { attributes, merge: false }) => Attributes::new(attributes),
             Some(AttributePayload { attributes, merge: true }) => {
-                let mut merged = thing.attributes.clone();
+                let mut merged = thing.attributes.to_map();
                 merged.extend(attributes);
-                without_empty(merged)
+                Attributes::new(merged)
             }
         };
-        check_count(&attributes)?;
+        //? assumed: with its type a thing must lose the attributes that it may have no longer
+        check_count(&attributes, thing_type)?;
+        let thing_type = thing_type.map(|thing_type| thing_type.name.clone());
         if let Some(thing) = self.things.get_mut(input.thing_name.as_str()) {
             thing.attributes = attributes;
             thing.version += 1;
         }
+        self.set_thing_type(input.thing_name.as_str(), thing_type);
         self.policies_may_decide_differently();
         Ok(EmptyResponse {})
     }
@@ -253,6 +292,8 @@ impl Registry {
             )));
         }
         self.leave_every_group(&input.thing_name);
+        self.set_thing_type(input.thing_name.as_str(), None);
+        self.take_from_billing_group(&input.thing_name);
         self.things.remove(input.thing_name.as_str());
         self.policies_may_decide_differently();
         Ok(EmptyResponse {})
@@ -268,6 +309,7 @@ impl Registry {
         let (things, next_token) = request.page(&self.things, |name, thing| {
             input.selects(thing).then(|| ThingAttribute {
                 thing_name: name.clone(),
+                thing_type_name: thing.thing_type.clone(),
                 thing_arn: self.scope.iot_arn("thing", name),
                 attributes: thing.attributes.clone(),
                 version: thing.version,
@@ -286,6 +328,35 @@ impl Registry {
         self.things.get(name).ok_or_else(|| self.unknown("Thing", name))
     }
 
+    /// The ID of a thing, which follows from its place in the order of creation.
+    fn thing_id(&self, name: &ThingName) -> String {
+        self.derive_uuid("thing", self.things.position(name).unwrap_or_default())
+    }
+
+    /// A thing type that a thing can change to.
+    fn not_deprecated(&self, name: &str) -> Result<&ThingType, ApiError> {
+        let thing_type = self.existing_thing_type(name)?;
+        if thing_type.deprecated.is_some() {
+            //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/models.py
+            //# the text for a deprecated type, also if the thing has it already
+            return Err(ApiError::invalid_request(format!(
+                "Can not update a thing to use deprecated thing type: {name}"
+            )));
+        }
+        Ok(thing_type)
+    }
+
+    fn set_thing_type(&mut self, thing: &str, thing_type: Option<ThingTypeName>) {
+        let Some(thing) = self.things.get_mut(thing) else { return };
+        if let Some(new) = thing_type.as_ref().and_then(|name| self.thing_types.get_mut(name)) {
+            new.things += 1;
+        }
+        let old = std::mem::replace(&mut thing.thing_type, thing_type);
+        if let Some(old) = old.and_then(|name| self.thing_types.get_mut(&name)) {
+            old.things -= 1;
+        }
+    }
+
     //= https://github.com/ministackorg/ministack/pull/1755
     //# `Thing Type ACCOUNT:NAME not found.`, `ThingGroup ACCOUNT:NAME not found.`
     /// What AWS answers about a thing, thing type or group that does not exist.
@@ -295,6 +366,9 @@ impl Registry {
 }
 
 impl ListThingsRequest {
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_ListThings.html
+    //# every thing that has the attribute with the value, or with a value that begins with it
+    //? assumed: also attributes that the thing type does not call searchable
     fn selects(&self, thing: &Thing) -> bool {
         if self.thing_type_name.as_deref().is_some_and(|name| thing.thing_type_name() != Some(name))
         {
@@ -310,16 +384,15 @@ impl ListThingsRequest {
     }
 }
 
-fn without_empty(mut attributes: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    attributes.retain(|_, value| !value.is_empty());
-    attributes
-}
-
-fn check_count(attributes: &BTreeMap<String, String>) -> Result<(), ApiError> {
-    if attributes.len() > ATTRIBUTES_WITHOUT_THING_TYPE {
+fn check_count(attributes: &Attributes, thing_type: Option<&ThingType>) -> Result<(), ApiError> {
+    let (limit, kind) = match thing_type {
+        None => (ATTRIBUTES_WITHOUT_THING_TYPE, "without"),
+        Some(_) => (ATTRIBUTES_WITH_THING_TYPE, "with"),
+    };
+    if attributes.len() > limit {
         //? assumed: exception and text
         return Err(ApiError::invalid_request(format!(
-            "A thing without a thing type can have up to {ATTRIBUTES_WITHOUT_THING_TYPE} attributes"
+            "A thing {kind} a thing type can have up to {limit} attributes"
         )));
     }
     Ok(())

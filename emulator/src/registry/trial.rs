@@ -187,9 +187,7 @@ impl Registry {
         let thing = self.associated_thing(certificate, client_id);
         match thing.as_ref().and_then(|name| Some((name, self.thing(name)?))) {
             Some((name, thing)) => {
-                let attributes = thing.attributes.iter();
-                let attributes = attributes.map(|(name, value)| (name.as_str(), value.as_str()));
-                context.set_thing(name, thing.thing_type_name(), attributes);
+                context.set_thing(name, thing.thing_type_name(), thing.attributes.iter());
             }
             None => context.set_no_thing(&self.why_no_thing(certificate, client_id)),
         }

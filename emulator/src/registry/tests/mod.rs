@@ -1,10 +1,13 @@
 //! What AWS answers, row by row. Helpers that several tables share; the tables are beside it.
 
+mod billing_groups;
 mod ca_certificates;
 mod certificates;
 mod domain_configurations;
 mod policies;
+mod tags;
 mod thing_groups;
+mod thing_types;
 mod things;
 mod trial;
 

@@ -1,4 +1,4 @@
-//! Things and their principals, POL-35 … POL-39.
+//! Things and their principals, POL-35 … POL-39; their types and billing groups are beside it.
 
 use super::*;
 
