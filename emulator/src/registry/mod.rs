@@ -11,6 +11,7 @@ mod ca_certificates;
 mod ca_registration;
 mod certificate_registration;
 mod certificates;
+mod outgoing_certificates;
 mod paging;
 mod policies;
 mod policy_attachments;
@@ -22,10 +23,11 @@ mod targets;
 mod template_body;
 mod thing_principals;
 mod things;
+mod transfers;
 mod trial;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -48,6 +50,7 @@ pub(crate) use tags::Tag;
 pub(crate) use targets::Target;
 pub(crate) use thing_principals::*;
 pub(crate) use things::*;
+pub(crate) use transfers::*;
 pub(crate) use words::*;
 
 use self::paging::Shelf;
@@ -68,6 +71,10 @@ pub(crate) struct Registry {
     certificates: Shelf<CertificateId, CertificateRecord>,
     // INVARIANT: mirrors `CertificateRecord::ca_certificate_id`.
     certificates_by_ca: BTreeMap<CertificateId, Shelf<CertificateId, ()>>,
+    // INVARIANT: the certificates that are offered to another account, at their positions.
+    outgoing: Shelf<CertificateId, ()>,
+    /// What is not here any more since a transfer ended.
+    transferred_away: BTreeSet<CertificateId>,
     policies: Shelf<PolicyName, Policy>,
     // INVARIANT: mirrors `Policy::targets`; only `attach` and `detach` change either.
     attached_policies: BTreeMap<Target, Shelf<PolicyName, ()>>,
@@ -102,6 +109,8 @@ impl Registry {
             ca_certificates_by_subject: BTreeMap::new(),
             certificates: Shelf::default(),
             certificates_by_ca: BTreeMap::new(),
+            outgoing: Shelf::default(),
+            transferred_away: BTreeSet::new(),
             policies: Shelf::default(),
             attached_policies: BTreeMap::new(),
             things: Shelf::default(),

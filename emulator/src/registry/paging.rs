@@ -74,6 +74,14 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
         self.records.contains_key(key)
     }
 
+    /// When a record was created.
+    pub(super) fn position<Q: Ord + ?Sized>(&self, key: &Q) -> Option<u64>
+    where
+        K: Borrow<Q>,
+    {
+        self.records.get(key).map(|(position, _)| *position)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.records.len()
     }

@@ -4,6 +4,7 @@ mod ca_certificates;
 mod certificates;
 mod policies;
 mod things;
+mod transfers;
 mod trial;
 
 use serde::Serialize;
