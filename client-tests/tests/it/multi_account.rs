@@ -1,12 +1,16 @@
 //! MA-1 to MA-6: one certificate in several accounts and Regions of one emulator,
-//! told apart by the host name in SNI, by an address or by a port.
+//! told apart by the host name in SNI, by an address or by a port; and TR-1 to TR-5: one that goes
+//! from an account to another.
 
+use client_tests::binary::Binary;
+use client_tests::programs::{self, Finished};
 use client_tests::{ConnectError, Device, Ending, Mqtt};
 use iot_emulator::config::Endpoint;
 use iot_emulator::errors::ErrorCode;
 use iot_emulator::{AutoRegistration, CertificateAuthority, Emulator, Identity, IotCore, allow};
 use serde_json::json;
 
+use crate::articles::{OPERATOR, certificate_arn, create_policy, text};
 use crate::common::{EVERYTHING, assert_says, refusal};
 
 const ELSEWHERE: (&str, &str) = ("111122223333", "ap-northeast-1");
@@ -54,19 +58,23 @@ async fn ma_1_ma_2_one_certificate_in_several_accounts_and_regions_by_the_name_i
 }
 
 #[tokio::test]
-async fn ma_5_registered_in_one_account_is_unknown_in_another() {
+async fn ma_5_registered_in_one_account_and_region_is_unknown_in_another() {
     let emulator = Emulator::start();
-    let (here, there) = (emulator.iot_core(), emulator.iot_core_of(ELSEWHERE.0, ELSEWHERE.1));
+    let here = emulator.iot_core();
     let identity = Identity::self_signed("sensor-1");
     register(&here, &identity);
     Device::new(&here, identity.clone()).connect("sensor-1").await.expect("registered here");
-    let swapped = Device::new(&there, identity);
-    let refused = swapped.connect("sensor-1").await.err();
-    assert_eq!(refused, Some(ConnectError::ClosedBeforeConnack));
-    let entry = refusal(&emulator, "Connection.AuthNError");
-    assert_eq!(entry.reason, Some("DEVICE_CERTIFICATE_NOT_REGISTERED"));
-    assert_eq!(&entry.scope, there.scope(), "it is told to the account that SNI names");
-    assert_eq!(entry.value("serverNameIndication"), Some(there.aws_endpoint().as_str()));
+    let own_account = here.scope().account.to_string();
+    for (account, region) in [ELSEWHERE, NEIGHBOUR, (&own_account, ELSEWHERE.1)] {
+        let there = emulator.iot_core_of(account, region);
+        let swapped = Device::new(&there, identity.clone());
+        let refused = swapped.connect("sensor-1").await.err();
+        assert_eq!(refused, Some(ConnectError::ClosedBeforeConnack));
+        let entry = refusal(&emulator, "Connection.AuthNError");
+        assert_eq!(entry.reason, Some("DEVICE_CERTIFICATE_NOT_REGISTERED"));
+        assert_eq!(&entry.scope, there.scope(), "it is told to the account that SNI names");
+        assert_eq!(entry.value("serverNameIndication"), Some(there.aws_endpoint().as_str()));
+    }
 }
 
 /// Registers `ca` in DEFAULT mode, and one certificate of it as ACTIVE and allowed everything.
@@ -173,6 +181,134 @@ async fn ma_6_another_account_may_register_without_a_ca_what_one_has_in_default_
     let nameless = one.without_sni().connect("sensor-1").await.expect("DEFAULT mode");
     assert_eq!(one_mqtt.closed().await, client_tests::Closed::HungUp);
     nameless.publish("greetings", "nameless").await.expect("a PUBACK");
+}
+
+#[tokio::test]
+async fn tr_1_tr_2_a_device_connects_nowhere_while_its_certificate_waits_and_then_in_the_new_account()
+ {
+    let emulator = Emulator::start();
+    let (here, neighbour) = (emulator.iot_core(), emulator.iot_core_of(NEIGHBOUR.0, NEIGHBOUR.1));
+    let ca = CertificateAuthority::new("Acme Devices");
+    let identity = register_in_default_mode(&here, &ca);
+    let id = identity.certificate_id().to_string();
+    let arn = here.certificate_arn(&id);
+    let [old, new] = [&here, &neighbour].map(|iot| Device::new(iot, identity.clone()));
+    let nameless = new.clone().without_sni();
+    let was_connected = subscribed(&old).await;
+    for (operation, input) in [
+        ("UpdateCertificate", json!({ "certificateId": id, "newStatus": "INACTIVE" })),
+        ("DetachPolicy", json!({ "policyName": "All", "target": arn })),
+        ("TransferCertificate", json!({ "certificateId": id, "targetAwsAccount": NEIGHBOUR.0 })),
+    ] {
+        here.call(operation, input).expect("nothing hinders the transfer");
+    }
+    was_connected.closed().await;
+    for (device, told) in [(&old, &here), (&new, &neighbour), (&nameless, &here)] {
+        let refused = device.connect("sensor-1").await.err();
+        assert_eq!(refused, Some(ConnectError::ClosedBeforeConnack));
+        let entry = refusal(&emulator, "Connection.AuthNError");
+        assert_eq!(entry.reason, Some("DEVICE_CERTIFICATE_INACTIVE"));
+        assert_eq!(&entry.scope, told.scope());
+        assert_says(&entry, &["is PENDING_TRANSFER"]);
+    }
+    let accept = json!({ "certificateId": id, "setAsActive": true });
+    neighbour.call("AcceptCertificateTransfer", accept).expect("it waits");
+    neighbour.create_policy("All", allow(EVERYTHING, "*"));
+    neighbour.attach_policy("All", &id);
+    // Its mode came along: it is found without a name.
+    for device in [&new, &nameless] {
+        subscribed(device).await.publish("greetings", "x").await.expect("a PUBACK");
+    }
+    let refused = old.connect("sensor-1").await.err();
+    assert_eq!(refused, Some(ConnectError::ClosedBeforeConnack));
+    let entry = refusal(&emulator, "Connection.AuthNError");
+    assert_eq!(entry.reason, Some("DEVICE_CERTIFICATE_NOT_REGISTERED"));
+    assert_eq!(&entry.scope, here.scope());
+}
+
+/// Runs the AWS CLI as somebody of the other account.
+async fn as_neighbour(desk: &Binary, arguments: &str) -> Finished {
+    let caller = format!("AWS_ACCESS_KEY_ID={}", NEIGHBOUR.0);
+    desk.run(&format!("{caller} aws --endpoint-url http://localhost:$API_PORT {arguments}")).await
+}
+
+/// The device publishes over HTTPS to the account that has the endpoint `host`.
+async fn publish_to(desk: &Binary, host: &str) -> Finished {
+    desk.run(&format!(
+        "curl -s --cacert $ROOT_CA --cert device.crt --key device.key --data x \
+         --connect-to {host}:8443:localhost:$HTTPS_PORT 'https://{host}:8443/topics/a?qos=1'"
+    ))
+    .await
+}
+
+#[tokio::test]
+async fn tr_1_to_5_the_operators_of_two_accounts_hand_a_certificate_over() {
+    if !programs::present(&OPERATOR).await || !programs::present(&["curl"]).await {
+        return;
+    }
+    let desk = Binary::start();
+    let made = desk
+        .aws(
+            "iot create-keys-and-certificate --set-as-active \
+             --certificate-pem-outfile device.crt --private-key-outfile device.key",
+        )
+        .await;
+    let id = text(&made["certificateId"]);
+    create_policy(&desk, "Device", &["iot:Connect", "iot:Publish"]).await;
+    let attached = format!("--policy-name Device --target {}", certificate_arn(&id));
+    desk.aws(&format!("iot attach-policy {attached}")).await;
+    let endpoint = "iot describe-endpoint --endpoint-type iot:Data-ATS";
+    let old = text(&desk.aws(endpoint).await["endpointAddress"]);
+    let new = as_neighbour(&desk, endpoint).await.succeeded();
+    let new = text(&new.json()["endpointAddress"]);
+    publish_to(&desk, &old).await.succeeded().said(r#""message":"OK""#);
+
+    let transfer = format!(
+        "iot transfer-certificate --certificate-id {id} --target-aws-account {} \
+         --transfer-message yours",
+        NEIGHBOUR.0
+    );
+    let early = desk.try_aws(&transfer).await;
+    early.said("(CertificateStateException) when calling the TransferCertificate operation");
+    desk.aws(&format!("iot update-certificate --certificate-id {id} --new-status INACTIVE")).await;
+    let early = desk.try_aws(&transfer).await;
+    early.said("(TransferConflictException) when calling the TransferCertificate operation");
+    desk.aws(&format!("iot detach-policy {attached}")).await;
+    let arn = certificate_arn(&id).replace("000000000000", NEIGHBOUR.0);
+    assert_eq!(desk.aws(&transfer).await, json!({ "transferredCertificateArn": arn }));
+    let outgoing = desk.aws("iot list-outgoing-certificates").await;
+    let outgoing = &outgoing["outgoingCertificates"][0];
+    assert_eq!(
+        (&outgoing["certificateArn"], &outgoing["transferMessage"]),
+        (&json!(arn), &json!("yours"))
+    );
+    let waiting = as_neighbour(&desk, "iot list-certificates").await.succeeded().json();
+    assert_eq!(waiting["certificates"][0]["status"], "PENDING_TRANSFER");
+    for host in [&old, &new] {
+        let _empty_reply = publish_to(&desk, host).await.ended_with(52);
+    }
+
+    let accept = format!("iot accept-certificate-transfer --certificate-id {id} --set-as-active");
+    for arguments in [
+        accept.as_str(),
+        "iot create-policy --policy-name Device --policy-document file://Device.json",
+        &format!("iot attach-policy --policy-name Device --target {arn}"),
+    ] {
+        let _answer = as_neighbour(&desk, arguments).await.succeeded();
+    }
+    publish_to(&desk, &new).await.succeeded().said(r#""message":"OK""#);
+    let _empty_reply = publish_to(&desk, &old).await.ended_with(52);
+    let cancel = format!("iot cancel-certificate-transfer --certificate-id {id}");
+    desk.try_aws(&cancel).await.said("(TransferAlreadyCompletedException)");
+    as_neighbour(&desk, &accept).await.said("(TransferAlreadyCompletedException)");
+    let describe = format!("iot describe-certificate --certificate-id {id}");
+    let described = as_neighbour(&desk, &describe).await.succeeded().json();
+    let described = &described["certificateDescription"];
+    assert_eq!(
+        (&described["ownedBy"], &described["previousOwnedBy"]),
+        (&json!(NEIGHBOUR.0), &json!("000000000000"))
+    );
+    assert_eq!(described["transferData"]["transferMessage"], "yours");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use crate::api_gateway::ApiGateway;
 use crate::config::{Config, FunctionConfig};
 use crate::emulator::StartError;
 use crate::errors::{ApiError, ErrorCode};
-use crate::iot_core::{CaOwners, Domains, IotCore, Surroundings};
+use crate::iot_core::{CaOwners, Domains, IotCore, Neighbours, Surroundings};
 use crate::lambda::{self, Function, FunctionHost, Functions, ProcessFunction};
 use crate::listeners::Addresses;
 use crate::names::Scope;
@@ -175,9 +175,19 @@ impl Cloud {
             timers: Arc::clone(&shared.timers),
             ca_owners: shared.ca_owners.clone(),
             domains: shared.domains.clone(),
+            neighbours: self.neighbours(),
             issuer: Arc::clone(&shared.issuer),
         };
         Regional { iot_core: IotCore::new(surroundings), functions, api_gateway }
+    }
+
+    /// How one account finds another. It holds the emulator weakly, which holds the accounts.
+    fn neighbours(&self) -> Neighbours {
+        let shared = Arc::downgrade(&self.shared);
+        Neighbours::new(move |scope| {
+            let cloud = Self { shared: shared.upgrade()? };
+            Some(cloud.regional(scope).iot_core)
+        })
     }
 
     /// What `DescribeEndpoint` answers: a host that this machine resolves, or AWS's name.
@@ -355,6 +365,8 @@ fn endpoint_prefix(seed: u64, scope: &Scope) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -365,5 +377,28 @@ mod tests {
         assert_ne!(prefix, endpoint_prefix(7341, &Scope::new("000000000000", "us-east-2")));
         assert_ne!(prefix, endpoint_prefix(7342, &scope));
         assert!(prefix.len() == 14 && prefix.starts_with('a'), "{prefix}");
+    }
+
+    #[test]
+    fn accounts_that_know_each_other_keep_no_emulator_alive() {
+        let config = Config::default();
+        let bound = crate::listeners::bind(&config).expect("free ports");
+        let (cloud, _jobs) = Cloud::new(config, bound.addresses(), None).expect("a start");
+        let iot = cloud.regional(cloud.default_scope()).iot_core;
+        let pem = pki::Identity::self_signed("lamp").certificate_pem();
+        let registered = iot.call("RegisterCertificateWithoutCA", json!({ "certificatePem": pem }));
+        let id = registered.expect("a good certificate")["certificateId"].clone();
+        let transfer = json!({ "certificateId": id, "targetAwsAccount": "222233334444" });
+        iot.call("TransferCertificate", transfer.clone()).expect("a neighbour");
+        iot.call("CancelCertificateTransfer", json!({ "certificateId": id })).expect("in time");
+        let shared = Arc::downgrade(&cloud.shared);
+        drop(cloud);
+        assert!(shared.upgrade().is_none());
+        // Whoever still holds an account is told that the others are gone.
+        let alone = iot.call("TransferCertificate", transfer).unwrap_err();
+        assert_eq!(alone.code(), ErrorCode::ServiceUnavailableException);
+        let described = iot.call("DescribeCertificate", json!({ "certificateId": id }));
+        let status = &described.expect("it stays")["certificateDescription"]["status"];
+        assert_eq!(status, "INACTIVE");
     }
 }

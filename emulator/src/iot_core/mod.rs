@@ -11,8 +11,9 @@
 //! - `publishing.rs`: one message to subscribers and rules, and the events
 //! - `data_plane.rs`: the operations of the data endpoint over HTTP
 //! - `authorization.rs`: policies and variables of one connection
-//! - `operations.rs`: operations of the AWS API that need more than one room
 //! - `domains.rs`: domain configurations, whose names all accounts share
+//! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
+//!   that need another account (`neighbours.rs`)
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
 
@@ -22,12 +23,14 @@ mod data_plane;
 mod domains;
 mod held;
 mod identity;
+mod neighbours;
 mod operations;
 mod publishing;
 mod refusals;
 mod requests;
 mod rust_api;
 mod topics;
+mod transfers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -39,6 +42,7 @@ use tokio::sync::Notify;
 pub(crate) use data_plane::Page;
 pub(crate) use domains::{Domain, Domains};
 pub(crate) use held::Held;
+pub(crate) use neighbours::Neighbours;
 pub(crate) use refusals::{Reaction, Refused};
 pub(crate) use requests::{Accepted, ConnectRequest, HttpCaller, Peer, PublishRequest};
 pub use rust_api::{AutoRegistration, allow};
@@ -77,6 +81,8 @@ pub(crate) struct Surroundings {
     pub(crate) timers: Arc<Notify>,
     pub(crate) ca_owners: CaOwners,
     pub(crate) domains: Domains,
+    /// The other accounts.
+    pub(crate) neighbours: Neighbours,
     /// Issues device certificates as AWS does; one for the emulator.
     pub(crate) issuer: Arc<AwsIssuer>,
 }
@@ -244,7 +250,9 @@ impl IotCore {
     pub(crate) fn holds_by_default(&self, certificate: CertificateId) -> bool {
         let state = self.state();
         let record = state.registry.certificate(certificate);
-        record.is_some_and(|record| record.mode == CertificateMode::Default)
+        // What another account offers is found there.
+        record
+            .is_some_and(|record| record.mode == CertificateMode::Default && !record.is_incoming())
     }
 }
 

@@ -104,7 +104,8 @@ impl CreateCertificateFromCsrRequest {
 /// A device certificate on its way into the registry.
 struct NewCertificate {
     certificate: Certificate,
-    pem: String,
+    /// As it was given.
+    pem: Option<String>,
     status: CertificateStatus,
     mode: CertificateMode,
     ca_certificate_id: Option<CertificateId>,
@@ -142,7 +143,7 @@ impl Registry {
         //= https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCACertificate.html
         //# certificates registered under a CA have the mode of the CA
         let (mode, ca_certificate_id) = (ca.mode, Some(ca.certificate.id()));
-        let pem = input.certificate_pem;
+        let pem = Some(input.certificate_pem);
         let new = NewCertificate { certificate, pem, status, mode, ca_certificate_id };
         self.register_checked(new, now)
     }
@@ -157,7 +158,7 @@ impl Registry {
         let certificate = parse(&input.certificate_pem)?;
         let new = NewCertificate {
             certificate,
-            pem: input.certificate_pem,
+            pem: Some(input.certificate_pem),
             status,
             //= https://github.com/ministackorg/ministack/pull/1755
             //# measured: a certificate registered without a CA is SNI_ONLY
@@ -200,8 +201,8 @@ impl Registry {
         now: Timestamp,
     ) {
         let new = NewCertificate {
-            pem: certificate.pem(),
             certificate,
+            pem: None,
             status: CertificateStatus::PendingActivation,
             mode,
             ca_certificate_id: Some(ca_certificate_id),
@@ -219,7 +220,7 @@ impl Registry {
         let certificate_pem = certificate.pem();
         let new = NewCertificate {
             certificate,
-            pem: certificate_pem.clone(),
+            pem: None,
             status: if active { CertificateStatus::Active } else { CertificateStatus::Inactive },
             mode: CertificateMode::Default,
             ca_certificate_id: None,
@@ -249,8 +250,9 @@ impl Registry {
 
     fn store(&mut self, new: NewCertificate, now: Timestamp) {
         let NewCertificate { certificate, pem, status, mode, ca_certificate_id } = new;
-        let id = certificate.id();
         let position = self.next_position();
+        // Most clients write a PEM as we do: no need to keep it twice.
+        let pem = pem.filter(|pem| *pem != certificate.pem()).map(String::into_boxed_str);
         let record = CertificateRecord {
             certificate,
             status,
@@ -261,12 +263,9 @@ impl Registry {
             modified: now,
             customer_version: 1,
             generation_id: self.derive_uuid("certificate", position),
+            transfer: None,
         };
-        if let Some(ca) = ca_certificate_id {
-            self.certificates_by_ca.entry(ca).or_default().insert(position, id, ());
-        }
-        self.certificates.insert(position, id, record);
-        self.policies_may_decide_differently();
+        self.shelve(position, record);
     }
 
     /// The CA that the request names, which must be registered and have issued the certificate.

@@ -12,6 +12,7 @@ use crate::pki::Certificate;
 use crate::time::Timestamp;
 
 use super::paging::PageRequest;
+use super::transfers::{Transfer, TransferData, in_transfer};
 use super::{CertificateMode, CertificateStatus, CertificateValidity, Change, Registry, Target};
 
 /// DescribeCertificate's input.
@@ -39,6 +40,8 @@ pub(crate) struct CertificateDescription {
     pub(crate) status: CertificateStatus,
     pub(crate) certificate_pem: String,
     pub(crate) owned_by: AccountId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) previous_owned_by: Option<AccountId>,
     pub(crate) creation_date: Timestamp,
     pub(crate) last_modified_date: Timestamp,
     pub(crate) customer_version: u32,
@@ -47,12 +50,6 @@ pub(crate) struct CertificateDescription {
     pub(crate) validity: CertificateValidity,
     pub(crate) certificate_mode: CertificateMode,
 }
-
-//= https://docs.aws.amazon.com/cli/latest/reference/iot/describe-certificate.html
-//# present and empty while the certificate was never transferred
-/// What happened to a certificate between accounts: nothing, since none is transferred yet.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct TransferData {}
 
 /// UpdateCertificate's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -108,11 +105,21 @@ pub(crate) struct CertificateRecord {
     /// The CA under which it was registered.
     pub(crate) ca_certificate_id: Option<CertificateId>,
     pub(crate) created: Timestamp,
-    /// As it was given.
-    pub(super) pem: String,
+    /// As it was given, where that is not how we would write it.
+    pub(super) pem: Option<Box<str>>,
     pub(super) modified: Timestamp,
     pub(super) customer_version: u32,
     pub(super) generation_id: String,
+    /// Most certificates stay where they are.
+    pub(super) transfer: Option<Box<Transfer>>,
+}
+
+impl CertificateRecord {
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# the PEM comes back as it was given, white space and all
+    fn pem(&self) -> String {
+        self.pem.as_deref().map_or_else(|| self.certificate.pem(), str::to_owned)
+    }
 }
 
 impl Registry {
@@ -129,12 +136,13 @@ impl Registry {
                 certificate_id: id,
                 ca_certificate_id: record.ca_certificate_id,
                 status: record.status,
-                certificate_pem: record.pem.clone(),
-                owned_by: self.scope.account.clone(),
+                certificate_pem: record.pem(),
+                owned_by: record.offered_by().unwrap_or(&self.scope.account).clone(),
+                previous_owned_by: record.previous_owner().cloned(),
                 creation_date: record.created,
                 last_modified_date: record.modified,
                 customer_version: record.customer_version,
-                transfer_data: TransferData::default(),
+                transfer_data: record.transfer_data(),
                 generation_id: record.generation_id.clone(),
                 validity: CertificateValidity::of(&record.certificate),
                 certificate_mode: record.mode,
@@ -164,10 +172,7 @@ impl Registry {
             ));
         }
         if old == CertificateStatus::PendingTransfer {
-            return Err(ApiError::new(
-                ErrorCode::CertificateStateException,
-                format!("Not allowed to update a certificate in PENDING_TRANSFER status. Id: {id}"),
-            ));
+            return Err(in_transfer("update", id));
         }
         self.set_certificate_status(id, status, now);
         Ok(())
@@ -198,6 +203,7 @@ impl Registry {
     //# not while it is ACTIVE or attached to a thing; policies hinder unless forceDelete
     //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/models.py
     //# the texts, and the order: status, things, policies
+    //? assumed: one in PENDING_TRANSFER cannot be deleted in either account
     /// Deletes a device certificate.
     pub(crate) fn delete_certificate(
         &mut self,
@@ -209,6 +215,9 @@ impl Registry {
             let message =
                 format!("Certificate must be deactivated (not ACTIVE) before deletion. Id: {id}");
             return Err(ApiError::new(ErrorCode::CertificateStateException, message));
+        }
+        if record.status == CertificateStatus::PendingTransfer {
+            return Err(in_transfer("delete", id));
         }
         let arn = self.certificate_arn(id);
         let target = Target::Certificate(id);
@@ -260,6 +269,17 @@ impl Registry {
         self.certificates.get(&id)
     }
 
+    /// Puts a device certificate into the registry.
+    pub(super) fn shelve(&mut self, position: u64, record: CertificateRecord) {
+        let id = record.certificate.id();
+        if let Some(ca) = record.ca_certificate_id {
+            self.certificates_by_ca.entry(ca).or_default().insert(position, id, ());
+        }
+        self.transferred_away.remove(&id);
+        self.certificates.insert(position, id, record);
+        self.policies_may_decide_differently();
+    }
+
     /// Takes a device certificate out of the registry.
     pub(super) fn take_certificate(&mut self, id: CertificateId) -> Option<CertificateRecord> {
         let record = self.certificates.remove(&id)?;
@@ -274,8 +294,12 @@ impl Registry {
         Some(record)
     }
 
-    fn certificate_record(&self, text: &str) -> Result<&CertificateRecord, ApiError> {
+    pub(super) fn certificate_record(&self, text: &str) -> Result<&CertificateRecord, ApiError> {
         let record = text.parse().ok().and_then(|id| self.certificate(id));
-        record.ok_or_else(|| ApiError::not_found(format!("CertificateId {text} does not exist")))
+        record.ok_or_else(|| unknown_certificate_id(text))
     }
+}
+
+pub(super) fn unknown_certificate_id(text: &str) -> ApiError {
+    ApiError::not_found(format!("CertificateId {text} does not exist"))
 }

@@ -17,6 +17,7 @@ mod certificates;
 mod domain_configurations;
 mod domain_terms;
 mod event_configurations;
+mod outgoing_certificates;
 mod paging;
 mod policies;
 mod policy_attachments;
@@ -32,10 +33,11 @@ mod thing_groups;
 mod thing_principals;
 mod thing_types;
 mod things;
+mod transfers;
 mod trial;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -69,6 +71,7 @@ pub(crate) use thing_groups::*;
 pub(crate) use thing_principals::*;
 pub(crate) use thing_types::*;
 pub(crate) use things::*;
+pub(crate) use transfers::*;
 pub(crate) use words::*;
 
 use self::event_configurations::EventConfigurations;
@@ -89,6 +92,10 @@ pub(crate) struct Registry {
     certificates: Shelf<CertificateId, CertificateRecord>,
     // INVARIANT: mirrors `CertificateRecord::ca_certificate_id`.
     certificates_by_ca: BTreeMap<CertificateId, Shelf<CertificateId, ()>>,
+    // INVARIANT: the certificates that are offered to another account, at their positions.
+    outgoing: Shelf<CertificateId, ()>,
+    /// What is not here any more since a transfer ended.
+    transferred_away: BTreeSet<CertificateId>,
     policies: Shelf<PolicyName, Policy>,
     // INVARIANT: mirrors `Policy::targets`; only `attach` and `detach` change either.
     attached_policies: BTreeMap<Target, Shelf<PolicyName, ()>>,
@@ -134,6 +141,8 @@ impl Registry {
             ca_certificates_by_subject: BTreeMap::new(),
             certificates: Shelf::default(),
             certificates_by_ca: BTreeMap::new(),
+            outgoing: Shelf::default(),
+            transferred_away: BTreeSet::new(),
             policies: Shelf::default(),
             attached_policies: BTreeMap::new(),
             things: Shelf::default(),

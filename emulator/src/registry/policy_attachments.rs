@@ -294,6 +294,7 @@ impl Registry {
 
     fn attach(&mut self, policy_name: &str, target: Target) -> Result<(), ApiError> {
         let name = self.policy(policy_name)?.name.clone();
+        self.check_attachable(&target)?;
         let attached = self.attached_policies.get(&target);
         if attached.is_some_and(|attached| attached.contains_key(&name)) {
             return Ok(());

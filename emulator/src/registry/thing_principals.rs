@@ -142,6 +142,7 @@ impl Registry {
                  thing does not exist in your account"
             )));
         }
+        self.check_attachable(&target)?;
         self.check_exclusive(&target, &thing_name, kind)?;
         let position = self.next_position();
         if let Some(thing) = self.things.get_mut(thing_name.as_str()) {

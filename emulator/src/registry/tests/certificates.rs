@@ -180,6 +180,23 @@ fn cert_18_two_ca_certificates_of_one_subject_and_key_are_a_conflict() {
 }
 
 #[test]
+fn cert_25_the_pem_comes_back_as_it_was_given_and_is_kept_only_where_it_differs() {
+    let identity = Identity::self_signed("lamp");
+    let ours = identity.certificate_pem();
+    let table = [(ours.clone(), false), (format!("\n# a lamp\n{ours}\n\n"), true)];
+    for (pem, kept) in table {
+        let mut registry = registry();
+        let json = json!({ "certificatePem": pem });
+        registry.register_certificate_without_ca(input(json), NOW).unwrap();
+        let id = identity.certificate_id();
+        let asked = json!({ "certificateId": id });
+        let described = registry.describe_certificate(input(asked)).unwrap();
+        assert_eq!(described.certificate_description.certificate_pem, pem);
+        assert_eq!(registry.certificate(id).unwrap().pem.is_some(), kept);
+    }
+}
+
+#[test]
 fn cert_25_and_30_a_certificate_is_described_as_aws_describes_it() {
     let mut registry = registry();
     let ca = CertificateAuthority::new("Acme");

@@ -9,6 +9,7 @@ mod tags;
 mod thing_groups;
 mod thing_types;
 mod things;
+mod transfers;
 mod trial;
 
 use serde::Serialize;
