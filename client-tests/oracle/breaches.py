@@ -4,12 +4,12 @@ one value that breaks this constraint, and, as far as that can be, no other.
 
 from dataclasses import dataclass
 
-from samples import Samples, allowed, fits
+from samples import Samples, fits
 
 # A text that is longer costs more than it tells.
 LONGEST = 500_000
 MOST_ENTRIES = 2_000
-DEPTH = 2
+DEPTH = 3
 REMOVED = object()
 # Printable, since headers and paths carry no other.
 ODD = ("!", "{", "%", " ", "#", '"', "^", "~", "/", "\u00e9", "_", "a")
@@ -32,7 +32,7 @@ class Breach:
     def into(self, request):
         """Puts the value into the request, through what has to be around it."""
         place = request
-        for part, following in zip(self.path, self.path[1:]):
+        for part in self.path[:-1]:
             place = place[part]
         if self.value is REMOVED:
             place.pop(self.path[-1], None)
@@ -158,6 +158,3 @@ def copied(value):
     if isinstance(value, list):
         return [copied(inner) for inner in value]
     return value
-
-
-__all__ = ["Breach", "of_operation", "allowed"]

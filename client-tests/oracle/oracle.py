@@ -51,6 +51,8 @@ NOBODY = {
     "thingName": "nobody",
     "ruleName": "nobody",
 }
+# What botocore says of a request that cannot be put on the wire.
+UNSAYABLE = (KeyError, botocore.exceptions.ParamValidationError)
 # Somebody's requests that cannot be what all are.
 OWN = {
     "DeletePolicyVersion": {"policyVersionId": "2"},
@@ -90,7 +92,8 @@ class Oracle:
         self.violations.append(f"{operation}: {text}")
 
     def ask(self, name, request):
-        """Sends a request; None if botocore cannot say it. Holds the answer against the model."""
+        """Sends a request and holds the answer against the model: the answer as it came, and as
+        botocore reads it. None if botocore cannot say it, or no answer came."""
         operation = self.model.operation_model(name)
         self.raw, error, output = None, {}, {}
         try:
@@ -98,10 +101,14 @@ class Oracle:
         except botocore.exceptions.ClientError as failure:
             error = failure.response["Error"]
         except Exception as failure:
-            if self.raw is None:
+            if self.raw is not None:
+                self.wrong(name, f"botocore cannot read the answer: {failure}")
+            elif isinstance(failure, UNSAYABLE):
                 self.counts[f"not sent, botocore says {type(failure).__name__}"] += 1
                 return None
-            self.wrong(name, f"botocore cannot read the answer: {failure}")
+            else:
+                self.wrong(name, f"no answer: {failure} (asked {shown(request)})")
+                return None
         self.counts["requests"] += 1
         headers = {key.lower(): value for key, value in self.raw["headers"].items()}
         answer = Answer(self.raw["status_code"], headers, self.raw["body"])
@@ -131,9 +138,9 @@ class Oracle:
                     self.counts["not sent, no body is an empty one"] += 1
                 elif asked := self.ask(name, breach.into(around())):
                     self.counts["breaches"] += 1
-                    self.judge(name, breach, *asked)
+                    self.judge(name, breach, asked[0])
 
-    def judge(self, name, breach, answer, _output):
+    def judge(self, name, breach, answer):
         if (answer.status, answer.error) != (400, "InvalidRequestException"):
             said = answer.error or "a success"
             self.wrong(name, f"{breach}: {said} ({answer.status}) {answer.message}")
@@ -152,7 +159,8 @@ class Oracle:
             self.wrong(name, f"does not declare {answer.error}: {answer.message}")
 
     def nobody(self):
-        for name in self.served:
+        # What makes things comes last, or somebody would be there.
+        for name in sorted(self.served, key=lambda name: name.startswith(MAKING)):
             shape = self.model.operation_model(name).input_shape
             for everything in (False, True):
                 request = Samples(NOBODY, everything).structure(shape) if shape else {}

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::common::raw_api;
 
+const INVALID: &str = "InvalidRequestException";
+
 /// An answer of the API port.
 struct Answer {
     text: String,
@@ -167,8 +169,19 @@ fn a_marker_that_nobody_gave_out_is_refused() {
         "GET /certificates?marker=bm9ib2R5",
         "GET /things?nextToken=nobody",
     ] {
-        ask(&emulator, request, "", "").refuses(400, "InvalidRequestException");
+        ask(&emulator, request, "", "").refuses(400, INVALID);
     }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let emulator = Emulator::start();
+    let message = ask(&emulator, "POST /policies/%21", "", "{}").refuses(400, INVALID);
+    assert!(message.starts_with("2 validation errors detected: Value at '"), "{message}");
+    let clauses: Vec<_> = message.split("; ").collect();
+    assert_eq!(clauses.len(), 2, "{message}");
+    assert!(clauses[0].contains("'policyName' failed to satisfy constraint: "), "{message}");
+    assert!(clauses[1].contains("'policyDocument' failed to satisfy constraint: "), "{message}");
 }
 
 #[test]
@@ -176,7 +189,7 @@ fn a_body_that_is_no_object_is_refused() {
     let emulator = Emulator::start();
     for body in ["[]", "7", "null", "\"text\"", "{", "{} {}", "{\"a\":", "\u{1}"] {
         let answer = ask(&emulator, "POST /things/sensor", "", body);
-        answer.refuses(400, "InvalidRequestException");
+        answer.refuses(400, INVALID);
     }
     assert_eq!(ask(&emulator, "POST /things/sensor", "", " {} ").status, 200);
     assert_eq!(ask(&emulator, "POST /things/sensor", "", "").status, 200, "no body is `{{}}`");
@@ -198,12 +211,12 @@ fn a_member_of_the_wrong_type_is_refused_by_name() {
     ];
     for (request, body, member) in table {
         let answer = ask(&emulator, request, "", &body.to_string());
-        let message = answer.refuses(400, "InvalidRequestException");
+        let message = answer.refuses(400, INVALID);
         assert!(message.contains(member), "{body}: {message}");
     }
     for query in ["maxResults=many", "maxResults=1.5", "maxResults=", "usePrefixAttributeValue=1"] {
         let answer = ask(&emulator, &format!("GET /things?{query}"), "", "");
-        let message = answer.refuses(400, "InvalidRequestException");
+        let message = answer.refuses(400, INVALID);
         let member = query.split('=').next().expect("a name");
         assert!(message.contains(member), "{query}: {message}");
     }
