@@ -20,7 +20,7 @@ use tokio::time::timeout;
 const BOUND: Duration = Duration::from_secs(60);
 
 /// What a test may need, how it is recognised, and how a person gets it.
-const CLIENTS: [(&str, &str, &str); 8] = [
+const CLIENTS: [(&str, &str, &str); 11] = [
     ("openssl", "openssl version", "apt-get install openssl"),
     ("curl", "curl --version", "apt-get install curl"),
     ("mosquitto_pub", "command -v mosquitto_pub", "apt-get install mosquitto-clients"),
@@ -28,6 +28,9 @@ const CLIENTS: [(&str, &str, &str); 8] = [
     ("aws", "aws --version", "scripts/clients, or pip install awscli"),
     ("python3", "python3 --version", "apt-get install python3"),
     ("node", "node --version", "apt-get install nodejs"),
+    ("botocore", "python3 -c 'import botocore'", "scripts/clients, or pip install botocore"),
+    ("boto3", "python3 -c 'import boto3'", "scripts/clients, or pip install boto3"),
+    ("@aws-sdk/client-iot", "node -e 'require(\"@aws-sdk/client-iot\")'", "scripts/clients"),
     ("awsiotsdk", "python3 -c 'import awsiot'", "scripts/clients, or pip install awsiotsdk"),
 ];
 
@@ -54,9 +57,14 @@ pub async fn present(clients: &[&str]) -> bool {
     true
 }
 
+/// A file or a folder of this project, from its root.
+pub fn of_the_project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
 /// `PATH` with the programs that `scripts/clients` installed in front.
 pub fn path() -> OsString {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/venv/bin");
+    let own = of_the_project(".tools/venv/bin");
     let usual = env::var_os("PATH").unwrap_or_default();
     let own = own.canonicalize().ok();
     env::join_paths(own.into_iter().chain(env::split_paths(&usual))).expect("paths of a PATH")
@@ -75,6 +83,9 @@ impl Shell {
         let folder = folder.into();
         let mut shell = Self { folder, variables: Vec::new() };
         shell.set("PATH", path());
+        shell.set("NODE_PATH", of_the_project(".tools/node_modules"));
+        // What Python compiles of programs that lie beside the sources is not left there.
+        shell.set("PYTHONDONTWRITEBYTECODE", "1");
         shell.set("HOME", shell.folder.clone());
         shell
     }

@@ -11,14 +11,18 @@ mod in_process;
 mod jitp;
 mod jitr_https;
 mod jitr_mqtt;
+mod models;
 mod multi_account;
 mod operator;
+mod oracle;
 mod policies;
 mod registry_events;
+mod sdks;
 mod slow_clients;
 mod takeover;
 mod tls_port;
 mod trace;
+mod wire;
 mod without_a_ca;
 
 /// For the codec's source, which `codec_second_reading` compiles and which says `crate::names`.

@@ -125,7 +125,7 @@ impl Registry {
     pub(crate) fn attach_thing_principal(
         &mut self,
         input: AttachThingPrincipalRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+    ) -> Result<(), ApiError> {
         let AttachThingPrincipalRequest { thing_name, principal, thing_principal_type } = input;
         //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttachThingPrincipal.html
         //# NON_EXCLUSIVE_THING unless given
@@ -158,7 +158,9 @@ impl Registry {
             }
         }
         self.policies_may_decide_differently();
-        Ok(EmptyResponse {})
+        //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttachThingPrincipal.html
+        //# the answer is an empty body, though the operation has an output shape
+        Ok(())
     }
 
     /// Detaches a principal from a thing.
