@@ -52,8 +52,6 @@ pub const CA_CERTIFICATES_PER_SUBJECT: usize = 10;
 pub const POLICY_DOCUMENT_CHARACTERS: usize = 2048;
 /// Versions of one policy.
 pub const POLICY_VERSIONS: usize = 5;
-/// Domain configurations in one account, not counting those of the default endpoints.
-pub const DOMAIN_CONFIGURATIONS: usize = 10;
 /// Policies attached to one certificate.
 pub const POLICIES_PER_PRINCIPAL: usize = 10;
 
@@ -72,6 +70,10 @@ pub const THING_GROUP_LEVELS: usize = 7;
 pub const CHILD_GROUPS_PER_THING_GROUP: usize = 100;
 /// Attributes of one thing group.
 pub const ATTRIBUTES_PER_THING_GROUP: usize = 50;
+
+//? assumed: ten, and that the configurations of default endpoints do not count
+/// Domain configurations in one account and Region.
+pub const DOMAIN_CONFIGURATIONS: usize = 10;
 
 //? assumed: an emulator of a test keeps fewer than AWS would; a message more is dropped and traced
 /// Messages that wait for one session.

@@ -28,8 +28,8 @@ pub(crate) enum NotServed {
 }
 
 impl Cloud {
-    /// The `IotCore` that a connection means, which came with `server_name` (that of `domain`, if it
-    /// is one) to a listener of `listener_scope` and shows the certificates `chain`, its own first.
+    /// The `IotCore` that a connection means, which came with `server_name`, to `domain` if that is
+    /// one, on a listener of `listener_scope`, and shows the certificates `chain`, its own first.
     //= https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html
     //# SNI names the account's endpoint; a wrong host name fails the connection
     //? assumed: any other name is an alias of this machine and means the default account

@@ -100,7 +100,7 @@ impl IotCore {
                             endpoints instead of iot:Jobs endpoints. Please use iot:Data-ATS.";
                 return Err(ApiError::invalid_request(text));
             }
-            Some(other @ "iot:CredentialProvider") => {
+            Some(other @ ("iot:CredentialProvider" | "iot:DeviceAdvisor")) => {
                 let text = format!("iot-emulator has no endpoint of the type {other} yet");
                 return Err(ApiError::invalid_request(text));
             }
@@ -109,5 +109,42 @@ impl IotCore {
             }
         };
         Ok(DescribeEndpointResponse { endpoint_address })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::Emulator;
+
+    #[test]
+    fn wp_7_only_the_ats_endpoint_is_here_and_the_others_say_what_they_are() {
+        let emulator = Emulator::start();
+        let iot = emulator.iot_core_of("222233334444", "eu-west-1");
+        let answer = |input| match iot.call("DescribeEndpoint", input) {
+            Ok(output) => output["endpointAddress"].as_str().unwrap_or_default().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(answer(json!({})), iot.aws_endpoint());
+        let refused = |kind: &str| answer(json!({ "endpointType": kind }));
+        assert_eq!(refused("iot:Data-ATS"), iot.aws_endpoint());
+        let table = [
+            ("iot:Data", "iot:Data is not supported. Please use iot:Data-ATS instead."),
+            (
+                "iot:Jobs",
+                "IoT Jobs and Commands APIs are now available through iot:Data-ATS endpoints \
+                 instead of iot:Jobs endpoints. Please use iot:Data-ATS.",
+            ),
+            (
+                "iot:CredentialProvider",
+                "iot-emulator has no endpoint of the type iot:CredentialProvider yet",
+            ),
+            ("iot:DeviceAdvisor", "iot-emulator has no endpoint of the type iot:DeviceAdvisor yet"),
+            ("iot:Moon", "Invalid endpoint type iot:Moon"),
+        ];
+        for (kind, text) in table {
+            assert_eq!(refused(kind), format!("InvalidRequestException: {text}"));
+        }
     }
 }
