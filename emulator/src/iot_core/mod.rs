@@ -12,6 +12,7 @@
 //! - `data_plane.rs`: the operations of the data endpoint over HTTP
 //! - `authorization.rs`: policies and variables of one connection
 //! - `operations.rs`: operations of the AWS API that need more than one room
+//! - `provisioning.rs`: templates at work, and the hooks of templates
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
 
@@ -21,6 +22,7 @@ mod data_plane;
 mod held;
 mod identity;
 mod operations;
+mod provisioning;
 mod publishing;
 mod refusals;
 mod requests;

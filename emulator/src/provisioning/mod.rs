@@ -6,12 +6,15 @@
 //! the hang-up it returns as effects; [`provision`] is run for one of them.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html>
 //! and
-//! <https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>.
+//! <https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>. A [`Registration`]
+//! runs a template that somebody gives with RegisterThing.
 
 mod functions;
 mod jitp;
 mod presentation;
+mod register_thing;
 mod resources;
+mod run;
 mod template;
 
 use std::net::IpAddr;
@@ -23,6 +26,8 @@ use crate::time::Timestamp;
 
 pub(crate) use jitp::provision;
 pub(crate) use presentation::present;
+pub(crate) use register_thing::{RegisterThingRequest, RegisterThingResponse, Registration};
+pub(crate) use run::{Provisioned, ProvisioningFailure};
 
 /// What a client showed of itself.
 #[derive(Clone, Copy, Debug)]

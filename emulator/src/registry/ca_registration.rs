@@ -62,7 +62,7 @@ impl Registry {
         let mode = input.check()?;
         let config = input.registration_config.filter(|config| !config.is_empty());
         if let Some(config) = &config {
-            config.check()?;
+            config.check(self)?;
         }
         let ca = sound_ca_certificate(&input.ca_certificate, now)?;
         if let Some(verification) = &input.verification_certificate {

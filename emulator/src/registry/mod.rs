@@ -1,5 +1,5 @@
-//! The registry of one account in one Region: CA certificates, certificates, policies, things, and
-//! who is attached to what. Each operation of the AWS API on them is a method of [`Registry`].
+//! The registry of one account in one Region: CA certificates, certificates, policies, things,
+//! provisioning templates, and who is attached to what. Each operation of the AWS API on them is a method of [`Registry`].
 //!
 //! It decides what AWS answers to an operation and which policies are in force for a certificate.
 //! It does not decide what a presented chain means (`provisioning`), what a policy permits
@@ -15,6 +15,8 @@ mod paging;
 mod policies;
 mod policy_attachments;
 mod policy_versions;
+mod provisioning_template_versions;
+mod provisioning_templates;
 mod registration_code;
 mod registration_config;
 mod tags;
@@ -30,7 +32,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::errors::{ApiError, ErrorCode};
-use crate::names::{Arn, CertificateId, PolicyName, Scope, ThingName};
+use crate::names::{Arn, CertificateId, PolicyName, Scope, TemplateName, ThingName};
 use crate::pki;
 use crate::policy::PolicyInForce;
 use crate::time::Timestamp;
@@ -41,6 +43,7 @@ pub(crate) use certificate_registration::*;
 pub(crate) use certificates::*;
 pub(crate) use policies::*;
 pub(crate) use policy_attachments::*;
+pub(crate) use provisioning_templates::*;
 pub(crate) use registration_code::*;
 #[cfg(test)]
 pub(crate) use registration_config::RegistrationConfig;
@@ -74,6 +77,7 @@ pub(crate) struct Registry {
     things: Shelf<ThingName, Thing>,
     // INVARIANT: mirrors `Thing::principals`; only `thing_principals.rs` changes either.
     principal_things: BTreeMap<Target, Shelf<ThingName, ThingPrincipalType>>,
+    provisioning_templates: Shelf<TemplateName, ProvisioningTemplate>,
     tags: Tags,
     changes: Vec<Change>,
     policy_revision: u64,
@@ -106,6 +110,7 @@ impl Registry {
             attached_policies: BTreeMap::new(),
             things: Shelf::default(),
             principal_things: BTreeMap::new(),
+            provisioning_templates: Shelf::default(),
             tags: Tags::new(),
             changes: Vec::new(),
             policy_revision: 0,
