@@ -3,6 +3,7 @@
 mod ca_certificates;
 mod certificates;
 mod policies;
+mod provisioning_templates;
 mod things;
 mod trial;
 
