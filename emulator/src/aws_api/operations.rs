@@ -271,6 +271,7 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(Iot, "DescribeProvisioningTemplateVersion", registry(Registry::describe_provisioning_template_version)),
         row(Iot, "DeleteProvisioningTemplateVersion", registry(Registry::delete_provisioning_template_version)),
         row(Iot, "ListProvisioningTemplateVersions", registry(Registry::list_provisioning_template_versions)),
+        row(Iot, "CreateProvisioningClaim", iot(IotCore::create_provisioning_claim)),
         row(Iot, "RegisterThing", iot(IotCore::register_thing)),
         row(Iot, "CreatePolicy", registry(Registry::create_policy)),
         row(Iot, "GetPolicy", registry(Registry::get_policy)),

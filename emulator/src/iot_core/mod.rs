@@ -237,9 +237,11 @@ impl IotCore {
 
     /// Whether `certificate` is registered here so that it is found without SNI.
     pub(crate) fn holds_by_default(&self, certificate: CertificateId) -> bool {
+        let now = self.now();
         let state = self.state();
         let record = state.registry.certificate(certificate);
         record.is_some_and(|record| record.mode == CertificateMode::Default)
+            || state.registry.holds_claim(certificate, now)
     }
 }
 

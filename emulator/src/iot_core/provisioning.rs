@@ -6,12 +6,14 @@
 use super::IotCore;
 use crate::errors::ApiError;
 use crate::names::{Arn, CertificateId};
+use crate::pki::DeviceKeyPair;
 use crate::provisioning::{
     self, Provisioned, ProvisioningFailure, RegisterThingRequest, RegisterThingResponse,
     Registration,
 };
 use crate::registry::{
-    CreateProvisioningTemplateRequest, CreateProvisioningTemplateResponse,
+    CreateProvisioningClaimResponse, CreateProvisioningTemplateRequest,
+    CreateProvisioningTemplateResponse, ProvisioningTemplateRequest,
     UpdateProvisioningTemplateRequest,
 };
 use crate::time::Timestamp;
@@ -94,6 +96,19 @@ impl IotCore {
         let may_invoke = |function: &str, template: &Arn| self.may_invoke(function, template);
         self.registry(|registry, now| {
             registry.update_provisioning_template(input, &may_invoke, now)
+        })
+    }
+
+    /// The `CreateProvisioningClaim` operation. The key is made before the lock is taken.
+    pub(crate) fn create_provisioning_claim(
+        &self,
+        input: ProvisioningTemplateRequest,
+        now: Timestamp,
+    ) -> Result<CreateProvisioningClaimResponse, ApiError> {
+        let keys = DeviceKeyPair::generate();
+        let certificate = self.issuer().issue_claim(&keys.spki(), now);
+        self.registry(|registry, now| {
+            registry.create_provisioning_claim(input, &keys, certificate, now)
         })
     }
 

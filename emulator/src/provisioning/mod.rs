@@ -40,7 +40,7 @@ pub(crate) struct Presentation<'a> {
     pub(crate) source_ip: IpAddr,
 }
 
-/// An authenticated caller: an ACTIVE certificate of the account.
+/// An authenticated caller: an ACTIVE certificate of the account, or a provisioning claim.
 // INVARIANT: only `present` makes one, from a certificate whose key the client proved.
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {

@@ -15,6 +15,7 @@ mod paging;
 mod policies;
 mod policy_attachments;
 mod policy_versions;
+mod provisioning_claims;
 mod provisioning_template_versions;
 mod provisioning_templates;
 mod registration_code;
@@ -43,6 +44,7 @@ pub(crate) use certificate_registration::*;
 pub(crate) use certificates::*;
 pub(crate) use policies::*;
 pub(crate) use policy_attachments::*;
+pub(crate) use provisioning_claims::*;
 pub(crate) use provisioning_templates::*;
 pub(crate) use registration_code::*;
 #[cfg(test)]
@@ -78,6 +80,7 @@ pub(crate) struct Registry {
     // INVARIANT: mirrors `Thing::principals`; only `thing_principals.rs` changes either.
     principal_things: BTreeMap<Target, Shelf<ThingName, ThingPrincipalType>>,
     provisioning_templates: Shelf<TemplateName, ProvisioningTemplate>,
+    provisioning_claims: BTreeMap<CertificateId, ProvisioningClaim>,
     tags: Tags,
     changes: Vec<Change>,
     policy_revision: u64,
@@ -111,6 +114,7 @@ impl Registry {
             things: Shelf::default(),
             principal_things: BTreeMap::new(),
             provisioning_templates: Shelf::default(),
+            provisioning_claims: BTreeMap::new(),
             tags: Tags::new(),
             changes: Vec::new(),
             policy_revision: 0,
@@ -143,6 +147,9 @@ impl Registry {
         certificate: CertificateId,
         thing: Option<&ThingName>,
     ) -> Vec<PolicyInForce> {
+        if let Some(policy) = self.policy_of_claim(certificate) {
+            return vec![policy.clone()];
+        }
         // A thing adds the policies of its groups as soon as there are thing groups.
         let _groups_of = thing;
         let target = Target::Certificate(certificate);

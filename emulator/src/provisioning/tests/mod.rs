@@ -1,6 +1,7 @@
 //! What a chain means and what a template makes, row by row. Helpers that the tables share.
 
 mod by_name;
+mod claims;
 mod jitp;
 mod jitr;
 mod register_thing;
