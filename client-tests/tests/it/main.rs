@@ -13,6 +13,7 @@ mod jitr_mqtt;
 mod multi_account;
 mod operator;
 mod policies;
+mod provisioning_templates;
 mod slow_clients;
 mod takeover;
 mod tls_port;

@@ -53,7 +53,8 @@ fn fp_3_a_claim_is_somebody_for_five_minutes_and_stands_in_no_list() {
     let expiration = NOW + Duration::from_secs(300);
     assert_eq!(answer.expiration, expiration);
     assert_eq!(answer.certificate_id, certificate.id());
-    let mut connect = |now| present_chain(&mut registry, &[certificate.clone()], false, now);
+    let mut connect =
+        |now| present_chain(&mut registry, std::slice::from_ref(&certificate), false, now);
     assert_eq!(connect(NOW).unwrap().certificate_id(), certificate.id());
     assert!(connect(expiration).is_ok());
     let rejected = connect(expiration + Duration::from_secs(1)).unwrap_err();

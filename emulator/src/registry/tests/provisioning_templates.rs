@@ -305,7 +305,7 @@ fn ca_14_and_27_a_ca_certificate_names_a_template_of_the_type_jitp() {
         let list = registry.list_ca_certificates(input(json)).unwrap().certificates;
         list.iter().map(|ca| ca.certificate_id.to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(listed("Fleet"), [id.clone()]);
+    assert_eq!(listed("Fleet"), std::slice::from_ref(&id));
     assert_eq!(listed("Other"), [""; 0]);
 
     let delete = |registry: &mut Registry| {
