@@ -91,8 +91,8 @@ impl Registration {
 
 impl RegisterThingResponse {
     //= https://docs.aws.amazon.com/cli/latest/reference/iot/register-thing.html
-    //# the certificate, and the ARNs of what the template made or found, by logical ID; a policy that
-    //# it only names is not among them
+    //# the certificate, and the ARNs of what the template made or found, by logical ID; a policy
+    //# that it only names is not among them
     /// The answer for what was provisioned.
     pub(crate) fn of(registry: &Registry, provisioned: &Provisioned) -> Result<Self, ApiError> {
         let id = provisioned.certificate_id.map(|id| id.to_string());

@@ -1,5 +1,6 @@
 //! The registry of one account in one Region: CA certificates, certificates, policies, things,
-//! provisioning templates, and who is attached to what. Each operation of the AWS API on them is a method of [`Registry`].
+//! provisioning templates, and who is attached to what. Each operation of the AWS API on them is a
+//! method of [`Registry`].
 //!
 //! It decides what AWS answers to an operation and which policies are in force for a certificate.
 //! It does not decide what a presented chain means (`provisioning`), what a policy permits

@@ -332,8 +332,8 @@ impl Registry {
         self.provisioning_templates.get(name)
     }
 
-    //? assumed: the model's ResourceNotFoundException is for a template that does not exist, and one
-    //? of the other type is refused
+    //? assumed: the model's ResourceNotFoundException is for a template that does not exist, and
+    //? one of the other type is refused
     /// Whether a CA certificate may name the template `name`.
     pub(super) fn check_jitp_template(&self, name: &str) -> Result<(), ApiError> {
         match self.existing_template(name)?.kind {
