@@ -106,6 +106,10 @@ text! {
     PolicyName
 }
 text! {
+    /// The name of a provisioning template.
+    TemplateName
+}
+text! {
     /// Where a message is published to; never holds `+` or `#` as wildcards.
     TopicName
 }

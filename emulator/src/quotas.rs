@@ -54,6 +54,8 @@ pub const POLICY_DOCUMENT_CHARACTERS: usize = 2048;
 pub const POLICY_VERSIONS: usize = 5;
 /// Policies attached to one certificate.
 pub const POLICIES_PER_PRINCIPAL: usize = 10;
+/// Versions of one provisioning template.
+pub const PROVISIONING_TEMPLATE_VERSIONS: usize = 5;
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html
 //# two policies to a thing group, and ten groups to a thing

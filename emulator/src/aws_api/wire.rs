@@ -119,8 +119,12 @@ impl Wire {
                 None => {}
             }
         }
-        for (name, value) in labels {
-            members.insert(name.to_owned(), value.into());
+        for (name, text) in labels {
+            let value = match described.iter().find(|member| member.name == name) {
+                Some(member) => self.value(member, text)?,
+                None => text.into(),
+            };
+            members.insert(name.to_owned(), value);
         }
         Ok(Value::Object(members))
     }
@@ -130,7 +134,7 @@ impl Wire {
         self.model.check(self.operation, members)
     }
 
-    /// The text of a query or a header as the member's type.
+    /// The text of a path, a query or a header as the member's type.
     fn value(&self, member: &Member, text: String) -> Result<Value, ApiError> {
         let value = if self.model.is_boolean(member) {
             text.parse::<bool>().ok().map(Value::Bool)
@@ -183,7 +187,14 @@ mod tests {
 
     #[test]
     fn members_are_gathered_from_wherever_they_travel() {
-        let table: [(&'static ServiceModel, _, _, _, _); 6] = [
+        let table: [(&'static ServiceModel, _, _, _, _); 7] = [
+            (
+                &IOT,
+                "DescribeProvisioningTemplateVersion",
+                "/provisioning-templates/Fleet/versions/2",
+                "",
+                json!({ "templateName": "Fleet", "versionId": 2 }),
+            ),
             (
                 &IOT,
                 "CreatePolicyVersion",

@@ -14,7 +14,7 @@ use crate::names::{Region, Scope};
 use crate::registry::{
     CreateDomainConfigurationRequest, DeleteDomainConfigurationRequest,
     DescribeDomainConfigurationRequest, DescribeDomainConfigurationResponse, DomainTerms,
-    EmptyResponse, NamedDomainConfiguration, ServedDomain, UpdateDomainConfigurationRequest,
+    NamedDomainConfiguration, ServedDomain, UpdateDomainConfigurationRequest,
 };
 
 /// A domain name that devices may ask for.
@@ -143,7 +143,7 @@ impl IotCore {
     pub(crate) fn delete_domain_configuration(
         &self,
         input: DeleteDomainConfigurationRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+    ) -> Result<(), ApiError> {
         self.registry(|registry, now| {
             let served = registry.served_domain(&input.domain_configuration_name);
             let deleted = registry.delete_domain_configuration(input, now)?;

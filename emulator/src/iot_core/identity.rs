@@ -10,7 +10,7 @@ use super::requests::Peer;
 use super::{IotCore, State};
 use crate::events::CertificateRegistered;
 use crate::message_broker::DisconnectReason;
-use crate::names::{CertificateId, ClientId, Scope};
+use crate::names::{ClientId, Scope};
 use crate::outbox::Effect;
 use crate::pki::Certificate;
 use crate::provisioning::{self, Presentation, Principal, ProvisioningEffect, Rejected};
@@ -37,28 +37,6 @@ impl IotCore {
                 .map(Arc::new)
                 .map_err(|rejected| state.reject(self.scope(), *rejected, peer, client_id, now))
         })
-    }
-
-    /// Runs the provisioning template for a certificate that registered itself.
-    pub(crate) fn provision(&self, certificate_id: CertificateId) {
-        self.locked(|state, now| {
-            let done = provisioning::provision(&mut state.registry, certificate_id, now);
-            let entry = match done {
-                Ok(provisioned) => Entry::success(self.scope(), "ProvisionThing")
-                    .member("principalId", certificate_id)
-                    .why(provisioned.lines),
-                //= https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html
-                //# the certificate stays PENDING_ACTIVATION, and the next connect tries again
-                Err(failure) => Entry::failure(self.scope(), "ProvisionThing", "ClientError")
-                    .member("principalId", certificate_id)
-                    .member("step", &failure.step)
-                    .details(failure.error.message())
-                    .why(failure.why)
-                    .why(failure.done.iter().map(|line| format!("done before, and stays: {line}")))
-                    .answer("nothing; the next connect tries again"),
-            };
-            state.note(entry);
-        });
     }
 }
 

@@ -14,6 +14,7 @@
 //! - `domains.rs`: domain configurations, whose names all accounts share
 //! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
 //!   that need another account (`neighbours.rs`)
+//! - `provisioning.rs`: templates at work, and the hooks of templates
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
 
@@ -25,6 +26,7 @@ mod held;
 mod identity;
 mod neighbours;
 mod operations;
+mod provisioning;
 mod publishing;
 mod refusals;
 mod requests;
@@ -248,11 +250,13 @@ impl IotCore {
 
     /// Whether `certificate` is registered here so that it is found without SNI.
     pub(crate) fn holds_by_default(&self, certificate: CertificateId) -> bool {
+        let now = self.now();
         let state = self.state();
         let record = state.registry.certificate(certificate);
         // What another account offers is found there.
         record
             .is_some_and(|record| record.mode == CertificateMode::Default && !record.is_incoming())
+            || state.registry.holds_claim(certificate, now)
     }
 }
 

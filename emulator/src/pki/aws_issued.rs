@@ -16,8 +16,12 @@ use super::certificate::{Certificate, Curve, PublicKey, public_key};
 use super::issue::{VALID_UNTIL, read_back};
 use super::key::{KeyKind, KeyPair};
 use super::write::{self, Draft, KeyUsage};
-use super::{AttributeKind, der, pem, verify};
+use super::{AttributeKind, der, pem, sha256, verify};
+use crate::names::hex;
 use crate::time::Timestamp;
+
+/// How long a provisioning claim counts.
+const CLAIM_LIFE: Duration = Duration::from_secs(5 * 60);
 
 /// A key pair as CreateKeysAndCertificate answers it.
 pub(crate) struct DeviceKeyPair {
@@ -131,12 +135,32 @@ impl AwsIssuer {
     /// A certificate for the key `spki` of AWS's making.
     pub(crate) fn issue(&self, spki: &[u8], now: Timestamp) -> Certificate {
         let subject = write::name([(AttributeKind::CommonName, "AWS IoT Certificate")]);
-        self.sign(&subject, spki, now)
+        self.sign_device(&subject, spki, now)
+    }
+
+    //= https://docs.aws.amazon.com/cli/latest/reference/iot/create-provisioning-claim.html
+    //# a sample: issued by `Amazon IoT Provisioning`, its common name 64 hex digits
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-wo-cert.html
+    //# a claim expires after five minutes
+    //? assumed: the common name follows from the key
+    /// A provisioning claim for the key `spki` of AWS's making.
+    pub(crate) fn issue_claim(&self, spki: &[u8], now: Timestamp) -> Certificate {
+        let issuer = write::name([
+            (AttributeKind::Country, "US"),
+            (AttributeKind::State, "Washington"),
+            (AttributeKind::Locality, "Seattle"),
+            (AttributeKind::Organization, "Amazon.com Inc."),
+            (AttributeKind::OrganizationalUnit, "Amazon IoT Provisioning"),
+            (AttributeKind::SerialNumber, "1.0"),
+        ]);
+        let name = hex(&sha256(spki));
+        let subject = write::name([(AttributeKind::CommonName, name.as_str())]);
+        self.sign(&issuer, &subject, spki, now, now + CLAIM_LIFE)
     }
 
     /// A certificate for a request; its subject is the request's, byte by byte.
     pub(crate) fn issue_for(&self, request: &SigningRequest, now: Timestamp) -> Certificate {
-        self.sign(&request.subject, &request.spki, now)
+        self.sign_device(&request.subject, &request.spki, now)
     }
 
     //= https://docs.aws.amazon.com/cli/latest/reference/iot/register-thing.html
@@ -146,15 +170,27 @@ impl AwsIssuer {
     //# a sample: valid from two minutes before its creation
     //= https://docs.aws.amazon.com/iot/latest/developerguide/x509-client-certs.html
     //# valid until the end of 2049
-    fn sign(&self, subject: &[u8], spki: &[u8], now: Timestamp) -> Certificate {
+    fn sign_device(&self, subject: &[u8], spki: &[u8], now: Timestamp) -> Certificate {
         const ISSUER: &str = "Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US";
+        let issuer = write::name([(AttributeKind::OrganizationalUnit, ISSUER)]);
+        self.sign(&issuer, subject, spki, now, VALID_UNTIL)
+    }
+
+    fn sign(
+        &self,
+        issuer: &[u8],
+        subject: &[u8],
+        spki: &[u8],
+        now: Timestamp,
+        not_after: Timestamp,
+    ) -> Certificate {
         let key = self.key.get_or_init(|| KeyPair::generate(KeyKind::Rsa2048));
         let draft = Draft {
-            issuer: &write::name([(AttributeKind::OrganizationalUnit, ISSUER)]),
+            issuer,
             subject,
             spki,
             not_before: now - Duration::from_secs(120),
-            not_after: VALID_UNTIL,
+            not_after,
             extensions: vec![
                 write::authority_key_identifier(&key.spki()),
                 write::subject_key_identifier(spki),

@@ -6,13 +6,17 @@
 //! the hang-up it returns as effects; [`provision`] is run for one of them.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html>
 //! and
-//! <https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>.
+//! <https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>. A [`Registration`]
+//! runs a template that somebody gives with RegisterThing.
 
 mod functions;
 mod jitp;
 mod presentation;
+mod register_thing;
 mod resources;
+mod run;
 mod template;
+mod things;
 
 use std::net::IpAddr;
 
@@ -23,6 +27,8 @@ use crate::time::Timestamp;
 
 pub(crate) use jitp::provision;
 pub(crate) use presentation::present;
+pub(crate) use register_thing::{RegisterThingRequest, RegisterThingResponse, Registration};
+pub(crate) use run::{Provisioned, ProvisioningFailure};
 
 /// What a client showed of itself.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +41,7 @@ pub(crate) struct Presentation<'a> {
     pub(crate) source_ip: IpAddr,
 }
 
-/// An authenticated caller: an ACTIVE certificate of the account.
+/// An authenticated caller: an ACTIVE certificate of the account, or a provisioning claim.
 // INVARIANT: only `present` makes one, from a certificate whose key the client proved.
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {

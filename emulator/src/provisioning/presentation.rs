@@ -57,6 +57,12 @@ pub(crate) fn present(
             Ok(principal) => return Ok(principal),
             Err(refused) => refused,
         },
+        //= https://docs.aws.amazon.com/iot/latest/apireference/API_CreateProvisioningClaim.html
+        //# whoever holds a provisioning claim connects with it, while it is valid
+        //? assumed: an expired one is unknown like any other certificate
+        None if registry.holds_claim(leaf.id(), now) => {
+            return Ok(Principal { certificate: leaf.clone() });
+        }
         None => match issuer(registry, presentation, now) {
             Err(why) => (Reason::NotRegistered, why, Vec::new()),
             Ok(ca) => {

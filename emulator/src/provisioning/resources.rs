@@ -53,7 +53,20 @@ pub(super) enum PolicySource {
 #[derive(Debug)]
 pub(super) struct CertificateResource {
     pub(super) logical_id: String,
+    pub(super) source: CertificateSource,
     pub(super) status: CertificateStatus,
+    pub(super) status_override: Override,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum CertificateSource {
+    /// AWS issues it for this request.
+    SigningRequest(String),
+    /// It is registered.
+    Id(String),
+    /// This is it, and perhaps its CA.
+    Pem { certificate: String, ca_certificate: Option<String> },
 }
 
 /// Why a template comes to nothing: the resource, AWS's sentence if there is one, and why.
@@ -79,7 +92,7 @@ impl Resources {
             match resource.kind {
                 ResourceKind::Thing => thing = Some(properties.thing(resource)?),
                 ResourceKind::Policy => policies.push(properties.policy()?),
-                ResourceKind::Certificate => certificate = Some(properties.certificate()?),
+                ResourceKind::Certificate => certificate = Some(properties.certificate(resource)?),
             }
         }
         let certificate = certificate.ok_or_else(|| Unusable {
@@ -186,17 +199,39 @@ impl<'a> Properties<'a> {
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
     //# Status is ACTIVE or INACTIVE, and ACTIVE unless given; the examples also spell it `Active`
-    fn certificate(&self) -> Result<CertificateResource, Unusable> {
-        let others = ["CertificateSigningRequest", "CertificatePem", "CACertificatePem"];
-        if let Some(name) = others.into_iter().find(|name| self.values.contains_key(*name)) {
-            return Err(self.wrong(format!("{name} has no meaning for a device that connects")));
-        }
+    fn certificate(&self, resource: &Resource) -> Result<CertificateResource, Unusable> {
+        let source = self.certificate_source()?;
         let status = match self.text("Status")? {
             None => CertificateStatus::Active,
             Some(status) if status.eq_ignore_ascii_case("ACTIVE") => CertificateStatus::Active,
             Some(status) if status.eq_ignore_ascii_case("INACTIVE") => CertificateStatus::Inactive,
             Some(status) => return Err(self.wrong(format!("there is no Status `{status}`"))),
         };
-        Ok(CertificateResource { logical_id: self.id.to_owned(), status })
+        Ok(CertificateResource {
+            logical_id: self.id.to_owned(),
+            source,
+            status,
+            status_override: resource.override_of("Status"),
+        })
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
+    //# a request, an ID, or a certificate, and with the last perhaps the CA certificate
+    //? assumed: two of them are refused, and so is a CA certificate without a certificate
+    fn certificate_source(&self) -> Result<CertificateSource, Unusable> {
+        let request = self.text("CertificateSigningRequest")?;
+        let id = self.text("CertificateId")?;
+        let certificate = self.text("CertificatePem")?;
+        let ca_certificate = self.text("CACertificatePem")?;
+        match (request, id, certificate, ca_certificate) {
+            (Some(request), None, None, None) => Ok(CertificateSource::SigningRequest(request)),
+            (None, Some(id), None, None) => Ok(CertificateSource::Id(id)),
+            (None, None, Some(certificate), ca_certificate) => {
+                Ok(CertificateSource::Pem { certificate, ca_certificate })
+            }
+            _ => Err(self.wrong(
+                "it must have one of CertificateSigningRequest, CertificateId and CertificatePem",
+            )),
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use super::paging::PageRequest;
 use super::shelf::Shelf;
 use super::tags::check_new_tags;
-use super::{EmptyResponse, Registry, Tag};
+use super::{Registry, Tag};
 
 /// What a billing group says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -241,9 +241,9 @@ impl Registry {
     pub(crate) fn delete_billing_group(
         &mut self,
         input: DeleteBillingGroupRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+    ) -> Result<(), ApiError> {
         let Some(group) = self.billing_groups.get(input.billing_group_name.as_str()) else {
-            return Ok(EmptyResponse {});
+            return Ok(());
         };
         check_version(group, input.expected_version)?;
         if !group.things.is_empty() {
@@ -255,7 +255,7 @@ impl Registry {
         }
         self.billing_groups.remove(input.billing_group_name.as_str());
         self.forget_tags(&self.scope.iot_arn("billinggroup", &input.billing_group_name));
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     /// The billing groups of this account and Region.
@@ -280,7 +280,7 @@ impl Registry {
     pub(crate) fn add_thing_to_billing_group(
         &mut self,
         input: ThingAndBillingGroupRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+    ) -> Result<(), ApiError> {
         let (thing, group) = self.thing_and_billing_group(&input)?;
         let present = self.existing_thing(&thing)?.billing_group.as_ref();
         match present.map(BillingGroupName::as_str) {
@@ -294,14 +294,14 @@ impl Registry {
                 )));
             }
         }
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     /// Takes a thing out of a billing group.
     pub(crate) fn remove_thing_from_billing_group(
         &mut self,
         input: ThingAndBillingGroupRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+    ) -> Result<(), ApiError> {
         let (thing, group) = self.thing_and_billing_group(&input)?;
         let present = self.existing_thing(&thing)?.billing_group.as_ref();
         //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/models.py
@@ -309,7 +309,7 @@ impl Registry {
         if present.is_some_and(|present| present.as_str() == group) {
             self.take_from_billing_group(&thing);
         }
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     /// The things in a billing group.

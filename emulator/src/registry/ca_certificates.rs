@@ -163,7 +163,7 @@ impl Registry {
         let config = input.registration_config.filter(|config| !config.is_empty());
         let id = self.ca_certificate_id(&input.certificate_id)?;
         if let Some(config) = &config {
-            config.check()?;
+            config.check(self)?;
         }
         let ca = self.ca_certificates.get_mut(&id).ok_or_else(ca_not_found)?;
         ca.status = input.new_status.unwrap_or(ca.status);

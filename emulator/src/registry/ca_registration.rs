@@ -64,7 +64,7 @@ impl Registry {
         check_new_tags(&input.tags)?;
         let config = input.registration_config.filter(|config| !config.is_empty());
         if let Some(config) = &config {
-            config.check()?;
+            config.check(self)?;
         }
         let ca = sound_ca_certificate(&input.ca_certificate, now)?;
         if let Some(verification) = &input.verification_certificate {

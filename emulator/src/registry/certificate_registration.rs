@@ -192,6 +192,11 @@ impl Registry {
         Ok(self.store_issued(certificate, input.set_as_active, now))
     }
 
+    /// Stores a certificate that AWS's CA issued, and that is INACTIVE yet.
+    pub(crate) fn store_issued_certificate(&mut self, certificate: Certificate, now: Timestamp) {
+        self.store_issued(certificate, false, now);
+    }
+
     /// Registers a certificate just in time: it waits in PENDING_ACTIVATION, under its CA.
     pub(crate) fn register_just_in_time(
         &mut self,

@@ -22,8 +22,8 @@ use super::domain_terms::{
 use super::paging::PageRequest;
 use super::shelf::Shelf;
 use super::{
-    DomainAuthentication, DomainConfigurationStatus, DomainProtocol, DomainType, EmptyResponse,
-    Registry, ServiceType, Tag,
+    DomainAuthentication, DomainConfigurationStatus, DomainProtocol, DomainType, Registry,
+    ServiceType, Tag,
 };
 
 /// The configuration of the endpoint that every account has.
@@ -345,7 +345,7 @@ impl Registry {
         &mut self,
         input: DeleteDomainConfigurationRequest,
         now: Timestamp,
-    ) -> Result<EmptyResponse, ApiError> {
+    ) -> Result<(), ApiError> {
         let name = &input.domain_configuration_name;
         let found = self.domain_configurations.get(name).ok_or_else(|| no_such(name))?;
         if found.status != DomainConfigurationStatus::Disabled {
@@ -360,7 +360,7 @@ impl Registry {
             )));
         }
         self.withdraw_domain_configuration(name);
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     /// Takes a domain configuration back, however it stands.

@@ -1,6 +1,6 @@
 //! The registry of one account in one Region: CA certificates, certificates, policies, things with
-//! their types and billing groups, who is attached to what, and tags. Each operation of the AWS API
-//! on them is a method of [`Registry`].
+//! their types and groups, provisioning templates, domain configurations, tags, and who is attached
+//! to what. Each operation of the AWS API on them is a method of [`Registry`].
 //!
 //! It decides what AWS answers to an operation and which policies are in force for a certificate.
 //! It does not decide what a presented chain means (`provisioning`), what a policy permits
@@ -8,6 +8,7 @@
 //! certificate) takes it from [`Registry::take_changes`].
 //! Truth: botocore's model of `iot` 2015-05-28 for shapes, and the sources beside each operation.
 
+mod announcements;
 mod attributes;
 mod billing_groups;
 mod ca_certificates;
@@ -22,6 +23,9 @@ mod paging;
 mod policies;
 mod policy_attachments;
 mod policy_versions;
+mod provisioning_claims;
+mod provisioning_template_versions;
+mod provisioning_templates;
 mod registration_code;
 mod registration_config;
 mod shelf;
@@ -44,8 +48,8 @@ use serde::Serialize;
 use crate::errors::{ApiError, ErrorCode};
 use crate::events::Event;
 use crate::names::{
-    Arn, BillingGroupName, CertificateId, PolicyName, Scope, ThingGroupName, ThingName,
-    ThingTypeName,
+    Arn, BillingGroupName, CertificateId, PolicyName, Scope, TemplateName, ThingGroupName,
+    ThingName, ThingTypeName,
 };
 use crate::pki;
 use crate::policy::PolicyInForce;
@@ -59,9 +63,11 @@ pub(crate) use certificate_registration::*;
 pub(crate) use certificates::*;
 pub(crate) use domain_configurations::*;
 pub(crate) use domain_terms::DomainTerms;
-pub(crate) use event_configurations::*;
+
 pub(crate) use policies::*;
 pub(crate) use policy_attachments::*;
+pub(crate) use provisioning_claims::*;
+pub(crate) use provisioning_templates::*;
 pub(crate) use registration_code::*;
 #[cfg(test)]
 pub(crate) use registration_config::RegistrationConfig;
@@ -109,6 +115,8 @@ pub(crate) struct Registry {
     groups_of_things: BTreeMap<ThingName, Vec<ThingGroupName>>,
     thing_types: Shelf<ThingTypeName, ThingType>,
     billing_groups: Shelf<BillingGroupName, BillingGroup>,
+    provisioning_templates: Shelf<TemplateName, ProvisioningTemplate>,
+    provisioning_claims: BTreeMap<CertificateId, ProvisioningClaim>,
     tags: Tags,
     event_configurations: EventConfigurations,
     changes: Vec<Change>,
@@ -151,6 +159,8 @@ impl Registry {
             groups_of_things: BTreeMap::new(),
             thing_types: Shelf::default(),
             billing_groups: Shelf::default(),
+            provisioning_templates: Shelf::default(),
+            provisioning_claims: BTreeMap::new(),
             tags: Tags::new(),
             event_configurations: EventConfigurations::default(),
             changes: Vec::new(),
@@ -184,6 +194,9 @@ impl Registry {
         certificate: CertificateId,
         thing: Option<&ThingName>,
     ) -> Vec<PolicyInForce> {
+        if let Some(policy) = self.policy_of_claim(certificate) {
+            return vec![policy.clone()];
+        }
         let attached = self.policies_attached_to(&Target::Certificate(certificate));
         let mut policies: Vec<_> =
             attached.map(|policy| policy.in_force("the certificate")).collect();

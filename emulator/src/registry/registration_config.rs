@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::errors::ApiError;
 
-use super::template_body;
+use super::{Registry, template_body};
 
 /// `registrationConfig`: with it, devices of a CA are provisioned just in time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -27,7 +27,7 @@ impl RegistrationConfig {
     }
 
     /// What else AWS needs, or finds too much.
-    pub(super) fn check(&self) -> Result<(), ApiError> {
+    pub(super) fn check(&self, registry: &Registry) -> Result<(), ApiError> {
         if let Some(name) = &self.template_name {
             //? assumed: a template by name excludes an inline one, which the docs give as two ways
             if self.template_body.is_some() || self.role_arn.is_some() {
@@ -35,8 +35,7 @@ impl RegistrationConfig {
                     "templateName cannot be specified together with templateBody or roleArn",
                 ));
             }
-            //? assumed: the model's ResourceNotFoundException is for a template that does not exist
-            return Err(ApiError::not_found(format!("Unable to find template named {name}")));
+            return registry.check_jitp_template(name);
         }
         //= https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html
         //# an inline template comes with the role that AWS IoT takes to run it
@@ -44,12 +43,19 @@ impl RegistrationConfig {
         let Some(body) = &self.template_body else {
             return Err(ApiError::invalid_request("registrationConfig must have a templateBody"));
         };
-        match &self.role_arn {
-            None => Err(ApiError::invalid_request("registrationConfig must have a roleArn")),
-            Some(arn) if !arn.starts_with("arn:") => {
-                Err(ApiError::invalid_request(format!("Invalid roleArn: {arn}")))
-            }
-            Some(_) => template_body::check(body),
-        }
+        let Some(role_arn) = &self.role_arn else {
+            return Err(ApiError::invalid_request("registrationConfig must have a roleArn"));
+        };
+        check_role_arn("roleArn", role_arn)?;
+        template_body::check_inline(body)
     }
+}
+
+//? assumed: a role is looked at as far as that it is an ARN, since there are no roles here
+/// Whether `role` could be one.
+pub(super) fn check_role_arn(member: &str, role: &str) -> Result<(), ApiError> {
+    if role.starts_with("arn:") {
+        return Ok(());
+    }
+    Err(ApiError::invalid_request(format!("Invalid {member}: {role}")))
 }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::Arn;
 
+use super::Registry;
 use super::paging::PageRequest;
 use super::shelf::Shelf;
-use super::{EmptyResponse, Registry};
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/tagging-iot.html
 //# a resource can have up to 50 tags
@@ -98,10 +98,7 @@ impl Registry {
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_TagResource.html
     //# adds tags, or changes those with the same key; too many are LimitExceededException
     /// Gives a resource tags.
-    pub(crate) fn tag_resource(
-        &mut self,
-        input: TagResourceRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+    pub(crate) fn tag_resource(&mut self, input: TagResourceRequest) -> Result<(), ApiError> {
         let arn = self.existing_taggable(&input.resource_arn)?;
         check_reserved(&input.tags)?;
         let present = self.tags.get(&arn);
@@ -111,14 +108,11 @@ impl Registry {
             return Err(ApiError::new(ErrorCode::LimitExceededException, too_many(&arn)));
         }
         self.put_tags(&arn, input.tags);
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     /// Takes tags from a resource.
-    pub(crate) fn untag_resource(
-        &mut self,
-        input: UntagResourceRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+    pub(crate) fn untag_resource(&mut self, input: UntagResourceRequest) -> Result<(), ApiError> {
         let arn = self.existing_taggable(&input.resource_arn)?;
         //? assumed: a key that the resource does not have is passed over
         if let Some(tags) = self.tags.get_mut(&arn) {
@@ -129,7 +123,7 @@ impl Registry {
                 self.tags.remove(&arn);
             }
         }
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     /// The tags of a resource.

@@ -6,12 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::errors::ApiError;
+use crate::events::Link;
 use crate::names::{ThingGroupName, ThingName};
 use crate::quotas::THING_GROUPS_PER_THING;
+use crate::time::Timestamp;
 
 use super::paging::PageRequest;
 use super::shelf::Shelf;
-use super::things::EmptyResponse;
 use super::{Registry, ThingGroup, ThingGroupsPage};
 
 /// AddThingToThingGroup's input.
@@ -84,15 +85,16 @@ impl Registry {
     pub(crate) fn add_thing_to_thing_group(
         &mut self,
         input: AddThingToThingGroupRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let (name, arn) = (input.thing_group_name.as_deref(), input.thing_group_arn.as_deref());
         let group = self.existing_thing_group(self.meant(THING_GROUP, name, arn)?)?.name.clone();
         let (name, arn) = (input.thing_name.as_deref(), input.thing_arn.as_deref());
         let thing = self.existing_thing(self.meant(THING, name, arn)?)?.name.clone();
         let mut groups = self.direct_groups(&thing);
         self.check_room(&mut groups, &thing, &group)?;
-        self.join(&thing, &group);
-        Ok(EmptyResponse {})
+        self.join(&thing, &group, now);
+        Ok(())
     }
 
     //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/models.py
@@ -101,13 +103,14 @@ impl Registry {
     pub(crate) fn remove_thing_from_thing_group(
         &mut self,
         input: RemoveThingFromThingGroupRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let (name, arn) = (input.thing_group_name.as_deref(), input.thing_group_arn.as_deref());
         let group = self.existing_thing_group(self.meant(THING_GROUP, name, arn)?)?.name.clone();
         let (name, arn) = (input.thing_name.as_deref(), input.thing_arn.as_deref());
         let thing = self.existing_thing(self.meant(THING, name, arn)?)?.name.clone();
-        self.leave(&thing, &group);
-        Ok(EmptyResponse {})
+        self.leave(&thing, &group, now);
+        Ok(())
     }
 
     //? assumed: removals count first, so that a thing can change its place in a hierarchy; if
@@ -116,7 +119,8 @@ impl Registry {
     pub(crate) fn update_thing_groups_for_thing(
         &mut self,
         input: UpdateThingGroupsForThingRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let Some(name) = input.thing_name.as_deref() else {
             return Err(ApiError::invalid_request("thingName is empty. Need to specify it"));
         };
@@ -132,12 +136,12 @@ impl Registry {
             self.check_room(&mut groups, &thing, group)?;
         }
         for group in removed.iter().filter(|group| !groups.contains(group)) {
-            self.leave(&thing, group);
+            self.leave(&thing, group, now);
         }
         for group in &added {
-            self.join(&thing, group);
+            self.join(&thing, group, now);
         }
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html
@@ -193,20 +197,20 @@ impl Registry {
     }
 
     /// Takes a thing out of all its groups.
-    pub(super) fn leave_every_group(&mut self, thing: &str) {
+    pub(super) fn leave_every_group(&mut self, thing: &str, now: Timestamp) {
         let Some((thing, groups)) = self.groups_of_things.get_key_value(thing) else { return };
         let (thing, groups) = (thing.clone(), groups.clone());
         for group in groups {
-            self.leave(&thing, &group);
+            self.leave(&thing, &group, now);
         }
     }
 
     /// Takes all things out of a group.
-    pub(super) fn remove_every_thing(&mut self, group: &ThingGroupName) {
+    pub(super) fn remove_every_thing(&mut self, group: &ThingGroupName, now: Timestamp) {
         let Some(record) = self.thing_groups.get(group) else { return };
         let things: Vec<ThingName> = record.things.keys().cloned().collect();
         for thing in things {
-            self.leave(&thing, group);
+            self.leave(&thing, group, now);
         }
     }
 
@@ -256,7 +260,7 @@ impl Registry {
         Ok(())
     }
 
-    fn join(&mut self, thing: &ThingName, group: &ThingGroupName) {
+    fn join(&mut self, thing: &ThingName, group: &ThingGroupName, now: Timestamp) {
         if self.thing_groups.get(group).is_none_or(|record| record.things.contains_key(thing)) {
             return;
         }
@@ -264,13 +268,17 @@ impl Registry {
         let Some(record) = self.thing_groups.get_mut(group) else { return };
         record.things.insert(position, thing.clone(), ());
         self.groups_of_things.entry(thing.clone()).or_default().push(group.clone());
+        self.announce_member(Link::Added, thing, group, now);
         self.members_changed(group);
     }
 
-    fn leave(&mut self, thing: &ThingName, group: &ThingGroupName) {
-        let Some(record) = self.thing_groups.get_mut(group) else { return };
-        if record.things.remove(thing).is_none() {
+    fn leave(&mut self, thing: &ThingName, group: &ThingGroupName, now: Timestamp) {
+        if self.thing_groups.get(group).is_none_or(|record| !record.things.contains_key(thing)) {
             return;
+        }
+        self.announce_member(Link::Removed, thing, group, now);
+        if let Some(record) = self.thing_groups.get_mut(group) {
+            record.things.remove(thing);
         }
         if let Some(groups) = self.groups_of_things.get_mut(thing) {
             groups.retain(|other| other != group);

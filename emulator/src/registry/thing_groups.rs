@@ -11,13 +11,14 @@ use std::iter::successors;
 use serde::{Deserialize, Serialize};
 
 use crate::errors::{ApiError, ErrorCode};
+use crate::events::{Link, Operation};
 use crate::names::{Arn, ThingGroupName, ThingName};
 use crate::quotas::{ATTRIBUTES_PER_THING_GROUP, CHILD_GROUPS_PER_THING_GROUP, THING_GROUP_LEVELS};
 use crate::time::Timestamp;
 
 use super::paging::PageRequest;
 use super::shelf::Shelf;
-use super::things::{AttributePayload, EmptyResponse};
+use super::things::AttributePayload;
 use super::{Registry, Tag, Target};
 
 /// What a client says of a group.
@@ -154,8 +155,8 @@ pub(crate) struct ThingGroup {
     // INVARIANT: mirrors the `parent` of other groups.
     pub(super) children: BTreeSet<ThingGroupName>,
     pub(super) things: Shelf<ThingName, ()>,
-    description: Option<String>,
-    attributes: BTreeMap<String, String>,
+    pub(super) description: Option<String>,
+    pub(super) attributes: BTreeMap<String, String>,
     created: Timestamp,
 }
 
@@ -226,6 +227,8 @@ impl Registry {
             created: now,
         };
         self.thing_groups.insert(position, name.clone(), group);
+        self.announce_thing_group(Operation::Created, &name, now);
+        self.announce_child_group(Link::Added, &name, now);
         self.tag_new(&arn, input.tags);
         Ok(CreateThingGroupResponse {
             thing_group_name: name,
@@ -268,6 +271,7 @@ impl Registry {
     pub(crate) fn update_thing_group(
         &mut self,
         input: UpdateThingGroupRequest,
+        now: Timestamp,
     ) -> Result<UpdateThingGroupResponse, ApiError> {
         let group = self.existing_thing_group(&input.thing_group_name)?;
         check_version(group, input.expected_version)?;
@@ -275,14 +279,15 @@ impl Registry {
             input.thing_group_properties;
         let attributes = changed(&group.attributes, attribute_payload);
         check_count(&attributes)?;
-        let version = group.version + 1;
-        if let Some(group) = self.thing_groups.get_mut(input.thing_group_name.as_str()) {
+        let (name, version) = (group.name.clone(), group.version + 1);
+        if let Some(group) = self.thing_groups.get_mut(&name) {
             group.attributes = attributes;
             group.version = version;
             if thing_group_description.is_some() {
                 group.description = thing_group_description;
             }
         }
+        self.announce_thing_group(Operation::Updated, &name, now);
         Ok(UpdateThingGroupResponse { version })
     }
 
@@ -295,9 +300,10 @@ impl Registry {
     pub(crate) fn delete_thing_group(
         &mut self,
         input: DeleteThingGroupRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let Some(group) = self.thing_groups.get(input.thing_group_name.as_str()) else {
-            return Ok(EmptyResponse {});
+            return Ok(());
         };
         check_version(group, input.expected_version)?;
         let name = group.name.clone();
@@ -308,14 +314,16 @@ impl Registry {
             )));
         }
         let (target, parent) = (group.target(), group.parent.clone());
-        self.remove_every_thing(&name);
+        self.remove_every_thing(&name, now);
         self.detach_all_policies(&target);
+        self.announce_child_group(Link::Removed, &name, now);
+        self.announce_thing_group(Operation::Deleted, &name, now);
         self.thing_groups.remove(&name);
         if let Some(parent) = parent.and_then(|parent| self.thing_groups.get_mut(&parent)) {
             parent.children.remove(&name);
         }
         self.forget_tags(&self.scope.iot_arn("thinggroup", &name));
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     //= https://github.com/getmoto/moto/issues/2961
@@ -359,7 +367,10 @@ impl Registry {
         })
     }
 
-    pub(super) fn existing_thing_group(&self, name: &str) -> Result<&ThingGroup, ApiError> {
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# a group that does not exist: `ThingGroup ACCOUNT:NAME not found.`
+    /// A group, or AWS's words about one that is not there.
+    pub(crate) fn existing_thing_group(&self, name: &str) -> Result<&ThingGroup, ApiError> {
         self.thing_groups.get(name).ok_or_else(|| self.unknown("ThingGroup", name))
     }
 

@@ -10,7 +10,6 @@ use crate::names::{CertificateId, ClientId, ThingName};
 
 use super::paging::PageRequest;
 use super::shelf::Shelf;
-use super::things::EmptyResponse;
 use super::{Registry, Target, ThingPrincipalType};
 
 /// AttachThingPrincipal's input.
@@ -158,8 +157,6 @@ impl Registry {
             }
         }
         self.policies_may_decide_differently();
-        //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttachThingPrincipal.html
-        //# the answer is an empty body, though the operation has an output shape
         Ok(())
     }
 
@@ -167,7 +164,7 @@ impl Registry {
     pub(crate) fn detach_thing_principal(
         &mut self,
         input: DetachThingPrincipalRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+    ) -> Result<(), ApiError> {
         let DetachThingPrincipalRequest { thing_name, principal } = input;
         //? assumed: the texts, by analogy with AttachThingPrincipal
         let target = self.existing_principal(&principal).ok_or_else(|| {
@@ -190,7 +187,7 @@ impl Registry {
             }
         }
         self.policies_may_decide_differently();
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     /// The principals of a thing.

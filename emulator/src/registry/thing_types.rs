@@ -10,12 +10,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::errors::ApiError;
+use crate::events::Operation;
 use crate::names::{Arn, ThingTypeName};
 use crate::time::Timestamp;
 
 use super::paging::PageRequest;
 use super::tags::check_new_tags;
-use super::{EmptyResponse, Registry, Tag};
+use super::{Registry, Tag};
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-types.html
 //# five minutes must pass after the deprecation before a thing type can be deleted
@@ -202,6 +203,7 @@ impl Registry {
             things: 0,
         };
         self.thing_types.insert(position, name.clone(), record);
+        self.announce_thing_type(Operation::Created, name.as_str(), now);
         self.tag_new(&arn, tags);
         Ok(CreateThingTypeResponse {
             thing_type_name: name,
@@ -227,7 +229,8 @@ impl Registry {
     pub(crate) fn update_thing_type(
         &mut self,
         input: UpdateThingTypeRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let UpdateThingTypeRequest { thing_type_name, thing_type_properties } = input;
         let ThingTypeProperties {
             thing_type_description,
@@ -244,8 +247,9 @@ impl Registry {
             if let Some(thing_type) = self.thing_types.get_mut(thing_type_name.as_str()) {
                 thing_type.properties.mqtt5_configuration = Some(configuration);
             }
+            self.announce_thing_type(Operation::Updated, &thing_type_name, now);
         }
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_DeprecateThingType.html
@@ -255,7 +259,7 @@ impl Registry {
         &mut self,
         input: DeprecateThingTypeRequest,
         now: Timestamp,
-    ) -> Result<EmptyResponse, ApiError> {
+    ) -> Result<(), ApiError> {
         let name = input.thing_type_name.as_str();
         self.existing_thing_type(name)?;
         if let Some(thing_type) = self.thing_types.get_mut(name) {
@@ -263,7 +267,8 @@ impl Registry {
             let since = thing_type.deprecated.unwrap_or(now);
             thing_type.deprecated = (!input.undo_deprecate).then_some(since);
         }
-        Ok(EmptyResponse {})
+        self.announce_thing_type(Operation::Updated, name, now);
+        Ok(())
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_DeleteThingType.html
@@ -273,7 +278,7 @@ impl Registry {
         &mut self,
         input: ThingTypeRequest,
         now: Timestamp,
-    ) -> Result<EmptyResponse, ApiError> {
+    ) -> Result<(), ApiError> {
         let thing_type = self.existing_thing_type(&input.thing_type_name)?;
         let name = &thing_type.name;
         let refused = |why: &str| {
@@ -291,9 +296,10 @@ impl Registry {
         if thing_type.things > 0 {
             return refused("It is still associated with one or more things");
         }
+        self.announce_thing_type(Operation::Deleted, &input.thing_type_name, now);
         self.thing_types.remove(input.thing_type_name.as_str());
         self.forget_tags(&self.scope.iot_arn("thingtype", &input.thing_type_name));
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     /// The thing types of this account and Region.

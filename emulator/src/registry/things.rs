@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::errors::{ApiError, ErrorCode};
+use crate::events::{Link, Operation};
 use crate::names::{Arn, BillingGroupName, ThingName, ThingTypeName};
 use crate::time::Timestamp;
 
@@ -94,10 +95,6 @@ pub(crate) struct DeleteThingRequest {
     pub(crate) expected_version: Option<i64>,
 }
 
-/// The empty answer of operations that answer an empty JSON structure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct EmptyResponse {}
-
 /// ListThings' input.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -148,6 +145,11 @@ impl Thing {
     pub(crate) fn thing_type_name(&self) -> Option<&str> {
         self.thing_type.as_ref().map(ThingTypeName::as_str)
     }
+
+    /// The name of its billing group, if it is in one.
+    pub(crate) fn billing_group_name(&self) -> Option<&str> {
+        self.billing_group.as_ref().map(BillingGroupName::as_str)
+    }
 }
 
 impl Registry {
@@ -160,7 +162,7 @@ impl Registry {
     pub(crate) fn create_thing(
         &mut self,
         input: CreateThingRequest,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<CreateThingResponse, ApiError> {
         let CreateThingRequest { thing_name, thing_type_name, attribute_payload, .. } = input;
         let attributes = Attributes::new(attribute_payload.unwrap_or_default().attributes);
@@ -208,6 +210,10 @@ impl Registry {
         if let Some(group) = group {
             self.put_in_billing_group(name.as_str(), group.as_str());
         }
+        self.announce_thing(Operation::Created, &name, now);
+        if let Some(thing_type) = thing_type_name {
+            self.announce_type_of_thing(Link::Added, &name, &thing_type, now);
+        }
         self.policies_may_decide_differently();
         let thing_id = self.thing_id(&name);
         Ok(CreateThingResponse { thing_name: name, thing_arn, thing_id })
@@ -237,8 +243,8 @@ impl Registry {
     pub(crate) fn update_thing(
         &mut self,
         input: UpdateThingRequest,
-        _now: Timestamp,
-    ) -> Result<EmptyResponse, ApiError> {
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         if input.remove_thing_type && input.thing_type_name.is_some() {
             //? assumed: the two exclude each other
             let message = "thingTypeName and removeThingType cannot be specified together";
@@ -262,14 +268,24 @@ impl Registry {
         };
         //? assumed: with its type a thing must lose the attributes that it may have no longer
         check_count(&attributes, thing_type)?;
+        let (name, old_type) = (thing.name.clone(), thing.thing_type.clone());
         let thing_type = thing_type.map(|thing_type| thing_type.name.clone());
-        if let Some(thing) = self.things.get_mut(input.thing_name.as_str()) {
+        if let Some(thing) = self.things.get_mut(&name) {
             thing.attributes = attributes;
             thing.version += 1;
         }
-        self.set_thing_type(input.thing_name.as_str(), thing_type);
+        self.set_thing_type(name.as_str(), thing_type.clone());
+        self.announce_thing(Operation::Updated, &name, now);
+        if old_type != thing_type {
+            let links = [(Link::Removed, old_type), (Link::Added, thing_type)];
+            for (link, thing_type) in links {
+                if let Some(thing_type) = thing_type {
+                    self.announce_type_of_thing(link, &name, thing_type.as_str(), now);
+                }
+            }
+        }
         self.policies_may_decide_differently();
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_DeleteThing.html
@@ -280,9 +296,10 @@ impl Registry {
     pub(crate) fn delete_thing(
         &mut self,
         input: DeleteThingRequest,
-    ) -> Result<EmptyResponse, ApiError> {
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let Some(thing) = self.things.get(input.thing_name.as_str()) else {
-            return Ok(EmptyResponse {});
+            return Ok(());
         };
         check_version(thing, input.expected_version)?;
         if !thing.principals.is_empty() {
@@ -291,12 +308,15 @@ impl Registry {
                 thing.name
             )));
         }
-        self.leave_every_group(&input.thing_name);
-        self.set_thing_type(input.thing_name.as_str(), None);
-        self.take_from_billing_group(&input.thing_name);
-        self.things.remove(input.thing_name.as_str());
+        let name = thing.name.clone();
+        self.leave_every_group(name.as_str(), now);
+        //? assumed: a thing that goes tells nothing of its thing type
+        self.announce_thing(Operation::Deleted, &name, now);
+        self.set_thing_type(name.as_str(), None);
+        self.take_from_billing_group(name.as_str());
+        self.things.remove(&name);
         self.policies_may_decide_differently();
-        Ok(EmptyResponse {})
+        Ok(())
     }
 
     /// The things of this account and Region, or those that an attribute selects.
@@ -329,7 +349,7 @@ impl Registry {
     }
 
     /// The ID of a thing, which follows from its place in the order of creation.
-    fn thing_id(&self, name: &ThingName) -> String {
+    pub(super) fn thing_id(&self, name: &ThingName) -> String {
         self.derive_uuid("thing", self.things.position(name).unwrap_or_default())
     }
 

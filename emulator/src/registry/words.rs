@@ -180,3 +180,11 @@ words! {
         NonExclusive = "NON_EXCLUSIVE_THING",
     }
 }
+
+words! {
+    /// How devices come to a provisioning template: with a claim, or with a certificate of a CA.
+    TemplateType {
+        FleetProvisioning = "FLEET_PROVISIONING",
+        Jitp = "JITP",
+    }
+}

@@ -406,6 +406,22 @@ fn cert_1_to_3_aws_issues_a_certificate_with_keys() {
 }
 
 #[test]
+fn fp_3_a_claim_looks_like_the_sample_and_ends_after_five_minutes() {
+    let (aws, now) = (AwsIssuer::new(), Timestamp::from_seconds(1_800_000_000));
+    let claim = aws.issue_claim(&DeviceKeyPair::generate().spki(), now);
+    let name = claim.subject().to_string();
+    let digits = name.strip_prefix("CN=").expect("a common name and nothing else");
+    assert!(digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+    assert_eq!(
+        claim.issuer().to_string(),
+        "C=US,ST=Washington,L=Seattle,O=Amazon.com Inc.,OU=Amazon IoT Provisioning,\
+         SERIALNUMBER=1.0"
+    );
+    let validity = claim.not_after().since(claim.not_before());
+    assert_eq!((validity.as_secs(), claim.not_after().since(now).as_secs()), (420, 300));
+}
+
+#[test]
 fn cert_4_a_request_gives_its_subject_and_each_time_another_certificate() {
     let (aws, now) = (AwsIssuer::new(), Timestamp::from_seconds(1_800_000_000));
     let request = SigningRequest::from_pem(fixture("csr-p521")).unwrap();

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::pki::{AttributeKind, Leaf, Subject, sha1_hex_upper};
-use crate::provisioning::jitp::{Provisioned, ProvisioningFailure};
 use crate::registry::RegistrationConfig;
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/JITPRole";

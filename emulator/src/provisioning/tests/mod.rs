@@ -1,7 +1,10 @@
 //! What a chain means and what a template makes, row by row. Helpers that the tables share.
 
+mod by_name;
+mod claims;
 mod jitp;
 mod jitr;
+mod register_thing;
 
 use std::net::{IpAddr, Ipv4Addr};
 

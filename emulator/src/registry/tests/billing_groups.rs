@@ -37,7 +37,9 @@ fn call(registry: &mut Registry, operation: &str, json: &Value) -> Value {
         "DescribeThing" => {
             asked(operation, json, |input| registry.describe_thing(input)).map(output)
         }
-        "DeleteThing" => asked(operation, json, |input| registry.delete_thing(input)).map(output),
+        "DeleteThing" => {
+            asked(operation, json, |input| registry.delete_thing(input, NOW)).map(output)
+        }
         other => unreachable!("{other}"),
     };
     answered.unwrap_or_else(|error| json!(outcome::<()>(&Err(error))))
@@ -89,8 +91,8 @@ fn a_billing_group_is_made_once_described_and_changed() {
         }
         assert_eq!(call(&mut registry, operation, &json), unknown, "{operation}");
     }
-    assert_eq!(call(&mut registry, "DeleteBillingGroup", &group("G")), json!({}));
-    assert_eq!(call(&mut registry, "DeleteBillingGroup", &group("G")), json!({}));
+    assert_eq!(call(&mut registry, "DeleteBillingGroup", &group("G")), Value::Null);
+    assert_eq!(call(&mut registry, "DeleteBillingGroup", &group("G")), Value::Null);
 }
 
 #[test]
@@ -146,17 +148,17 @@ fn a_thing_is_in_one_billing_group_and_leaves_it_when_it_goes() {
     let described = call(&mut registry, "DescribeThing", &json!({ "thingName": "a" }));
     assert_eq!(described["billingGroupName"], "G");
 
-    assert_eq!(call(&mut registry, "AddThingToBillingGroup", &pair("b", "G")), json!({}));
+    assert_eq!(call(&mut registry, "AddThingToBillingGroup", &pair("b", "G")), Value::Null);
     let listed = |registry: &mut Registry| call(registry, "ListThingsInBillingGroup", &group("G"));
     assert_eq!(listed(&mut registry), json!({ "things": ["a", "b"] }));
     assert_eq!(
         call(&mut registry, "DeleteBillingGroup", &group("G")),
         "400 InvalidRequestException: Cannot delete billing group G. There are still things in it"
     );
-    assert_eq!(call(&mut registry, "RemoveThingFromBillingGroup", &pair("b", "G")), json!({}));
-    assert_eq!(call(&mut registry, "DeleteThing", &json!({ "thingName": "a" })), json!({}));
+    assert_eq!(call(&mut registry, "RemoveThingFromBillingGroup", &pair("b", "G")), Value::Null);
+    assert_eq!(call(&mut registry, "DeleteThing", &json!({ "thingName": "a" })), Value::Null);
     assert_eq!(listed(&mut registry), json!({ "things": [] }));
-    assert_eq!(call(&mut registry, "DeleteBillingGroup", &group("G")), json!({}));
+    assert_eq!(call(&mut registry, "DeleteBillingGroup", &group("G")), Value::Null);
 }
 
 #[test]
@@ -165,8 +167,8 @@ fn what_adding_and_removing_a_thing_answers() {
     let thing_arn = "arn:aws:iot:eu-west-1:123456789012:thing/b";
     let (add, remove) = ("AddThingToBillingGroup", "RemoveThingFromBillingGroup");
     let table = [
-        (add, json!({ "thingArn": thing_arn, "billingGroupArn": GROUP }), json!({})),
-        (add, pair("b", "G"), json!({})),
+        (add, json!({ "thingArn": thing_arn, "billingGroupArn": GROUP }), Value::Null),
+        (add, pair("b", "G"), Value::Null),
         (
             add,
             pair("b", "H"),
@@ -208,7 +210,7 @@ fn what_adding_and_removing_a_thing_answers() {
             json!({ "thingName": "b", "billingGroupArn": thing_arn }),
             json!(format!("400 InvalidRequestException: Invalid billingGroupArn: {thing_arn}")),
         ),
-        (remove, pair("b", "H"), json!({})),
+        (remove, pair("b", "H"), Value::Null),
     ];
     for (operation, json, expected) in table {
         assert_eq!(call(&mut registry, operation, &json), expected, "{operation} {json}");

@@ -5,6 +5,7 @@ mod ca_certificates;
 mod certificates;
 mod domain_configurations;
 mod policies;
+mod provisioning_templates;
 mod tags;
 mod thing_groups;
 mod thing_types;

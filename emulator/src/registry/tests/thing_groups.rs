@@ -20,13 +20,13 @@ fn thing(registry: &mut Registry, name: &str) {
 
 fn add(registry: &mut Registry, thing: &str, group: &str) -> String {
     let json = json!({ "thingName": thing, "thingGroupName": group });
-    outcome(&asked("AddThingToThingGroup", &json, |it| registry.add_thing_to_thing_group(it)))
+    outcome(&asked("AddThingToThingGroup", &json, |it| registry.add_thing_to_thing_group(it, NOW)))
 }
 
 fn remove(registry: &mut Registry, thing: &str, group: &str) -> String {
     let json = json!({ "thingName": thing, "thingGroupName": group });
     let removed = asked("RemoveThingFromThingGroup", &json, |input| {
-        registry.remove_thing_from_thing_group(input)
+        registry.remove_thing_from_thing_group(input, NOW)
     });
     outcome(&removed)
 }
@@ -41,7 +41,7 @@ fn describe(registry: &Registry, name: &str) -> Result<Value, ApiError> {
 }
 
 fn delete(registry: &mut Registry, json: &Value) -> String {
-    outcome(&asked("DeleteThingGroup", json, |input| registry.delete_thing_group(input)))
+    outcome(&asked("DeleteThingGroup", json, |input| registry.delete_thing_group(input, NOW)))
 }
 
 /// The names of a page of groups, and its token.
@@ -206,7 +206,7 @@ fn a_group_is_updated_and_its_version_counts() {
         let json = json!({
             "thingGroupName": "G", "thingGroupProperties": properties, "expectedVersion": version
         });
-        let updated = asked("UpdateThingGroup", &json, |it| registry.update_thing_group(it));
+        let updated = asked("UpdateThingGroup", &json, |it| registry.update_thing_group(it, NOW));
         assert_eq!(outcome(&updated), expected, "{json}");
         let described = describe(&registry, "G").unwrap();
         let properties = &described["thingGroupProperties"];
@@ -217,7 +217,7 @@ fn a_group_is_updated_and_its_version_counts() {
         }
     }
     let json = json!({ "thingGroupName": "No", "thingGroupProperties": {} });
-    assert!(outcome(&registry.update_thing_group(input(json))).starts_with("404 Resource"));
+    assert!(outcome(&registry.update_thing_group(input(json), NOW)).starts_with("404 Resource"));
     let stale = delete(&mut registry, &json!({ "thingGroupName": "G", "expectedVersion": 1 }));
     assert_eq!(stale, conflict);
 }
@@ -354,12 +354,12 @@ fn a_thing_and_a_group_are_named_by_name_or_by_arn() {
     ];
     for (json, expected) in table {
         let added =
-            asked("AddThingToThingGroup", &json, |it| registry.add_thing_to_thing_group(it));
+            asked("AddThingToThingGroup", &json, |it| registry.add_thing_to_thing_group(it, NOW));
         assert_eq!(outcome(&added), expected, "{json}");
         let mut json = json;
         json.as_object_mut().unwrap().remove("overrideDynamicGroups");
         let removed = asked("RemoveThingFromThingGroup", &json, |input| {
-            registry.remove_thing_from_thing_group(input)
+            registry.remove_thing_from_thing_group(input, NOW)
         });
         assert_eq!(outcome(&removed), expected, "{json}");
     }
@@ -375,7 +375,7 @@ fn the_groups_of_a_thing_change_together_or_not_at_all() {
             "thingName": "lamp", "thingGroupsToAdd": add, "thingGroupsToRemove": remove
         });
         let updated = asked("UpdateThingGroupsForThing", &json, |input| {
-            registry.update_thing_groups_for_thing(input)
+            registry.update_thing_groups_for_thing(input, NOW)
         });
         let groups = registry.groups_of_thing("lamp").map(ToString::to_string);
         (outcome(&updated), groups.collect::<Vec<_>>().join(" "))
@@ -391,7 +391,7 @@ fn the_groups_of_a_thing_change_together_or_not_at_all() {
     assert_eq!(update(&["Fleet", "Hall"], &["Row"]), ("200".to_owned(), "Fleet Hall".to_owned()));
     assert_eq!(update(&["Hall"], &["Hall", "Fleet"]), ("200".to_owned(), "Hall".to_owned()));
     assert_eq!(update(&[], &[]), ("200".to_owned(), "Hall".to_owned()));
-    let nobody = registry.update_thing_groups_for_thing(input(json!({})));
+    let nobody = registry.update_thing_groups_for_thing(input(json!({})), NOW);
     assert!(outcome(&nobody).starts_with("400 InvalidRequestException: thingName"));
 }
 
@@ -416,7 +416,7 @@ fn things_and_groups_find_each_other() {
     json["nextToken"] = json!(token);
     assert_eq!(things_in(&registry, json), (vec!["d".to_owned()], None));
 
-    registry.delete_thing(input(json!({ "thingName": "a" }))).unwrap();
+    registry.delete_thing(input(json!({ "thingName": "a" })), NOW).unwrap();
     let (left, _) = things_in(&registry, json!({ "thingGroupName": "Row" }));
     assert_eq!(left, ["c"]);
     thing(&mut registry, "a");

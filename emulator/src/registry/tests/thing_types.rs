@@ -15,7 +15,7 @@ fn call(registry: &mut Registry, operation: &str, json: &Value, now: Timestamp) 
             asked(operation, json, |input| registry.describe_thing_type(input)).map(output)
         }
         "UpdateThingType" => {
-            asked(operation, json, |input| registry.update_thing_type(input)).map(output)
+            asked(operation, json, |input| registry.update_thing_type(input, NOW)).map(output)
         }
         "DeprecateThingType" => {
             asked(operation, json, |input| registry.deprecate_thing_type(input, now)).map(output)
@@ -35,7 +35,9 @@ fn call(registry: &mut Registry, operation: &str, json: &Value, now: Timestamp) 
         "DescribeThing" => {
             asked(operation, json, |input| registry.describe_thing(input)).map(output)
         }
-        "DeleteThing" => asked(operation, json, |input| registry.delete_thing(input)).map(output),
+        "DeleteThing" => {
+            asked(operation, json, |input| registry.delete_thing(input, NOW)).map(output)
+        }
         other => unreachable!("{other}"),
     };
     answered.unwrap_or_else(|error| json!(outcome::<()>(&Err(error))))
@@ -152,8 +154,8 @@ fn only_the_mqtt5_configuration_of_a_thing_type_can_change() {
     let first = json!({ "thingTypeDescription": "d", "mqtt5Configuration": attributes("a") });
     now(&mut registry, "CreateThingType", &lamp(first));
     let table = [
-        (lamp(json!({ "mqtt5Configuration": attributes("b") })), json!({})),
-        (lamp(json!({})), json!({})),
+        (lamp(json!({ "mqtt5Configuration": attributes("b") })), Value::Null),
+        (lamp(json!({})), Value::Null),
         (
             lamp(json!({ "searchableAttributes": ["product"] })),
             json!("400 InvalidRequestException: Can only update mqtt5Configuration."),
@@ -195,7 +197,7 @@ fn a_thing_type_is_deprecated_left_by_its_things_and_deleted_after_five_minutes(
         now(&mut registry, "DeleteThingType", &lamp),
         refused("Please deprecate the thing type and then retry")
     );
-    assert_eq!(now(&mut registry, "DeprecateThingType", &lamp), json!({}));
+    assert_eq!(now(&mut registry, "DeprecateThingType", &lamp), Value::Null);
     let metadata = |registry: &mut Registry| {
         now(registry, "DescribeThingType", &lamp)["thingTypeMetadata"].clone()
     };
@@ -205,7 +207,7 @@ fn a_thing_type_is_deprecated_left_by_its_things_and_deleted_after_five_minutes(
         json!({ "deprecated": true, "deprecationDate": date, "creationDate": date })
     );
     let undo = json!({ "thingTypeName": "Lamp", "undoDeprecate": true });
-    assert_eq!(now(&mut registry, "DeprecateThingType", &undo), json!({}));
+    assert_eq!(now(&mut registry, "DeprecateThingType", &undo), Value::Null);
     assert_eq!(metadata(&mut registry), json!({ "deprecated": false, "creationDate": date }));
 
     now(&mut registry, "DeprecateThingType", &lamp);
@@ -220,8 +222,8 @@ fn a_thing_type_is_deprecated_left_by_its_things_and_deleted_after_five_minutes(
         refused("It is still associated with one or more things")
     );
     let remove = json!({ "thingName": "t", "removeThingType": true });
-    assert_eq!(now(&mut registry, "UpdateThing", &remove), json!({}));
-    assert_eq!(delete(&mut registry, minutes(5)), json!({}));
+    assert_eq!(now(&mut registry, "UpdateThing", &remove), Value::Null);
+    assert_eq!(delete(&mut registry, minutes(5)), Value::Null);
     assert_eq!(delete(&mut registry, minutes(5)), unknown);
 }
 
@@ -263,7 +265,7 @@ fn a_thing_has_the_type_that_it_is_given_and_no_deprecated_one() {
     for (operation, json, expected) in table {
         assert_eq!(now(&mut registry, operation, &json), expected, "{json}");
     }
-    assert_eq!(now(&mut registry, "UpdateThing", &change("Lamp")), json!({}));
+    assert_eq!(now(&mut registry, "UpdateThing", &change("Lamp")), Value::Null);
     assert_eq!(
         now(&mut registry, "UpdateThing", &change("Old")),
         "400 InvalidRequestException: Can not update a thing to use deprecated thing type: Old"
@@ -280,7 +282,7 @@ fn a_thing_has_the_type_that_it_is_given_and_no_deprecated_one() {
     for name in ["Lamp", "Old"] {
         let json = json!({ "thingTypeName": name });
         let later = NOW + Duration::from_secs(300);
-        assert_eq!(call(&mut registry, "DeleteThingType", &json, later), json!({}), "{name}");
+        assert_eq!(call(&mut registry, "DeleteThingType", &json, later), Value::Null, "{name}");
     }
 }
 
@@ -303,7 +305,7 @@ fn a_thing_with_a_type_has_up_to_50_attributes_and_one_without_3() {
     assert_eq!(now(&mut registry, "UpdateThing", &remove), without);
     let fewer = json!({ "thingName": "t", "removeThingType": true,
         "attributePayload": { "attributes": many(3) } });
-    assert_eq!(now(&mut registry, "UpdateThing", &fewer), json!({}));
+    assert_eq!(now(&mut registry, "UpdateThing", &fewer), Value::Null);
     let described = now(&mut registry, "DescribeThing", &json!({ "thingName": "t" }));
     assert_eq!(described["thingTypeName"], Value::Null);
 }

@@ -83,7 +83,8 @@ fn a_thing_is_updated_and_its_version_counts() {
         outcome(&missing),
         "404 ResourceNotFoundException: Thing 123456789012:nobody not found."
     );
-    let stale = registry.delete_thing(input(json!({ "thingName": "lamp", "expectedVersion": 1 })));
+    let stale =
+        registry.delete_thing(input(json!({ "thingName": "lamp", "expectedVersion": 1 })), NOW);
     assert_eq!(outcome(&stale), conflict);
 }
 
@@ -193,7 +194,7 @@ fn pol_39_principals_are_listed_detached_and_hold_their_things() {
     let exclusive = registry.list_principal_things_v2(input(json)).unwrap();
     assert_eq!(exclusive.principal_thing_objects, []);
 
-    let held = registry.delete_thing(input(json!({ "thingName": "b" })));
+    let held = registry.delete_thing(input(json!({ "thingName": "b" })), NOW);
     assert_eq!(
         outcome(&held),
         "400 InvalidRequestException: Cannot delete. Thing b is still attached to one or more \
@@ -201,8 +202,8 @@ fn pol_39_principals_are_listed_detached_and_hold_their_things() {
     );
     let pair = json!({ "thingName": "b", "principal": arn });
     assert_eq!(outcome(&registry.detach_thing_principal(input(pair))), "200");
-    assert_eq!(outcome(&registry.delete_thing(input(json!({ "thingName": "b" })))), "200");
-    let gone = registry.delete_thing(input(json!({ "thingName": "b" })));
+    assert_eq!(outcome(&registry.delete_thing(input(json!({ "thingName": "b" })), NOW)), "200");
+    let gone = registry.delete_thing(input(json!({ "thingName": "b" })), NOW);
     assert_eq!(outcome(&gone), "200", "deleting what does not exist succeeds");
     let pair = json!({ "thingName": "b", "principal": arn });
     let missing = outcome(&registry.detach_thing_principal(input(pair)));

@@ -1,0 +1,127 @@
+//! Templates at work: those that a CA certificate asks for, and those of RegisterThing; and the
+//! operations on templates that must know which functions there are.
+//!
+//! What a template makes is decided in `provisioning/`, which templates are kept in `registry/`.
+
+use super::IotCore;
+use crate::errors::ApiError;
+use crate::names::{Arn, CertificateId};
+use crate::pki::DeviceKeyPair;
+use crate::provisioning::{
+    self, Provisioned, ProvisioningFailure, RegisterThingRequest, RegisterThingResponse,
+    Registration,
+};
+use crate::registry::{
+    CreateProvisioningClaimResponse, CreateProvisioningTemplateRequest,
+    CreateProvisioningTemplateResponse, ProvisioningTemplateRequest,
+    UpdateProvisioningTemplateRequest,
+};
+use crate::time::Timestamp;
+use crate::trace::Entry;
+
+impl IotCore {
+    /// Runs the provisioning template for a certificate that registered itself.
+    pub(crate) fn provision(&self, certificate_id: CertificateId) {
+        self.locked(|state, now| {
+            let done = provisioning::provision(&mut state.registry, certificate_id, now);
+            let entry = match done {
+                Ok(provisioned) => Entry::success(self.scope(), "ProvisionThing")
+                    .member("principalId", certificate_id)
+                    .why(provisioned.lines),
+                //= https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html
+                //# the certificate stays PENDING_ACTIVATION, and the next connect tries again
+                Err(failure) => {
+                    let entry = Entry::failure(self.scope(), "ProvisionThing", "ClientError");
+                    explained(entry.member("principalId", certificate_id), *failure)
+                        .answer("nothing; the next connect tries again")
+                }
+            };
+            state.note(entry);
+        });
+    }
+
+    /// The `RegisterThing` operation. AWS's CA signs before the lock is taken.
+    pub(crate) fn register_thing(
+        &self,
+        input: RegisterThingRequest,
+        now: Timestamp,
+    ) -> Result<RegisterThingResponse, ApiError> {
+        let read = Registration::read(&input).and_then(|registration| {
+            let request = registration.signing_request()?;
+            Ok((registration, request.map(|request| self.issuer().issue_for(&request, now))))
+        });
+        self.locked(|state, now| {
+            let registered = read.and_then(|(registration, issued)| {
+                registration.run(&mut state.registry, issued, now)
+            });
+            match registered {
+                Ok(provisioned) => {
+                    state.note(self.registered(&provisioned));
+                    RegisterThingResponse::of(&state.registry, &provisioned)
+                }
+                Err(failure) => {
+                    let error = failure.error.clone();
+                    let entry = Entry::failure(self.scope(), "RegisterThing", error.code().name());
+                    state.note(explained(entry, *failure));
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    fn registered(&self, provisioned: &Provisioned) -> Entry {
+        let entry = Entry::success(self.scope(), "RegisterThing").why(provisioned.lines.clone());
+        match provisioned.certificate_id {
+            Some(certificate_id) => entry.member("principalId", certificate_id),
+            None => entry,
+        }
+    }
+
+    /// The `CreateProvisioningTemplate` operation.
+    pub(crate) fn create_provisioning_template(
+        &self,
+        input: CreateProvisioningTemplateRequest,
+    ) -> Result<CreateProvisioningTemplateResponse, ApiError> {
+        let may_invoke = |function: &str, template: &Arn| self.may_invoke(function, template);
+        self.registry(|registry, now| {
+            registry.create_provisioning_template(input, &may_invoke, now)
+        })
+    }
+
+    /// The `UpdateProvisioningTemplate` operation.
+    pub(crate) fn update_provisioning_template(
+        &self,
+        input: UpdateProvisioningTemplateRequest,
+    ) -> Result<(), ApiError> {
+        let may_invoke = |function: &str, template: &Arn| self.may_invoke(function, template);
+        self.registry(|registry, now| {
+            registry.update_provisioning_template(input, &may_invoke, now)
+        })
+    }
+
+    /// The `CreateProvisioningClaim` operation. The key is made before the lock is taken.
+    pub(crate) fn create_provisioning_claim(
+        &self,
+        input: ProvisioningTemplateRequest,
+        now: Timestamp,
+    ) -> Result<CreateProvisioningClaimResponse, ApiError> {
+        let keys = DeviceKeyPair::generate();
+        let certificate = self.issuer().issue_claim(&keys.spki(), now);
+        self.registry(|registry, now| {
+            registry.create_provisioning_claim(input, &keys, certificate, now)
+        })
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/pre-provisioning-hook.html
+    //# the function's policy must let iot.amazonaws.com invoke it
+    fn may_invoke(&self, function: &str, template: &Arn) -> bool {
+        let account = &self.scope().account;
+        self.functions().may_invoke("iot.amazonaws.com", template, account, function).is_ok()
+    }
+}
+
+/// `entry` with where a template failed, and why.
+fn explained(entry: Entry, failure: ProvisioningFailure) -> Entry {
+    let done = failure.done.into_iter().map(|line| format!("done before, and stays: {line}"));
+    entry.member("step", &failure.step).details(failure.error.message()).why(failure.why).why(done)
+}
