@@ -26,7 +26,7 @@ use crate::lambda::{self, Function, FunctionHost, Functions, ProcessFunction};
 use crate::listeners::Addresses;
 use crate::names::Scope;
 use crate::outbox::{Job, Outbox};
-use crate::pki::{self, AwsIssuer, ServerAuthority};
+use crate::pki::{self, ServerAuthority};
 use crate::s3::Buckets;
 use crate::time::{Clock, Timestamp};
 use crate::tls::TlsServer;
@@ -63,7 +63,6 @@ struct Shared {
     random: Mutex<fastrand::Rng>,
     timers: Arc<Notify>,
     ca_owners: CaOwners,
-    issuer: Arc<AwsIssuer>,
 }
 
 impl Cloud {
@@ -101,7 +100,6 @@ impl Cloud {
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             timers: Arc::default(),
             ca_owners: CaOwners::default(),
-            issuer: Arc::new(AwsIssuer::new()),
             config,
         };
         let cloud = Self { shared: Arc::new(shared) };
@@ -169,7 +167,6 @@ impl Cloud {
             root_ca_pem: Arc::clone(&shared.root_ca_pem),
             timers: Arc::clone(&shared.timers),
             ca_owners: shared.ca_owners.clone(),
-            issuer: Arc::clone(&shared.issuer),
         };
         Regional { iot_core: IotCore::new(surroundings), functions, api_gateway }
     }

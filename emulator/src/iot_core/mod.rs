@@ -45,7 +45,6 @@ use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, MessageBroker};
 use crate::names::{AccountId, CertificateId, Region, Scope};
 use crate::outbox::{Effect, Mailbox, Outbox};
-use crate::pki::AwsIssuer;
 use crate::registry::{CertificateMode, Registry};
 use crate::rules_engine::RulesEngine;
 use crate::time::{Clock, Timestamp};
@@ -70,8 +69,6 @@ pub(crate) struct Surroundings {
     /// Is told when a deadline comes nearer.
     pub(crate) timers: Arc<Notify>,
     pub(crate) ca_owners: CaOwners,
-    /// Issues device certificates as AWS does; one for the emulator.
-    pub(crate) issuer: Arc<AwsIssuer>,
 }
 
 /// AWS IoT Core of one account in one Region; clones are the same.
@@ -284,10 +281,6 @@ impl IotCore {
 
     pub(crate) fn ca_owners(&self) -> &CaOwners {
         &self.shared.around.ca_owners
-    }
-
-    fn issuer(&self) -> &AwsIssuer {
-        &self.shared.around.issuer
     }
 
     fn trace(&self) -> &Trace {

@@ -1,7 +1,7 @@
 //! Certificates that AWS issues to devices: with keys of AWS's making, or from a request (CSR).
 //!
 //! Decides what such a certificate looks like and which requests are refused. The caller stores it
-//! and answers; it makes the keys before it takes the lock, since RSA takes its time.
+//! and answers; `device_keys` has the keys made before they are needed, since RSA takes its time.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_CreateKeysAndCertificate.html>,
 //! and a sample certificate that the AWS CLI reference prints, read with OpenSSL.
 
@@ -110,8 +110,7 @@ impl SigningRequest {
     }
 }
 
-/// The CA that stands for Amazon's; its key is made when it first signs.
-#[derive(Default)]
+/// The CA that stands for Amazon's; its key is made when it first signs, or before.
 pub(crate) struct AwsIssuer {
     key: OnceLock<KeyPair>,
 }
@@ -124,8 +123,22 @@ impl fmt::Debug for AwsIssuer {
 
 impl AwsIssuer {
     /// An issuer that has no key yet.
-    pub(crate) fn new() -> Self {
-        Self::default()
+    pub(crate) const fn new() -> Self {
+        Self { key: OnceLock::new() }
+    }
+
+    /// Whether it can sign at once.
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.get().is_some()
+    }
+
+    /// Makes its key, if it has none; takes as long as a [`DeviceKeyPair`].
+    pub(crate) fn make_key(&self) {
+        self.key();
+    }
+
+    fn key(&self) -> &KeyPair {
+        self.key.get_or_init(|| KeyPair::generate(KeyKind::Rsa2048))
     }
 
     /// A certificate for the key `spki` of AWS's making.
@@ -148,7 +161,7 @@ impl AwsIssuer {
     //# valid until the end of 2049
     fn sign(&self, subject: &[u8], spki: &[u8], now: Timestamp) -> Certificate {
         const ISSUER: &str = "Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US";
-        let key = self.key.get_or_init(|| KeyPair::generate(KeyKind::Rsa2048));
+        let key = self.key();
         let draft = Draft {
             issuer: &write::name([(AttributeKind::OrganizationalUnit, ISSUER)]),
             subject,
