@@ -8,7 +8,7 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,9 +20,27 @@ use crate::errors::ApiError;
 //# the default page size is 25
 const DEFAULT_SIZE: i64 = 25;
 
+/// So many records lie one beside the other. The smallest tree takes half a kilobyte, and most shelves
+/// hold one record: the principal of a thing, the thing of a principal.
+const FEW: usize = 4;
+
 /// Records by key, and in the order of their creation.
 #[derive(Clone, Debug)]
 pub(super) struct Shelf<K, V> {
+    // INVARIANT: in the order of positions; empty once there are `many`.
+    few: Vec<Placed<K, V>>,
+    many: Option<Box<Many<K, V>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Placed<K, V> {
+    position: u64,
+    key: K,
+    record: V,
+}
+
+#[derive(Clone, Debug)]
+struct Many<K, V> {
     records: BTreeMap<K, (u64, V)>,
     // INVARIANT: holds the key of each record under its position, and nothing else.
     order: BTreeMap<u64, K>,
@@ -30,17 +48,33 @@ pub(super) struct Shelf<K, V> {
 
 impl<K, V> Default for Shelf<K, V> {
     fn default() -> Self {
-        Self { records: BTreeMap::new(), order: BTreeMap::new() }
+        Self { few: Vec::new(), many: None }
+    }
+}
+
+impl<K: Ord + Clone, V> Many<K, V> {
+    fn insert(&mut self, Placed { position, key, record }: Placed<K, V>) {
+        self.records.insert(key.clone(), (position, record));
+        self.order.insert(position, key);
     }
 }
 
 impl<K: Ord + Clone, V> Shelf<K, V> {
     /// Keeps a record that was created at `position`; one under the same key gives way.
     pub(super) fn insert(&mut self, position: u64, key: K, record: V) {
-        if let Some((old, _)) = self.records.insert(key.clone(), (position, record)) {
-            self.order.remove(&old);
+        self.remove(&key);
+        let placed = Placed { position, key, record };
+        if self.many.is_none() && self.few.len() < FEW {
+            let at = self.few.partition_point(|other| other.position < position);
+            self.few.reserve_exact(1);
+            return self.few.insert(at, placed);
         }
-        self.order.insert(position, key);
+        let none = || Box::new(Many { records: BTreeMap::new(), order: BTreeMap::new() });
+        let many = self.many.get_or_insert_with(none);
+        for placed in std::mem::take(&mut self.few) {
+            many.insert(placed);
+        }
+        many.insert(placed);
     }
 
     /// Takes a record out.
@@ -48,48 +82,62 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (position, record) = self.records.remove(key)?;
-        self.order.remove(&position);
-        Some(record)
+        if let Some(many) = &mut self.many {
+            let (position, record) = many.records.remove(key)?;
+            many.order.remove(&position);
+            return Some(record);
+        }
+        let at = self.few.iter().position(|placed| placed.key.borrow() == key)?;
+        Some(self.few.remove(at).record)
     }
 
     pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        self.records.get(key).map(|(_, record)| record)
+        if let Some(many) = &self.many {
+            return many.records.get(key).map(|(_, record)| record);
+        }
+        let found = self.few.iter().find(|placed| placed.key.borrow() == key);
+        found.map(|placed| &placed.record)
     }
 
     pub(super) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
-        self.records.get_mut(key).map(|(_, record)| record)
+        if let Some(many) = &mut self.many {
+            return many.records.get_mut(key).map(|(_, record)| record);
+        }
+        let found = self.few.iter_mut().find(|placed| (*placed).key.borrow() == key);
+        found.map(|placed| &mut placed.record)
     }
 
     pub(super) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
     {
-        self.records.contains_key(key)
+        self.get(key).is_some()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.records.len()
+        self.many.as_ref().map_or(self.few.len(), |many| many.records.len())
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len() == 0
     }
 
     /// The keys, in their own order.
     pub(super) fn sorted_keys(&self) -> impl Iterator<Item = &K> {
-        self.records.keys()
+        let mut few: Vec<&K> = self.few.iter().map(|placed| &placed.key).collect();
+        few.sort_unstable();
+        few.into_iter().chain(self.many.iter().flat_map(|many| many.records.keys()))
     }
 
     /// The keys, oldest first.
     pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
-        self.order.values()
+        self.iter().map(|(key, _)| key)
     }
 
     /// The records, oldest first.
@@ -99,7 +147,22 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
 
     /// Keys and records, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.order.values().filter_map(|key| Some((key, self.get(key)?)))
+        self.between((Bound::Unbounded, Bound::Unbounded)).map(|(_, key, record)| (key, record))
+    }
+
+    /// Positions, keys and records, oldest first, of the positions within `bounds`.
+    fn between(
+        &self,
+        bounds: (Bound<u64>, Bound<u64>),
+    ) -> impl DoubleEndedIterator<Item = (u64, &K, &V)> {
+        let few = self.few.iter().filter(move |placed| bounds.contains(&placed.position));
+        let few = few.map(|placed| (placed.position, &placed.key, &placed.record));
+        few.chain(self.many.iter().flat_map(move |many| {
+            let order = many.order.range(bounds);
+            order.filter_map(|(position, key)| {
+                Some((*position, key, many.records.get(key).map(|(_, record)| record)?))
+            })
+        }))
     }
 }
 
@@ -169,18 +232,18 @@ impl PageRequest {
             Some(after) if self.ascending => (Bound::Excluded(after), Bound::Unbounded),
             Some(after) => (Bound::Unbounded, Bound::Excluded(after)),
         };
-        let mut order = shelf.order.range((lower, upper));
+        let mut order = shelf.between((lower, upper));
         let mut next = || if self.ascending { order.next() } else { order.next_back() };
         let mut items = Vec::new();
         let mut last = None;
-        while let Some((position, key)) = next() {
-            let Some(item) = shelf.get(key).and_then(|record| item(key, record)) else { continue };
+        while let Some((position, key, record)) = next() {
+            let Some(item) = item(key, record) else { continue };
             if items.len() == self.size {
                 let marker = last.map(|last| format!("{}:{last}", self.operation));
                 return (items, marker.map(|marker| STANDARD.encode(marker)));
             }
             items.push(item);
-            last = Some(*position);
+            last = Some(position);
         }
         (items, None)
     }
@@ -257,6 +320,32 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn a_shelf_is_the_same_with_few_and_with_many(
+            steps in proptest::collection::vec((0..9_u64, proptest::bool::weighted(0.6)), 0..40),
+        ) {
+            let (mut shelf, mut model) = (Shelf::default(), Vec::new());
+            for (position, (key, insert)) in (1..).zip(steps) {
+                let old = model.iter().position(|(known, _)| *known == key);
+                let old = old.map(|at| model.remove(at).1);
+                if insert {
+                    shelf.insert(position, key, position);
+                    model.push((key, position));
+                } else {
+                    proptest::prop_assert_eq!(shelf.remove(&key), old);
+                }
+                let seen: Vec<(u64, u64)> = shelf.iter().map(|(key, at)| (*key, *at)).collect();
+                proptest::prop_assert_eq!(&seen, &model);
+                proptest::prop_assert_eq!((shelf.len(), shelf.is_empty()), (seen.len(), seen.is_empty()));
+                let mut sorted: Vec<u64> = model.iter().map(|(key, _)| *key).collect();
+                sorted.sort_unstable();
+                proptest::prop_assert_eq!(shelf.sorted_keys().copied().collect::<Vec<_>>(), sorted);
+                let found = model.iter().find(|(known, _)| *known == key).map(|(_, at)| at);
+                proptest::prop_assert_eq!(shelf.get(&key), found);
+                proptest::prop_assert_eq!(shelf.get_mut(&key).map(|at| *at), found.copied());
+            }
+        }
+
         #[test]
         fn no_marker_makes_it_panic(marker in ".{0,40}") {
             let _any = PageRequest::marked(LIST, None, Some(&marker), true);
