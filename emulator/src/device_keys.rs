@@ -5,9 +5,9 @@
 //! each that was taken, four at most, by a thread of low priority that ends when they lie ready.
 //! What a key is, and what a certificate for it says, is decided in `pki`.
 //!
-//! Stock and issuer belong to the process: hundreds of emulators in one test run share the work, and
-//! none has a thread of its own to wait for when it is dropped. Nobody can tell, since keys follow
-//! from no seed, and AWS signs for all accounts with the same CA.
+//! Stock and issuer belong to the process: hundreds of emulators in one test run share the work,
+//! and none has a thread of its own to wait for when it is dropped. Nobody can tell, since keys
+//! follow from no seed, and AWS signs for all accounts with the same CA.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -57,8 +57,8 @@ pub(crate) fn take() -> DeviceKeyPair {
     ready.unwrap_or_else(DeviceKeyPair::generate)
 }
 
-/// Returns when [`take`] and the issuer will answer at once: whoever serves others on the same thread
-/// awaits it first.
+/// Returns when [`take`] and the issuer will answer at once: whoever serves others on the same
+/// thread awaits it first.
 pub(crate) async fn made_ahead() {
     if !Stock::lock().ready.is_empty() {
         return issuer_made_ahead().await;

@@ -1,9 +1,9 @@
 //! What the AWS API, the registry and a start cost: the numbers that the README may name.
 //!
-//! It goes through the public API only, and measures itself: what is wanted is a ratio of two sizes,
-//! bytes of resident memory and CPU of one thread, which no benchmark crate gives. Each part runs in
-//! a process of its own (`scripts/bench`), since memory that one part gave back would hide in the
-//! next. Truth: `/proc`, so Linux only.
+//! It goes through the public API only, and measures itself: what is wanted is a ratio of two
+//! sizes, bytes of resident memory and CPU of one thread, which no benchmark crate gives. Each part
+//! runs in a process of its own (`scripts/bench`), since memory that one part gave back would hide
+//! in the next. Truth: `/proc`, so Linux only.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table is what it is for")]
 
 mod aws_api;

@@ -13,8 +13,8 @@ pub(crate) fn emulator(ca: &CertificateAuthority) -> (Emulator, IotCore) {
     (emulator, iot)
 }
 
-/// `count` P-256 certificates of `ca`, PEM, and what they took. Two threads of their own issue them,
-/// so that what they gave back lies in their part of the heap and not among what is measured.
+/// `count` P-256 certificates of `ca`, PEM, and what they took. Two threads of their own issue
+/// them, so that what they gave back lies in their part of the heap and not among what is measured.
 pub(crate) fn certificates(ca: &CertificateAuthority, count: usize) -> (Vec<String>, Duration) {
     let begun = Instant::now();
     let issue = |part: &str, count: usize| -> Vec<String> {

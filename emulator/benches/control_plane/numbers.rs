@@ -53,8 +53,17 @@ fn on_cpu(path: &str) -> Duration {
 
 /// Resident bytes of the process `pid`, exact: `statm` may lag behind by some pages a thread.
 pub(crate) fn resident_bytes(pid: &str) -> f64 {
+    memory(pid, "Rss:")
+}
+
+/// Those of them that are no page of a file: what the process has taken for itself.
+pub(crate) fn anonymous_bytes(pid: &str) -> f64 {
+    memory(pid, "Anonymous:")
+}
+
+fn memory(pid: &str, what: &str) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("/proc");
-    let line = text.lines().find(|line| line.starts_with("Rss:")).expect("Rss");
+    let line = text.lines().find(|line| line.starts_with(what)).expect("memory");
     let kibibytes: f64 =
         line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
     kibibytes * 1024.0

@@ -4,6 +4,7 @@
 //! How an operation travels and what its input must be stands in AWS's own model of it
 //! (`service_model/`); `scripts/models` brings the model of a new row.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -139,8 +140,13 @@ impl Operation {
 
 /// The row of `name`, if it is here.
 pub(crate) fn find(service: Service, name: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|operation| operation.service == service && operation.name == name)
+    BY_NAME.get(&(service, name)).copied()
 }
+
+static BY_NAME: LazyLock<BTreeMap<(Service, &str), &Operation>> = LazyLock::new(|| {
+    let rows = OPERATIONS.iter();
+    rows.map(|operation| ((operation.service, operation.name), operation)).collect()
+});
 
 fn row(service: Service, name: &'static str, handler: Handler) -> Operation {
     let model = service.model();

@@ -7,8 +7,8 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_ListCertificatesByCA.html>.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
-use std::ops::{Bound, RangeBounds as _};
+use std::collections::HashMap;
+use std::hash::Hash;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,108 +20,116 @@ use crate::errors::ApiError;
 //# the default page size is 25
 const DEFAULT_SIZE: i64 = 25;
 
-/// So many records lie one beside the other. The smallest tree takes half a kilobyte, and most shelves
-/// hold one record: the principal of a thing, the thing of a principal.
-const FEW: usize = 4;
+/// So many records are found without an index: most shelves hold one, the principal of a thing or
+/// the thing of a principal.
+const FEW: usize = 8;
 
 /// Records by key, and in the order of their creation.
+///
+/// They lie side by side in that order, so that a page reads what lies together, and so that a
+/// hundred thousand of them cost little more than themselves.
 #[derive(Clone, Debug)]
 pub(super) struct Shelf<K, V> {
-    // INVARIANT: in the order of positions; empty once there are `many`.
-    few: Vec<Placed<K, V>>,
-    many: Option<Box<Many<K, V>>>,
+    // INVARIANT: positions only grow.
+    places: Vec<Place<K, V>>,
+    /// How many of the places are empty; always fewer than the full ones, or than [`FEW`].
+    empty: usize,
+    // INVARIANT: if there is one, it holds where each key is, and nothing else.
+    index: Option<Box<HashMap<K, usize>>>,
 }
 
 #[derive(Clone, Debug)]
-struct Placed<K, V> {
+struct Place<K, V> {
     position: u64,
-    key: K,
-    record: V,
-}
-
-#[derive(Clone, Debug)]
-struct Many<K, V> {
-    records: BTreeMap<K, (u64, V)>,
-    // INVARIANT: holds the key of each record under its position, and nothing else.
-    order: BTreeMap<u64, K>,
+    /// Empty once the record was taken out.
+    placed: Option<(K, V)>,
 }
 
 impl<K, V> Default for Shelf<K, V> {
     fn default() -> Self {
-        Self { few: Vec::new(), many: None }
+        Self { places: Vec::new(), empty: 0, index: None }
     }
 }
 
-impl<K: Ord + Clone, V> Many<K, V> {
-    fn insert(&mut self, Placed { position, key, record }: Placed<K, V>) {
-        self.records.insert(key.clone(), (position, record));
-        self.order.insert(position, key);
-    }
-}
-
-impl<K: Ord + Clone, V> Shelf<K, V> {
-    /// Keeps a record that was created at `position`; one under the same key gives way.
+impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
+    /// Keeps a record that was created at `position`, behind all others; one under the same key
+    /// gives way.
     pub(super) fn insert(&mut self, position: u64, key: K, record: V) {
         self.remove(&key);
-        let placed = Placed { position, key, record };
-        if self.many.is_none() && self.few.len() < FEW {
-            let at = self.few.partition_point(|other| other.position < position);
-            self.few.reserve_exact(1);
-            return self.few.insert(at, placed);
+        if let Some(index) = &mut self.index {
+            index.insert(key.clone(), self.places.len());
         }
-        let none = || Box::new(Many { records: BTreeMap::new(), order: BTreeMap::new() });
-        let many = self.many.get_or_insert_with(none);
-        for placed in std::mem::take(&mut self.few) {
-            many.insert(placed);
+        if self.places.len() < FEW {
+            self.places.reserve_exact(1);
         }
-        many.insert(placed);
+        self.places.push(Place { position, placed: Some((key, record)) });
+        if self.index.is_none() && self.places.len() > FEW {
+            self.tidy_up();
+        }
     }
 
     /// Takes a record out.
-    pub(super) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    pub(super) fn remove<Q: Ord + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        if let Some(many) = &mut self.many {
-            let (position, record) = many.records.remove(key)?;
-            many.order.remove(&position);
-            return Some(record);
+        let at = self.find(key)?;
+        if let Some(index) = &mut self.index {
+            index.remove(key);
         }
-        let at = self.few.iter().position(|placed| placed.key.borrow() == key)?;
-        Some(self.few.remove(at).record)
+        let (_key, record) = self.places.get_mut(at)?.placed.take()?;
+        self.empty += 1;
+        if self.empty > FEW && self.empty > self.places.len() / 2 {
+            self.tidy_up();
+        }
+        Some(record)
     }
 
-    pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
-    where
-        K: Borrow<Q>,
-    {
-        if let Some(many) = &self.many {
-            return many.records.get(key).map(|(_, record)| record);
-        }
-        let found = self.few.iter().find(|placed| placed.key.borrow() == key);
-        found.map(|placed| &placed.record)
+    /// Lets the empty places go.
+    fn tidy_up(&mut self) {
+        self.places.retain(|place| place.placed.is_some());
+        self.empty = 0;
+        let keys = || self.places.iter().filter_map(|place| Some(place.placed.as_ref()?.0.clone()));
+        let many = self.places.len() > FEW;
+        self.index = many.then(|| Box::new(keys().zip(0..).collect()));
     }
 
-    pub(super) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    fn find<Q: Ord + Hash + ?Sized>(&self, key: &Q) -> Option<usize>
     where
         K: Borrow<Q>,
     {
-        if let Some(many) = &mut self.many {
-            return many.records.get_mut(key).map(|(_, record)| record);
+        if let Some(index) = &self.index {
+            return index.get(key).copied();
         }
-        let found = self.few.iter_mut().find(|placed| (*placed).key.borrow() == key);
-        found.map(|placed| &mut placed.record)
+        self.places.iter().position(|place| {
+            place.placed.as_ref().is_some_and(|(placed, _)| placed.borrow() == key)
+        })
     }
 
-    pub(super) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    pub(super) fn get<Q: Ord + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        self.get(key).is_some()
+        self.places.get(self.find(key)?)?.placed.as_ref().map(|(_, record)| record)
+    }
+
+    pub(super) fn get_mut<Q: Ord + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        let at = self.find(key)?;
+        self.places.get_mut(at)?.placed.as_mut().map(|(_, record)| record)
+    }
+
+    pub(super) fn contains_key<Q: Ord + Hash + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.find(key).is_some()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.many.as_ref().map_or(self.few.len(), |many| many.records.len())
+        self.places.len() - self.empty
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -130,9 +138,9 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
 
     /// The keys, in their own order.
     pub(super) fn sorted_keys(&self) -> impl Iterator<Item = &K> {
-        let mut few: Vec<&K> = self.few.iter().map(|placed| &placed.key).collect();
-        few.sort_unstable();
-        few.into_iter().chain(self.many.iter().flat_map(|many| many.records.keys()))
+        let mut keys: Vec<&K> = self.keys().collect();
+        keys.sort_unstable();
+        keys.into_iter()
     }
 
     /// The keys, oldest first.
@@ -147,23 +155,23 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
 
     /// Keys and records, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.between((Bound::Unbounded, Bound::Unbounded)).map(|(_, key, record)| (key, record))
+        placed(&self.places).map(|(_, key, record)| (key, record))
     }
 
-    /// Positions, keys and records, oldest first, of the positions within `bounds`.
-    fn between(
-        &self,
-        bounds: (Bound<u64>, Bound<u64>),
-    ) -> impl DoubleEndedIterator<Item = (u64, &K, &V)> {
-        let few = self.few.iter().filter(move |placed| bounds.contains(&placed.position));
-        let few = few.map(|placed| (placed.position, &placed.key, &placed.record));
-        few.chain(self.many.iter().flat_map(move |many| {
-            let order = many.order.range(bounds);
-            order.filter_map(|(position, key)| {
-                Some((*position, key, many.records.get(key).map(|(_, record)| record)?))
-            })
-        }))
+    /// The places before `position`, and those behind it.
+    fn around(&self, position: u64) -> (&[Place<K, V>], &[Place<K, V>]) {
+        let before = self.places.partition_point(|place| place.position < position);
+        let behind = self.places.partition_point(|place| place.position <= position);
+        (&self.places[..before], &self.places[behind..])
     }
+}
+
+/// Positions, keys and records of those that are there.
+fn placed<K, V>(places: &[Place<K, V>]) -> impl DoubleEndedIterator<Item = (u64, &K, &V)> {
+    places.iter().filter_map(|place| {
+        let (key, record) = place.placed.as_ref()?;
+        Some((place.position, key, record))
+    })
 }
 
 /// Which page a request asks for.
@@ -222,17 +230,17 @@ impl PageRequest {
     }
 
     /// The page of `shelf`, made of what `item` takes. It goes no further than the page needs.
-    pub(super) fn page<K: Ord + Clone, V, T>(
+    pub(super) fn page<K: Ord + Hash + Clone, V, T>(
         &self,
         shelf: &Shelf<K, V>,
         mut item: impl FnMut(&K, &V) -> Option<T>,
     ) -> Page<T> {
-        let (lower, upper) = match self.after {
-            None => (Bound::Unbounded, Bound::Unbounded),
-            Some(after) if self.ascending => (Bound::Excluded(after), Bound::Unbounded),
-            Some(after) => (Bound::Unbounded, Bound::Excluded(after)),
+        let places = match self.after {
+            None => &shelf.places,
+            Some(after) if self.ascending => shelf.around(after).1,
+            Some(after) => shelf.around(after).0,
         };
-        let mut order = shelf.between((lower, upper));
+        let mut order = placed(places);
         let mut next = || if self.ascending { order.next() } else { order.next_back() };
         let mut items = Vec::new();
         let mut last = None;
