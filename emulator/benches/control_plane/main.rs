@@ -5,6 +5,7 @@
 //! runs in a process of its own (`scripts/bench`), since memory that one part gave back would hide
 //! in the next. Truth: `/proc`, so Linux only.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table is what it is for")]
+#![expect(clippy::disallowed_methods, reason = "it measures time as it passes")]
 
 mod aws_api;
 mod keep_alive;

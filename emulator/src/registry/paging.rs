@@ -34,8 +34,13 @@ pub(super) struct Shelf<K, V> {
     places: Vec<Place<K, V>>,
     /// How many of the places are empty; always fewer than the full ones, or than [`FEW`].
     empty: usize,
-    // INVARIANT: if there is one, it holds where each key is, and nothing else.
-    index: Option<Box<HashMap<K, usize>>>,
+    index: Option<Box<Index<K>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Index<K> {
+    // INVARIANT: holds the place of each key, and nothing else.
+    places: HashMap<K, usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,7 +62,7 @@ impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
     pub(super) fn insert(&mut self, position: u64, key: K, record: V) {
         self.remove(&key);
         if let Some(index) = &mut self.index {
-            index.insert(key.clone(), self.places.len());
+            index.places.insert(key.clone(), self.places.len());
         }
         if self.places.len() < FEW {
             self.places.reserve_exact(1);
@@ -75,7 +80,7 @@ impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
     {
         let at = self.find(key)?;
         if let Some(index) = &mut self.index {
-            index.remove(key);
+            index.places.remove(key);
         }
         let (_key, record) = self.places.get_mut(at)?.placed.take()?;
         self.empty += 1;
@@ -91,7 +96,7 @@ impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
         self.empty = 0;
         let keys = || self.places.iter().filter_map(|place| Some(place.placed.as_ref()?.0.clone()));
         let many = self.places.len() > FEW;
-        self.index = many.then(|| Box::new(keys().zip(0..).collect()));
+        self.index = many.then(|| Box::new(Index { places: keys().zip(0..).collect() }));
     }
 
     fn find<Q: Ord + Hash + ?Sized>(&self, key: &Q) -> Option<usize>
@@ -99,7 +104,7 @@ impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
         K: Borrow<Q>,
     {
         if let Some(index) = &self.index {
-            return index.get(key).copied();
+            return index.places.get(key).copied();
         }
         self.places.iter().position(|place| {
             place.placed.as_ref().is_some_and(|(placed, _)| placed.borrow() == key)
@@ -158,11 +163,16 @@ impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
         placed(&self.places).map(|(_, key, record)| (key, record))
     }
 
-    /// The places before `position`, and those behind it.
-    fn around(&self, position: u64) -> (&[Place<K, V>], &[Place<K, V>]) {
-        let before = self.places.partition_point(|place| place.position < position);
-        let behind = self.places.partition_point(|place| place.position <= position);
-        (&self.places[..before], &self.places[behind..])
+    /// The places before `position`.
+    fn before(&self, position: u64) -> &[Place<K, V>] {
+        let end = self.places.partition_point(|place| place.position < position);
+        &self.places[..end]
+    }
+
+    /// The places behind `position`.
+    fn behind(&self, position: u64) -> &[Place<K, V>] {
+        let start = self.places.partition_point(|place| place.position <= position);
+        &self.places[start..]
     }
 }
 
@@ -237,8 +247,8 @@ impl PageRequest {
     ) -> Page<T> {
         let places = match self.after {
             None => &shelf.places,
-            Some(after) if self.ascending => shelf.around(after).1,
-            Some(after) => shelf.around(after).0,
+            Some(after) if self.ascending => shelf.behind(after),
+            Some(after) => shelf.before(after),
         };
         let mut order = placed(places);
         let mut next = || if self.ascending { order.next() } else { order.next_back() };
