@@ -142,10 +142,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_that_was_made_ahead_lies_ready_and_no_more_than_four_do() {
+    async fn what_was_awaited_is_there_and_one_key_is_wanted_for_each_taken() {
         made_ahead().await;
         assert!(ISSUER.has_key());
         let _key = take();
-        assert!(Stock::lock().taken > 0 && Stock::lock().taken <= READY);
+        let wanted = Stock::lock().taken;
+        assert!((1..=READY).contains(&wanted), "{wanted}");
     }
 }
