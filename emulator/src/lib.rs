@@ -39,6 +39,7 @@ mod cloud;
 pub mod config;
 mod data_plane;
 mod device_gateway;
+mod device_keys;
 mod doors;
 mod emulator;
 pub mod errors;

@@ -42,19 +42,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("tls", &["pki", "time"]),
     ("caller", &["config", "http", "names"]),
+    ("device_keys", &["pki"]),
     ("s3", &["errors", "http", "names", "pki", "time"]),
     ("lambda", &["errors", "http", "names", "pki", "time"]),
     // The core brought together, under one lock.
     ("iot_core", &[
-        "errors", "events", "lambda", "message", "message_broker", "names", "outbox", "pki",
+        "device_keys", "errors", "events", "lambda", "message", "message_broker", "names", "outbox", "pki",
         "policy", "provisioning", "quotas", "registry", "rules_engine", "time", "trace",
     ]),
     // The doors.
     ("data_plane", &["errors", "http", "iot_core", "message", "names", "quotas"]),
     ("api_gateway", &["errors", "http", "lambda", "names", "pki", "s3", "time", "trace"]),
     ("aws_api", &[
-        "api_gateway", "caller", "cloud", "config", "data_plane", "errors", "http", "iot_core",
-        "lambda", "names", "registry", "rules_engine", "s3", "service_model", "time", "trace",
+        "api_gateway", "caller", "cloud", "config", "data_plane", "device_keys", "errors", "http",
+        "iot_core", "lambda", "names", "registry", "rules_engine", "s3", "service_model", "time", "trace",
     ]),
     ("device_gateway", &[
         "caller", "cloud", "data_plane", "doors", "http", "iot_core", "message", "message_broker",
@@ -130,7 +131,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("aws_lc_rs", &["pki/", "tls/"]),
     ("zip", &["lambda/code.rs"]),
     ("jiff", &["time.rs", "rules_engine/functions/time/"]),
-    ("rustix", &["lambda/host.rs"]),
+    ("rustix", &["device_keys.rs", "lambda/host.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("toml", &["cli/"]),

@@ -19,6 +19,7 @@ use self::wire::Labels;
 use crate::caller::Caller;
 use crate::cloud::{Cloud, Regional};
 use crate::data_plane;
+use crate::device_keys;
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::{Answer, Request, Response, response, set_header};
 use crate::iot_core::{HttpCaller, IotCore};
@@ -131,7 +132,20 @@ async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Res
     let members = || operation.allowed(operation.wire.members(labels, request)?);
     let now = cloud.now();
     let output = match &operation.handler.by {
-        Answerer::Iot(method) => method(&regional.iot_core, members()?)?,
+        Answerer::Iot(method) => {
+            let members = members()?;
+            // Every other connection waits for whatever keeps this thread busy.
+            match operation.name {
+                "CreateKeysAndCertificate" | "CreateProvisioningClaim" => {
+                    device_keys::made_ahead().await;
+                }
+                "CreateCertificateFromCsr" | "RegisterThing" => {
+                    device_keys::issuer_made_ahead().await;
+                }
+                _ => {}
+            }
+            method(&regional.iot_core, members)?
+        }
         Answerer::Lambda(method) => method(&regional.functions, members()?, now)?,
         Answerer::ApiGateway(method) => method(&regional.api_gateway, members()?, now)?,
         Answerer::Invoke => {

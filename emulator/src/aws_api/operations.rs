@@ -4,6 +4,7 @@
 //! How an operation travels and what its input must be stands in AWS's own model of it
 //! (`service_model/`); `scripts/models` brings the model of a new row.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -139,8 +140,13 @@ impl Operation {
 
 /// The row of `name`, if it is here.
 pub(crate) fn find(service: Service, name: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|operation| operation.service == service && operation.name == name)
+    BY_NAME.get(&(service, name)).copied()
 }
+
+static BY_NAME: LazyLock<BTreeMap<(Service, &str), &Operation>> = LazyLock::new(|| {
+    let rows = OPERATIONS.iter();
+    rows.map(|operation| ((operation.service, operation.name), operation)).collect()
+});
 
 fn row(service: Service, name: &'static str, handler: Handler) -> Operation {
     let model = service.model();
@@ -330,9 +336,9 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(Iot, "AddThingToBillingGroup", registry(Registry::add_thing_to_billing_group)),
         row(Iot, "RemoveThingFromBillingGroup", registry(Registry::remove_thing_from_billing_group)),
         row(Iot, "ListThingsInBillingGroup", registry(Registry::list_things_in_billing_group)),
-        row(Iot, "TagResource", registry(Registry::tag_resource)),
-        row(Iot, "UntagResource", registry(Registry::untag_resource)),
-        row(Iot, "ListTagsForResource", registry(Registry::list_tags_for_resource)),
+        row(Iot, "TagResource", iot(IotCore::tag_resource)),
+        row(Iot, "UntagResource", iot(IotCore::untag_resource)),
+        row(Iot, "ListTagsForResource", iot(IotCore::list_tags_for_resource)),
         row(Iot, "TestAuthorization", registry(Registry::test_authorization)),
         row(Iot, "GetEffectivePolicies", registry(Registry::get_effective_policies)),
         row(Iot, "DescribeEventConfigurations", registry(Registry::describe_event_configurations)),
@@ -343,10 +349,10 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(Iot, "UpdateDomainConfiguration", iot(IotCore::update_domain_configuration)),
         row(Iot, "DeleteDomainConfiguration", iot(IotCore::delete_domain_configuration)),
         row(Iot, "ListDomainConfigurations", registry(Registry::list_domain_configurations)),
-        row(Iot, "CreateTopicRule", rules(RulesEngine::create_topic_rule)),
+        row(Iot, "CreateTopicRule", iot(IotCore::create_topic_rule_with_tags)),
         row(Iot, "ReplaceTopicRule", rules(RulesEngine::replace_topic_rule)),
         row(Iot, "GetTopicRule", rules(RulesEngine::get_topic_rule)),
-        row(Iot, "DeleteTopicRule", rules(RulesEngine::delete_topic_rule)),
+        row(Iot, "DeleteTopicRule", iot(IotCore::delete_topic_rule)),
         row(Iot, "ListTopicRules", rules(RulesEngine::list_topic_rules)),
         row(Iot, "EnableTopicRule", rules(RulesEngine::enable_topic_rule)),
         row(Iot, "DisableTopicRule", rules(RulesEngine::disable_topic_rule)),

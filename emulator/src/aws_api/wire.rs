@@ -58,6 +58,12 @@ impl Wire {
     /// `{topic}` takes the rest, since devices send its slashes as they are.
     pub(crate) fn labels(&self, path: &str) -> Option<Labels> {
         let rest = path.strip_prefix('/')?;
+        // Most rows fail at their first word: for those nothing is taken apart.
+        if let Some(Segment::Literal(first)) = self.segments.first()
+            && rest.split('/').next() != Some(first)
+        {
+            return None;
+        }
         // AWS's models end some URIs in a slash; clients send it or not.
         let ends_in_word = matches!(self.segments.last(), Some(Segment::Literal(_)));
         let rest = rest.strip_suffix('/').filter(|_| ends_in_word).unwrap_or(rest);

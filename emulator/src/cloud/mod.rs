@@ -29,7 +29,7 @@ use crate::lambda::{self, Function, FunctionHost, Functions, ProcessFunction};
 use crate::listeners::Addresses;
 use crate::names::Scope;
 use crate::outbox::{Job, Outbox};
-use crate::pki::{self, AwsIssuer, ServerAuthority};
+use crate::pki::{self, ServerAuthority};
 use crate::s3::Buckets;
 use crate::time::{Clock, Timestamp};
 use crate::tls::TlsServer;
@@ -67,7 +67,6 @@ struct Shared {
     timers: Arc<Notify>,
     ca_owners: CaOwners,
     domains: Domains,
-    issuer: Arc<AwsIssuer>,
 }
 
 impl Cloud {
@@ -106,7 +105,6 @@ impl Cloud {
             timers: Arc::default(),
             ca_owners: CaOwners::default(),
             domains: Domains::default(),
-            issuer: Arc::new(AwsIssuer::new()),
             config,
         };
         let cloud = Self { shared: Arc::new(shared) };
@@ -176,7 +174,6 @@ impl Cloud {
             ca_owners: shared.ca_owners.clone(),
             domains: shared.domains.clone(),
             neighbours: self.neighbours(),
-            issuer: Arc::clone(&shared.issuer),
         };
         Regional { iot_core: IotCore::new(surroundings), functions, api_gateway }
     }

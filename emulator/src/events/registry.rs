@@ -96,9 +96,9 @@ impl Occasion<'_> {
         thing_name: &ThingName,
         thing_type_name: &str,
     ) -> Event {
-        let level = link.level();
         let topic = format!(
-            "$aws/events/thingTypeAssociation/thing/{thing_name}/thingType/{thing_type_name}/{level}"
+            "$aws/events/thingTypeAssociation/thing/{thing_name}/thingType/{thing_type_name}/{}",
+            link.level()
         );
         let payload = Association {
             event_id: self.event_id,

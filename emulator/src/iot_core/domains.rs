@@ -146,11 +146,11 @@ impl IotCore {
     ) -> Result<(), ApiError> {
         self.registry(|registry, now| {
             let served = registry.served_domain(&input.domain_configuration_name);
-            let deleted = registry.delete_domain_configuration(input, now)?;
+            registry.delete_domain_configuration(input, now)?;
             if let Some(served) = served {
                 self.domains().release(self.scope(), &served);
             }
-            Ok(deleted)
+            Ok(())
         })
     }
 }

@@ -15,6 +15,7 @@
 //! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
 //!   that need another account (`neighbours.rs`)
 //! - `provisioning.rs`: templates at work, and the hooks of templates
+//! - `tagging.rs`: tags, which rules have too
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
 
@@ -31,6 +32,7 @@ mod publishing;
 mod refusals;
 mod requests;
 mod rust_api;
+mod tagging;
 mod topics;
 mod transfers;
 
@@ -54,7 +56,6 @@ use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, MessageBroker};
 use crate::names::{AccountId, CertificateId, Region, Scope};
 use crate::outbox::{Effect, Mailbox, Outbox};
-use crate::pki::AwsIssuer;
 use crate::registry::{CertificateMode, Registry};
 pub(crate) use crate::registry::{
     DomainAuthentication, DomainProtocol, DomainTerms, SecurityPolicy,
@@ -85,8 +86,6 @@ pub(crate) struct Surroundings {
     pub(crate) domains: Domains,
     /// The other accounts.
     pub(crate) neighbours: Neighbours,
-    /// Issues device certificates as AWS does; one for the emulator.
-    pub(crate) issuer: Arc<AwsIssuer>,
 }
 
 /// AWS IoT Core of one account in one Region; clones are the same.
@@ -307,10 +306,6 @@ impl IotCore {
 
     fn domains(&self) -> &Domains {
         &self.shared.around.domains
-    }
-
-    fn issuer(&self) -> &AwsIssuer {
-        &self.shared.around.issuer
     }
 
     fn trace(&self) -> &Trace {

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::IotCore;
+use crate::device_keys;
 use crate::errors::{ApiError, ErrorCode};
-use crate::pki::DeviceKeyPair;
 use crate::registry::{
     CreateCertificateFromCsrRequest, CreateCertificateFromCsrResponse,
     CreateKeysAndCertificateRequest, CreateKeysAndCertificateResponse,
@@ -39,14 +39,14 @@ impl IotCore {
         })
     }
 
-    /// The `CreateKeysAndCertificate` operation. The key is made before the lock is taken.
+    /// The `CreateKeysAndCertificate` operation. The key is there before the lock is taken.
     pub(crate) fn create_keys_and_certificate(
         &self,
         input: CreateKeysAndCertificateRequest,
         now: Timestamp,
     ) -> Result<CreateKeysAndCertificateResponse, ApiError> {
-        let keys = DeviceKeyPair::generate();
-        let certificate = self.issuer().issue(&keys.spki(), now);
+        let keys = device_keys::take();
+        let certificate = device_keys::issuer().issue(&keys.spki(), now);
         self.registry(|registry, now| {
             registry.create_keys_and_certificate(input, &keys, certificate, now)
         })
@@ -61,7 +61,7 @@ impl IotCore {
         now: Timestamp,
     ) -> Result<CreateCertificateFromCsrResponse, ApiError> {
         let request = input.signing_request()?;
-        let certificate = self.issuer().issue_for(&request, now);
+        let certificate = device_keys::issuer().issue_for(&request, now);
         self.registry(|registry, now| registry.create_certificate_from_csr(input, certificate, now))
     }
 }

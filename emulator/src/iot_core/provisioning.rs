@@ -4,9 +4,9 @@
 //! What a template makes is decided in `provisioning/`, which templates are kept in `registry/`.
 
 use super::IotCore;
+use crate::device_keys;
 use crate::errors::ApiError;
 use crate::names::{Arn, CertificateId};
-use crate::pki::DeviceKeyPair;
 use crate::provisioning::{
     self, Provisioned, ProvisioningFailure, RegisterThingRequest, RegisterThingResponse,
     Registration,
@@ -48,7 +48,10 @@ impl IotCore {
     ) -> Result<RegisterThingResponse, ApiError> {
         let read = Registration::read(&input).and_then(|registration| {
             let request = registration.signing_request()?;
-            Ok((registration, request.map(|request| self.issuer().issue_for(&request, now))))
+            Ok((
+                registration,
+                request.map(|request| device_keys::issuer().issue_for(&request, now)),
+            ))
         });
         self.locked(|state, now| {
             let registered = read.and_then(|(registration, issued)| {
@@ -105,8 +108,8 @@ impl IotCore {
         input: ProvisioningTemplateRequest,
         now: Timestamp,
     ) -> Result<CreateProvisioningClaimResponse, ApiError> {
-        let keys = DeviceKeyPair::generate();
-        let certificate = self.issuer().issue_claim(&keys.spki(), now);
+        let keys = device_keys::take();
+        let certificate = device_keys::issuer().issue_claim(&keys.spki(), now);
         self.registry(|registry, now| {
             registry.create_provisioning_claim(input, &keys, certificate, now)
         })

@@ -1,7 +1,7 @@
 //! Certificates that AWS issues to devices: with keys of AWS's making, or from a request (CSR).
 //!
 //! Decides what such a certificate looks like and which requests are refused. The caller stores it
-//! and answers; it makes the keys before it takes the lock, since RSA takes its time.
+//! and answers; `device_keys` has the keys made before they are needed, since RSA takes its time.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_CreateKeysAndCertificate.html>,
 //! and a sample certificate that the AWS CLI reference prints, read with OpenSSL.
 
@@ -114,8 +114,7 @@ impl SigningRequest {
     }
 }
 
-/// The CA that stands for Amazon's; its key is made when it first signs.
-#[derive(Default)]
+/// The CA that stands for Amazon's; its key is made when it first signs, or before.
 pub(crate) struct AwsIssuer {
     key: OnceLock<KeyPair>,
 }
@@ -128,8 +127,22 @@ impl fmt::Debug for AwsIssuer {
 
 impl AwsIssuer {
     /// An issuer that has no key yet.
-    pub(crate) fn new() -> Self {
-        Self::default()
+    pub(crate) const fn new() -> Self {
+        Self { key: OnceLock::new() }
+    }
+
+    /// Whether it can sign at once.
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.get().is_some()
+    }
+
+    /// Makes its key, if it has none; takes as long as a [`DeviceKeyPair`].
+    pub(crate) fn make_key(&self) {
+        self.key();
+    }
+
+    fn key(&self) -> &KeyPair {
+        self.key.get_or_init(|| KeyPair::generate(KeyKind::Rsa2048))
     }
 
     /// A certificate for the key `spki` of AWS's making.
@@ -184,7 +197,7 @@ impl AwsIssuer {
         now: Timestamp,
         not_after: Timestamp,
     ) -> Certificate {
-        let key = self.key.get_or_init(|| KeyPair::generate(KeyKind::Rsa2048));
+        let key = self.key();
         let draft = Draft {
             issuer,
             subject,

@@ -24,8 +24,9 @@ use crate::time::Timestamp;
 #[derive(Clone)]
 pub(crate) struct Certificate(Arc<Fields>);
 
+/// Hundreds of thousands may be registered: what the DER holds as it stands is not kept twice.
 struct Fields {
-    der: Vec<u8>,
+    der: Box<[u8]>,
     id: CertificateId,
     #[cfg(test)]
     version: u32,
@@ -34,11 +35,31 @@ struct Fields {
     not_before: Timestamp,
     not_after: Timestamp,
     is_ca: bool,
-    serial: Vec<u8>,
+    serial: Part,
     public_key: PublicKey,
-    spki: Vec<u8>,
-    subject_alternative_names: Vec<(AlternativeNameKind, String)>,
-    issuer_alternative_names: Vec<(AlternativeNameKind, String)>,
+    spki: Part,
+    subject_alternative_names: Box<[(AlternativeNameKind, String)]>,
+    issuer_alternative_names: Box<[(AlternativeNameKind, String)]>,
+}
+
+/// Where in the DER something stands.
+#[derive(Clone, Copy)]
+struct Part {
+    from: u32,
+    to: u32,
+}
+
+impl Part {
+    /// The place of `part` in `whole`, which it was cut out of.
+    fn of(part: &[u8], whole: &[u8]) -> Self {
+        let from = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { from: place(from), to: place(from + part.len()) }
+    }
+
+    fn in_der(self, der: &[u8]) -> &[u8] {
+        der.get(self.from as usize..self.to as usize).unwrap_or_default()
+    }
 }
 
 /// The text or DER is no certificate.
@@ -235,7 +256,7 @@ impl Certificate {
 
     /// The magnitude of the serial number, big-endian, without the zero byte that marks the sign.
     pub(crate) fn serial(&self) -> &[u8] {
-        &self.0.serial
+        self.0.serial.in_der(&self.0.der)
     }
 
     /// What kind of key it certifies.
@@ -245,7 +266,7 @@ impl Certificate {
 
     /// The key that it certifies, as a DER `SubjectPublicKeyInfo`.
     pub(crate) fn spki(&self) -> &[u8] {
-        &self.0.spki
+        self.0.spki.in_der(&self.0.der)
     }
 
     /// The alternative names of `party`, in the order of the certificate.
@@ -289,9 +310,10 @@ impl Fields {
         }
         let constraints = parsed.basic_constraints().ok().flatten();
         let seconds = |time: x509_parser::time::ASN1Time| Timestamp::from_seconds(time.timestamp());
+        let der = parsed.as_raw();
         Self {
-            der: parsed.as_raw().to_vec(),
-            id: CertificateId::from_digest(sha256(parsed.as_raw())),
+            der: der.into(),
+            id: CertificateId::from_digest(sha256(der)),
             #[cfg(test)]
             version: parsed.version().0.saturating_add(1),
             subject: DistinguishedName::of(parsed.subject()),
@@ -300,13 +322,13 @@ impl Fields {
             not_after: seconds(parsed.validity().not_after),
             is_ca: constraints.is_some_and(|constraints| constraints.value.ca),
             serial: match parsed.raw_serial() {
-                [0, magnitude @ ..] if !magnitude.is_empty() => magnitude.to_vec(),
-                serial => serial.to_vec(),
+                [0, magnitude @ ..] if !magnitude.is_empty() => Part::of(magnitude, der),
+                serial => Part::of(serial, der),
             },
             public_key: public_key(parsed.public_key()),
-            spki: parsed.public_key().raw.to_vec(),
-            subject_alternative_names: subject_names,
-            issuer_alternative_names: issuer_names,
+            spki: Part::of(parsed.public_key().raw, der),
+            subject_alternative_names: subject_names.into(),
+            issuer_alternative_names: issuer_names.into(),
         }
     }
 }

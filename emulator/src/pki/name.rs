@@ -87,10 +87,10 @@ attribute_kinds! {
 pub(crate) struct Attribute {
     /// What it is; `None` for a kind that has no name here.
     pub(crate) kind: Option<AttributeKind>,
-    /// The text before the `=`: the kind's symbol, or the object identifier with dots.
-    pub(crate) symbol: String,
+    /// The object identifier with dots, of a kind that has no name here.
+    oid: Option<Box<str>>,
     /// The value as text, unescaped; `#` and hex for what is no text.
-    pub(crate) value: String,
+    pub(crate) value: Box<str>,
     is_text: bool,
     /// Stands in the same relative distinguished name as the attribute before it.
     joined: bool,
@@ -99,8 +99,15 @@ pub(crate) struct Attribute {
 /// The name of a subject or an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DistinguishedName {
-    der: Vec<u8>,
-    attributes: Vec<Attribute>,
+    der: Box<[u8]>,
+    attributes: Box<[Attribute]>,
+}
+
+impl Attribute {
+    /// The text before the `=`: the kind's symbol, or the object identifier with dots.
+    fn symbol(&self) -> &str {
+        self.kind.map(AttributeKind::symbol).or(self.oid.as_deref()).unwrap_or_default()
+    }
 }
 
 impl DistinguishedName {
@@ -111,7 +118,7 @@ impl DistinguishedName {
                 attributes.push(read_attribute(attribute, index > 0));
             }
         }
-        Self { der: name.as_raw().to_vec(), attributes }
+        Self { der: name.as_raw().into(), attributes: attributes.into() }
     }
 
     /// The name as it stands in the certificate.
@@ -128,7 +135,7 @@ impl DistinguishedName {
     /// The values of `kind`, unescaped, in the order of the certificate.
     pub(crate) fn values(&self, kind: AttributeKind) -> impl Iterator<Item = &str> {
         let of_kind = self.attributes.iter().filter(move |found| found.kind == Some(kind));
-        of_kind.map(|found| found.value.as_str())
+        of_kind.map(|found| &*found.value)
     }
 }
 
@@ -142,7 +149,7 @@ impl fmt::Display for DistinguishedName {
                 (_, true) => f.write_str("+")?,
                 (_, false) => f.write_str(",")?,
             }
-            f.write_str(&attribute.symbol)?;
+            f.write_str(attribute.symbol())?;
             f.write_str("=")?;
             if attribute.is_text {
                 f.write_str(&escape_rfc2253(&attribute.value))?;
@@ -157,7 +164,7 @@ impl fmt::Display for DistinguishedName {
 fn read_attribute(attribute: &AttributeTypeAndValue<'_>, joined: bool) -> Attribute {
     let oid = attribute.attr_type();
     let kind = AttributeKind::of_oid(oid.as_bytes());
-    let symbol = kind.map_or_else(|| oid.to_id_string(), |kind| kind.symbol().to_owned());
+    let unnamed = kind.is_none().then(|| oid.to_id_string().into());
     let value = attribute.attr_value();
     let (tag, content) = (value.tag().0, value.data);
     let text = text_of(tag, content);
@@ -166,7 +173,7 @@ fn read_attribute(attribute: &AttributeTypeAndValue<'_>, joined: bool) -> Attrib
         let tag = u8::try_from(tag).unwrap_or(0x0c);
         format!("#{}", hex(&der::value(tag, content)))
     });
-    Attribute { kind, symbol, value, is_text, joined }
+    Attribute { kind, oid: unnamed, value: value.into(), is_text, joined }
 }
 
 /// The text in a DER string of the universal class; `None` for what is no string.

@@ -68,6 +68,43 @@ pub(crate) fn find(program: &Program, text: &str, from: usize) -> Option<Found> 
     }
 }
 
+/// Whether `program` takes `text` from end to end. No group is remembered, so nothing is copied.
+pub(super) fn fits(program: &Program, text: &str) -> bool {
+    let mut reached = vec![usize::MAX; program.steps.len()];
+    let (mut ways, mut next, mut tasks) = (Vec::new(), Vec::new(), vec![0]);
+    let mut follow = |tasks: &mut Vec<usize>, ways: &mut Vec<usize>, at: usize| {
+        while let Some(step) = tasks.pop() {
+            if std::mem::replace(&mut reached[step], at) == at {
+                continue;
+            }
+            match &program.steps[step] {
+                Step::Take(_) | Step::Done => ways.push(step),
+                Step::Go(to) => tasks.push(*to),
+                Step::Either(first, second) => tasks.extend([*second, *first]),
+                Step::Mark(_) => tasks.push(step + 1),
+                Step::Check(assertion) if holds(*assertion, text, at) => tasks.push(step + 1),
+                Step::Check(_) => {}
+            }
+        }
+    };
+    follow(&mut tasks, &mut ways, 0);
+    for (at, character) in text.char_indices() {
+        for step in ways.drain(..) {
+            if let Step::Take(set) = &program.steps[step]
+                && set.has(character, program.ignore_case)
+            {
+                tasks.push(step + 1);
+                follow(&mut tasks, &mut next, at + character.len_utf8());
+            }
+        }
+        std::mem::swap(&mut ways, &mut next);
+        if ways.is_empty() {
+            return false;
+        }
+    }
+    ways.iter().any(|step| matches!(program.steps[*step], Step::Done))
+}
+
 /// What is left to do while entering steps that take no character.
 enum Task {
     Enter(usize),

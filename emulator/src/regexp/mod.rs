@@ -21,7 +21,7 @@ use self::syntax::Set;
 #[derive(Debug)]
 pub(crate) enum WholeMatch {
     /// So many characters of one set at least: most expressions of AWS's models.
-    AllOf(Set, usize),
+    AllOf { set: Set, ascii: u128, least: usize },
     /// Any other.
     Program(Program),
 }
@@ -39,7 +39,9 @@ impl WholeMatch {
             && matches!(steps[..], [Step::Mark(_), Step::Take(_), Step::Mark(_), Step::Done])
             && let Step::Take(set) = steps.swap_remove(1)
         {
-            return Ok(Self::AllOf(set, least));
+            let in_set = (0..128_u8).filter(|byte| set.has(char::from(*byte), false));
+            let ascii = in_set.fold(0, |ascii, byte| ascii | 1_u128 << byte);
+            return Ok(Self::AllOf { set, ascii, least });
         }
         Program::compile(&format!(r"\A(?:{expression})\z")).map(Self::Program)
     }
@@ -47,10 +49,16 @@ impl WholeMatch {
     /// Whether the expression fits `text` from end to end.
     pub(crate) fn fits(&self, text: &str) -> bool {
         match self {
-            Self::AllOf(set, least) => {
-                text.len() >= *least && text.chars().all(|character| set.has(character, false))
+            Self::AllOf { set, ascii, least } => {
+                let has = |character| match u8::try_from(character) {
+                    Ok(byte @ 0..128) => ascii >> byte & 1 == 1,
+                    _ => set.has(character, false),
+                };
+                // A certificate's text is long, and anything is allowed in it.
+                let anything = *ascii == u128::MAX && text.is_ascii();
+                text.len() >= *least && (anything || text.chars().all(has))
             }
-            Self::Program(program) => find(program, text, 0).is_some(),
+            Self::Program(program) => matcher::fits(program, text),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the registry tells of its things, thing types and thing groups, if anybody wants to hear it.
+//! What the registry tells of its things, thing types and thing groups, if anybody wants to hear.
 //!
 //! What an event says is decided in `events/`, whether it is wanted in `event_configurations.rs`;
 //! here the records are put into it.

@@ -21,6 +21,7 @@ use super::domain_terms::{
 };
 use super::paging::PageRequest;
 use super::shelf::Shelf;
+use super::tags::check_new_tags;
 use super::{
     DomainAuthentication, DomainConfigurationStatus, DomainProtocol, DomainType, Registry,
     ServiceType, Tag,
@@ -208,6 +209,11 @@ impl CreateDomainConfigurationRequest {
 }
 
 impl Registry {
+    /// The ARN of a configuration, if there is one of this name.
+    pub(super) fn domain_configuration_arn(&self, name: &str) -> Option<&Arn> {
+        self.domain_configurations.get(name).map(|record| &record.arn)
+    }
+
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-custom-endpoints-configurable-custom.html
     //# a domain of the customer's has a name and one server certificate from ACM
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-custom-endpoints-configurable-aws.html
@@ -221,6 +227,7 @@ impl Registry {
         now: Timestamp,
     ) -> Result<NamedDomainConfiguration, ApiError> {
         let own_name = input.own_domain_name()?.map(str::to_owned);
+        check_new_tags(&input.tags)?;
         if let Some(other @ (ServiceType::CredentialProvider | ServiceType::Jobs)) =
             input.service_type
         {

@@ -73,7 +73,7 @@ impl Registry {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-events.html
     //# POLICY and CERTIFICATE can be enabled; no event of theirs is described
     //= https://github.com/ministackorg/ministack/pull/1755
-    //# measured: the event of a certificate that registers itself comes whatever CA_CERTIFICATE says
+    //# measured: a certificate that registers itself has its event whatever CA_CERTIFICATE says
     /// Turns events on and off.
     pub(crate) fn update_event_configurations(
         &mut self,

@@ -6,6 +6,7 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_ListCertificatesByCA.html>.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::ops::Bound;
 
 use base64::Engine as _;
@@ -76,7 +77,7 @@ impl PageRequest {
     }
 
     /// The page of `shelf`, made of what `item` takes. It goes no further than the page needs.
-    pub(super) fn page<K: Ord + Clone, V, T>(
+    pub(super) fn page<K: Ord + Hash + Clone, V, T>(
         &self,
         shelf: &Shelf<K, V>,
         item: impl FnMut(&K, &V) -> Option<T>,
@@ -85,7 +86,7 @@ impl PageRequest {
     }
 
     /// The page of several shelves as if they were one. No position may be in two of them.
-    pub(super) fn page_of_all<'s, K: Ord + Clone + 's, V: 's, T>(
+    pub(super) fn page_of_all<'s, K: Ord + Hash + Clone + 's, V: 's, T>(
         &self,
         shelves: impl IntoIterator<Item = &'s Shelf<K, V>>,
         mut item: impl FnMut(&K, &V) -> Option<T>,

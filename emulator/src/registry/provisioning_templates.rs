@@ -17,6 +17,7 @@ use crate::time::Timestamp;
 use super::paging::PageRequest;
 pub(crate) use super::provisioning_template_versions::*;
 use super::registration_config::check_role_arn;
+use super::tags::check_new_tags;
 use super::{Registry, Tag, TemplateType, template_body};
 
 /// The only form in which a hook is asked.
@@ -172,6 +173,7 @@ impl Registry {
         let arn = self.scope.iot_arn("provisioningtemplate", &input.template_name);
         template_body::check_named(&input.template_body)?;
         check_role_arn("provisioningRoleArn", &input.provisioning_role_arn)?;
+        check_new_tags(&input.tags)?;
         let hook = input.pre_provisioning_hook;
         let hook = hook.map(|hook| self.sound_hook(hook, kind, &arn, may_invoke)).transpose()?;
         let name = TemplateName::from(input.template_name);

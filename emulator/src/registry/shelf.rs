@@ -3,142 +3,141 @@
 //! What a page of a list is, `paging.rs` decides.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
-use std::ops::{Bound, RangeBounds as _};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::ops::Bound;
 
-/// A shelf with at most so many records keeps them in one row.
+/// So many records are found without an index: most shelves hold one, the principal of a thing or
+/// the thing of a principal.
 const FEW: usize = 8;
 
 /// Records by key, and in the order of their creation.
+///
+/// They lie side by side in that order, so that a page reads what lies together, and so that a
+/// hundred thousand of them cost little more than themselves.
 #[derive(Clone, Debug)]
-pub(super) struct Shelf<K, V>(Form<K, V>);
-
-/// How a shelf keeps its records. A fleet has a shelf for each thing and each principal, nearly all
-/// with one record or none: a row of the exact size costs a tenth of the nodes of a tree.
-#[derive(Clone, Debug)]
-enum Form<K, V> {
-    // INVARIANT: sorted by position.
-    Few(Vec<(u64, K, V)>),
-    Many(Box<Many<K, V>>),
+pub(super) struct Shelf<K, V> {
+    // INVARIANT: in the order of positions.
+    places: Vec<Place<K, V>>,
+    /// How many of the places are empty; always fewer than the full ones, or than [`FEW`].
+    empty: usize,
+    /// Boxed, because most shelves have none.
+    index: Option<Box<Index<K>>>,
 }
 
 #[derive(Clone, Debug)]
-struct Many<K, V> {
-    records: BTreeMap<K, (u64, V)>,
-    // INVARIANT: holds the key of each record under its position, and nothing else.
-    order: BTreeMap<u64, K>,
+struct Index<K> {
+    // INVARIANT: holds the place of each key, and nothing else. Its order is nobody's to see.
+    places: HashMap<K, usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Place<K, V> {
+    position: u64,
+    /// Empty once the record was taken out.
+    placed: Option<(K, V)>,
 }
 
 impl<K, V> Default for Shelf<K, V> {
     fn default() -> Self {
-        Self(Form::Few(Vec::new()))
+        Self { places: Vec::new(), empty: 0, index: None }
     }
 }
 
-impl<K: Ord + Clone, V> Many<K, V> {
-    fn insert(&mut self, position: u64, key: K, record: V) {
-        if let Some((old, _)) = self.records.insert(key.clone(), (position, record)) {
-            self.order.remove(&old);
-        }
-        self.order.insert(position, key);
-    }
-}
-
-impl<K: Ord + Clone, V> Shelf<K, V> {
-    /// Keeps a record that was created at `position`; one under the same key gives way.
+impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
+    /// Keeps a record that was created at `position`; one under the same key gives way. At the end
+    /// of the order, where nearly all belong, it costs nothing.
     pub(super) fn insert(&mut self, position: u64, key: K, record: V) {
-        match &mut self.0 {
-            Form::Many(many) => many.insert(position, key, record),
-            Form::Few(row) => {
-                row.retain(|(_, other, _)| *other != key);
-                if row.len() < FEW {
-                    let index = row.partition_point(|(other, ..)| *other < position);
-                    row.reserve_exact(1);
-                    row.insert(index, (position, key, record));
-                    return;
-                }
-                let mut many = Many { records: BTreeMap::new(), order: BTreeMap::new() };
-                for (position, key, record) in row.drain(..).chain([(position, key, record)]) {
-                    many.insert(position, key, record);
-                }
-                self.0 = Form::Many(Box::new(many));
+        self.remove(&key);
+        let at = match self.places.last() {
+            Some(last) if last.position > position => {
+                self.places.partition_point(|place| place.position < position)
             }
+            _ => self.places.len(),
+        };
+        if let Some(index) = &mut self.index {
+            index.places.insert(key.clone(), at);
+        }
+        if self.places.len() < FEW {
+            self.places.reserve_exact(1);
+        }
+        self.places.insert(at, Place { position, placed: Some((key, record)) });
+        let is_behind = at + 1 == self.places.len();
+        if !is_behind || (self.index.is_none() && self.places.len() > FEW) {
+            self.tidy_up();
         }
     }
 
     /// Takes a record out.
-    pub(super) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    pub(super) fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        match &mut self.0 {
-            Form::Few(row) => {
-                let index = row.iter().position(|(_, other, _)| other.borrow() == key)?;
-                let (.., record) = row.remove(index);
-                row.shrink_to_fit();
-                Some(record)
-            }
-            Form::Many(many) => {
-                let (position, record) = many.records.remove(key)?;
-                many.order.remove(&position);
-                Some(record)
-            }
+        let at = self.find(key)?;
+        if let Some(index) = &mut self.index {
+            index.places.remove(key);
         }
+        let (_key, record) = self.places.get_mut(at)?.placed.take()?;
+        self.empty += 1;
+        if self.empty > FEW && self.empty > self.places.len() / 2 {
+            self.tidy_up();
+        }
+        Some(record)
     }
 
-    fn placed<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(u64, &V)>
-    where
-        K: Borrow<Q>,
-    {
-        match &self.0 {
-            Form::Few(row) => {
-                let found = row.iter().find(|(_, other, _)| other.borrow() == key);
-                found.map(|(position, _, record)| (*position, record))
-            }
-            Form::Many(many) => many.records.get(key).map(|(position, record)| (*position, record)),
-        }
+    /// Lets the empty places go, and finds all others anew.
+    fn tidy_up(&mut self) {
+        self.places.retain(|place| place.placed.is_some());
+        self.empty = 0;
+        let keys = || self.places.iter().filter_map(|place| Some(place.placed.as_ref()?.0.clone()));
+        let many = self.places.len() > FEW;
+        self.index = many.then(|| Box::new(Index { places: keys().zip(0..).collect() }));
     }
 
-    pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<usize>
     where
         K: Borrow<Q>,
     {
-        self.placed(key).map(|(_, record)| record)
+        if let Some(index) = &self.index {
+            return index.places.get(key).copied();
+        }
+        self.places.iter().position(|place| {
+            place.placed.as_ref().is_some_and(|(placed, _)| placed.borrow() == key)
+        })
+    }
+
+    pub(super) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.places.get(self.find(key)?)?.placed.as_ref().map(|(_, record)| record)
     }
 
     /// Where a record stands in the order of creation.
-    pub(super) fn position<Q: Ord + ?Sized>(&self, key: &Q) -> Option<u64>
+    pub(super) fn position<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<u64>
     where
         K: Borrow<Q>,
     {
-        self.placed(key).map(|(position, _)| position)
+        self.places.get(self.find(key)?).map(|place| place.position)
     }
 
-    pub(super) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    pub(super) fn get_mut<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
-        match &mut self.0 {
-            Form::Few(row) => {
-                let found = row.iter_mut().find(|(_, other, _)| (*other).borrow() == key);
-                found.map(|(.., record)| record)
-            }
-            Form::Many(many) => many.records.get_mut(key).map(|(_, record)| record),
-        }
+        let at = self.find(key)?;
+        self.places.get_mut(at)?.placed.as_mut().map(|(_, record)| record)
     }
 
-    pub(super) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    pub(super) fn contains_key<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
     {
-        self.placed(key).is_some()
+        self.find(key).is_some()
     }
 
     pub(super) fn len(&self) -> usize {
-        match &self.0 {
-            Form::Few(row) => row.len(),
-            Form::Many(many) => many.records.len(),
-        }
+        self.places.len() - self.empty
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -147,9 +146,9 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
 
     /// The keys, in their own order.
     pub(super) fn sorted_keys(&self) -> impl Iterator<Item = &K> {
-        let mut few: Vec<&K> = self.row().iter().map(|(_, key, _)| key).collect();
-        few.sort_unstable();
-        few.into_iter().chain(self.many().into_iter().flat_map(|many| many.records.keys()))
+        let mut keys: Vec<&K> = self.keys().collect();
+        keys.sort_unstable();
+        keys.into_iter()
     }
 
     /// The keys, oldest first.
@@ -170,29 +169,24 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
     /// Positions, keys and records of a part of the order, oldest first.
     pub(super) fn between(
         &self,
-        part: (Bound<u64>, Bound<u64>),
+        (from, to): (Bound<u64>, Bound<u64>),
     ) -> impl DoubleEndedIterator<Item = (u64, &K, &V)> {
-        let few = self.row().iter().filter(move |(position, ..)| part.contains(position));
-        let few = few.map(|(position, key, record)| (*position, key, record));
-        let many = self.many().into_iter().flat_map(move |many| {
-            let order = many.order.range(part);
-            order.filter_map(|(place, key)| Some((*place, key, &many.records.get(key)?.1)))
-        });
-        few.chain(many)
-    }
-
-    fn row(&self) -> &[(u64, K, V)] {
-        match &self.0 {
-            Form::Few(row) => row,
-            Form::Many(_) => &[],
-        }
-    }
-
-    fn many(&self) -> Option<&Many<K, V>> {
-        match &self.0 {
-            Form::Few(_) => None,
-            Form::Many(many) => Some(many),
-        }
+        let before = |position: u64| self.places.partition_point(|it| it.position < position);
+        let through = |position: u64| self.places.partition_point(|it| it.position <= position);
+        let start = match from {
+            Bound::Unbounded => 0,
+            Bound::Included(position) => before(position),
+            Bound::Excluded(position) => through(position),
+        };
+        let end = match to {
+            Bound::Unbounded => self.places.len(),
+            Bound::Included(position) => through(position),
+            Bound::Excluded(position) => before(position),
+        };
+        self.places.get(start..end).unwrap_or_default().iter().filter_map(|place| {
+            let (key, record) = place.placed.as_ref()?;
+            Some((place.position, key, record))
+        })
     }
 }
 

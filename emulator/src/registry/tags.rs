@@ -68,13 +68,20 @@ pub(super) type Tags = BTreeMap<Arn, Shelf<String, String>>;
 impl Registry {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/tagging-iot-billing-groups.html
     //# things have no tags; their billing groups have
-    /// Whether `arn` names a resource that is here and can have tags.
-    fn taggable(&self, arn: &Arn) -> bool {
+    /// Whether `arn` names a resource that is here and can have tags. Rules are kept elsewhere.
+    fn taggable(&self, arn: &Arn, is_rule: impl FnOnce(&str) -> bool) -> bool {
         let Some((kind, name)) = arn.tail().and_then(|tail| tail.split_once('/')) else {
             return false;
         };
         let exists = match kind {
             "billinggroup" => self.billing_groups.contains_key(name),
+            "domainconfiguration" => {
+                let record = name.split('/').next().unwrap_or_default();
+                return self.domain_configuration_arn(record) == Some(arn);
+            }
+            "provisioningtemplate" => self.provisioning_templates.contains_key(name),
+            "rule" => is_rule(name),
+            "thinggroup" => self.thing_groups.contains_key(name),
             "cacert" => name.parse().is_ok_and(|id| self.ca_certificates.contains_key(&id)),
             "policy" => self.policies.contains_key(name),
             "thingtype" => self.thing_types.contains_key(name),
@@ -83,9 +90,13 @@ impl Registry {
         exists && self.scope.iot_arn(kind, name) == *arn
     }
 
-    fn existing_taggable(&self, text: &str) -> Result<Arn, ApiError> {
+    fn existing_taggable(
+        &self,
+        text: &str,
+        is_rule: impl FnOnce(&str) -> bool,
+    ) -> Result<Arn, ApiError> {
         let arn = Arn::from(text);
-        if self.taggable(&arn) {
+        if self.taggable(&arn, is_rule) {
             return Ok(arn);
         }
         //? assumed: what is no ARN is InvalidRequestException, every other ARN 404; the texts
@@ -98,8 +109,12 @@ impl Registry {
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_TagResource.html
     //# adds tags, or changes those with the same key; too many are LimitExceededException
     /// Gives a resource tags.
-    pub(crate) fn tag_resource(&mut self, input: TagResourceRequest) -> Result<(), ApiError> {
-        let arn = self.existing_taggable(&input.resource_arn)?;
+    pub(crate) fn tag_resource(
+        &mut self,
+        input: TagResourceRequest,
+        is_rule: impl FnOnce(&str) -> bool,
+    ) -> Result<(), ApiError> {
+        let arn = self.existing_taggable(&input.resource_arn, is_rule)?;
         check_reserved(&input.tags)?;
         let present = self.tags.get(&arn);
         let new: BTreeSet<&str> = input.tags.iter().map(|tag| tag.key.as_str()).collect();
@@ -112,8 +127,12 @@ impl Registry {
     }
 
     /// Takes tags from a resource.
-    pub(crate) fn untag_resource(&mut self, input: UntagResourceRequest) -> Result<(), ApiError> {
-        let arn = self.existing_taggable(&input.resource_arn)?;
+    pub(crate) fn untag_resource(
+        &mut self,
+        input: UntagResourceRequest,
+        is_rule: impl FnOnce(&str) -> bool,
+    ) -> Result<(), ApiError> {
+        let arn = self.existing_taggable(&input.resource_arn, is_rule)?;
         //? assumed: a key that the resource does not have is passed over
         if let Some(tags) = self.tags.get_mut(&arn) {
             for key in &input.tag_keys {
@@ -130,8 +149,9 @@ impl Registry {
     pub(crate) fn list_tags_for_resource(
         &self,
         input: ListTagsForResourceRequest,
+        is_rule: impl FnOnce(&str) -> bool,
     ) -> Result<ListTagsForResourceResponse, ApiError> {
-        let arn = self.existing_taggable(&input.resource_arn)?;
+        let arn = self.existing_taggable(&input.resource_arn, is_rule)?;
         //? assumed: pages of 25, oldest first
         let request =
             PageRequest::tokened("listTagsForResource", None, input.next_token.as_deref())?;
@@ -144,12 +164,12 @@ impl Registry {
     }
 
     /// Gives a new resource its tags, which [`check_new_tags`] has allowed.
-    pub(super) fn tag_new(&mut self, resource: &Arn, tags: Vec<Tag>) {
+    pub(crate) fn tag_new(&mut self, resource: &Arn, tags: Vec<Tag>) {
         self.put_tags(resource, tags);
     }
 
     /// A resource is gone, and its tags with it.
-    pub(super) fn forget_tags(&mut self, resource: &Arn) {
+    pub(crate) fn forget_tags(&mut self, resource: &Arn) {
         self.tags.remove(resource);
     }
 
@@ -169,7 +189,7 @@ impl Registry {
 }
 
 /// Whether a resource may be created with `tags`.
-pub(super) fn check_new_tags(tags: &[Tag]) -> Result<(), ApiError> {
+pub(crate) fn check_new_tags(tags: &[Tag]) -> Result<(), ApiError> {
     check_reserved(tags)?;
     if tags.len() > TAGS_PER_RESOURCE {
         //? assumed: InvalidRequestException, as creations declare no other

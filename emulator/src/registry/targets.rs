@@ -8,7 +8,7 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::names::{CertificateId, Scope, ThingGroupName};
 
 /// A principal as the registry knows it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Target {
     /// A device certificate of this account and Region.
     Certificate(CertificateId),

@@ -18,6 +18,7 @@ use crate::time::Timestamp;
 
 use super::paging::PageRequest;
 use super::shelf::Shelf;
+use super::tags::check_new_tags;
 use super::things::AttributePayload;
 use super::{Registry, Tag, Target};
 
@@ -185,6 +186,7 @@ impl Registry {
     ) -> Result<CreateThingGroupResponse, ApiError> {
         let ThingGroupProperties { thing_group_description: description, attribute_payload } =
             input.thing_group_properties;
+        check_new_tags(&input.tags)?;
         let attributes = changed(&BTreeMap::new(), attribute_payload);
         let name = ThingGroupName::from(input.thing_group_name);
         let arn = self.scope.iot_arn("thinggroup", &name);

@@ -30,6 +30,7 @@ use crate::names::{Arn, ClientId, TopicName};
 use crate::time::Timestamp;
 
 pub(crate) use execution::{ActionExecution, Execution};
+pub(crate) use requests::{CreateTopicRuleRequest, DeleteTopicRuleRequest};
 pub(crate) use rules::RulesEngine;
 pub(crate) use run::basic_ingest;
 

@@ -15,10 +15,10 @@ use super::actions::Action;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CreateTopicRuleRequest {
-    pub(super) rule_name: String,
+    pub(crate) rule_name: String,
     pub(super) topic_rule_payload: TopicRulePayload,
     /// `key=value&key=value`, as the header has them.
-    pub(super) tags: Option<String>,
+    pub(crate) tags: Option<String>,
 }
 
 /// The request of ReplaceTopicRule.
@@ -48,7 +48,7 @@ macro_rules! named_rule_requests {
         #[derive(Debug, Deserialize)]
         #[serde(rename_all = "camelCase")]
         pub(crate) struct $name {
-            pub(super) rule_name: String,
+            pub(crate) rule_name: String,
         })*
     };
 }

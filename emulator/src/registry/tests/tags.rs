@@ -6,18 +6,19 @@ const POLICY: &str = "arn:aws:iot:eu-west-1:123456789012:policy/P";
 
 fn tag(registry: &mut Registry, arn: &str, tags: Value) -> String {
     let json = json!({ "resourceArn": arn, "tags": tags });
-    outcome(&asked("TagResource", &json, |input| registry.tag_resource(input)))
+    outcome(&asked("TagResource", &json, |input| registry.tag_resource(input, |_| false)))
 }
 
 fn untag(registry: &mut Registry, arn: &str, keys: Value) -> String {
     let json = json!({ "resourceArn": arn, "tagKeys": keys });
-    outcome(&asked("UntagResource", &json, |input| registry.untag_resource(input)))
+    outcome(&asked("UntagResource", &json, |input| registry.untag_resource(input, |_| false)))
 }
 
 fn tags(registry: &Registry, arn: &str, token: &Value) -> Value {
     let json = json!({ "resourceArn": arn, "nextToken": token });
-    let listed =
-        asked("ListTagsForResource", &json, |input| registry.list_tags_for_resource(input));
+    let listed = asked("ListTagsForResource", &json, |input| {
+        registry.list_tags_for_resource(input, |_| false)
+    });
     listed.map_or_else(|error| json!(outcome::<()>(&Err(error))), output)
 }
 
