@@ -204,9 +204,9 @@ async fn an_endpoint_is_described_and_what_aws_does_not_know_is_refused() {
     desk.shell().write("rule.json", r#"{ "sql": "SELECT FROM WHERE", "actions": [] }"#);
     let rule = "iot create-topic-rule --rule-name bad --topic-rule-payload file://rule.json";
     refused(&desk.try_aws(rule).await, "SqlParseException", "CreateTopicRule", "");
-    let unknown = desk.try_aws("iot list-billing-groups").await;
+    let unknown = desk.try_aws("iot list-jobs").await;
     assert_ne!(unknown.code, Some(0), "{unknown}");
-    unknown.said("An error occurred (").said("ListBillingGroups");
+    unknown.said("An error occurred (").said("the operation ListJobs of `iot`");
     assert!(desk.aws("iot list-things").await["things"].is_array(), "the emulator lives on");
 }
 

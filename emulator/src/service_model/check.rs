@@ -145,8 +145,12 @@ impl Shape {
 
     /// All that a text has to satisfy, in AWS's words.
     fn constraints(&self) -> String {
-        let Self::Text(text) = self else {
-            return format!("Member must be {}", self.kind());
+        let text = match self {
+            Self::Text(text) => text,
+            Self::Enum(words) => {
+                return format!("Member must satisfy enum value set: [{}]", words.join(", "));
+            }
+            _ => return format!("Member must be {}", self.kind()),
         };
         let mut constraints = Vec::new();
         if *text.length.end() < i64::MAX {
