@@ -2,7 +2,8 @@
 //!
 //! It decides how many keys lie ready and when more are made: an RSA key takes a tenth of a second,
 //! sometimes three. Nothing runs until the first key is asked for; then one key is made ahead for
-//! each that was taken, four at most, by a thread of low priority that ends when they lie ready.
+//! each that was taken, four at most, by a thread of low priority that starts when half are gone and
+//! ends when all lie ready.
 //! What a key is, and what a certificate for it says, is decided in `pki`.
 //!
 //! Stock and issuer belong to the process: hundreds of emulators in one test run share the work,
@@ -34,8 +35,13 @@ impl Stock {
         STOCK.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Half is enough to go on with: whoever makes keys disturbs whoever asks for one.
     fn is_low(&self) -> bool {
-        self.ready.len() < self.taken
+        2 * self.ready.len() < self.taken
+    }
+
+    fn is_full(&self) -> bool {
+        self.ready.len() >= self.taken
     }
 }
 
@@ -103,7 +109,7 @@ fn refill() {
         let key = DeviceKeyPair::generate();
         let mut stock = Stock::lock();
         stock.ready.push(key);
-        if !stock.is_low() {
+        if stock.is_full() {
             stock.refilling = false;
             return;
         }

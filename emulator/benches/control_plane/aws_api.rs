@@ -1,56 +1,104 @@
-//! Requests of the AWS API on one keep-alive connection; client and server share the machine.
+//! Requests of the AWS API on one keep-alive connection, at 1,000 and at 100,000 things and
+//! certificates; client and server share the machine.
+//!
+//! Rounds at either size take turns, so that whatever else the machine does meets both; the fastest
+//! round counts, since noise only adds. The sizes are compared by the CPU of the server's thread: on
+//! the wall it matters more on which core the system wakes it.
 
+use std::cell::RefCell;
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
-use iot_emulator::CertificateAuthority;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::keep_alive::KeepAlive;
-use crate::material::{certificates, emulator, text, thing, thing_name};
+use crate::material::{must, thing};
 use crate::numbers::{Row, cpu_of_threads, is_running, median, micros_each};
+use crate::registry::{NEW, World, delete_newest, pem_input, worlds};
 
-const REQUESTS: usize = 5_000;
+/// So many that a client and a server that the system runs on one core are met at either size.
+const ROUNDS: usize = 150;
 const KEYS: usize = 20;
 
-pub(crate) fn rows() -> Vec<Row> {
-    let ca = CertificateAuthority::new("Acme Devices");
-    let (pems, _took) = certificates(&ca, REQUESTS);
-    let (emulator, _iot) = emulator(&ca);
-    let mut client = KeepAlive::new(&emulator);
-
-    let bodies: Vec<String> = (0..REQUESTS).map(|n| thing(&thing_name(n)).to_string()).collect();
-    let create = row("CreateThing", |number| {
-        client.ask("POST", &format!("/things/{}", thing_name(number)), &bodies[number]);
-    });
-    let bodies: Vec<String> =
-        pems.iter().map(|pem| json!({ "certificatePem": pem }).to_string()).collect();
-    let mut ids = Vec::new();
-    let register = row("RegisterCertificate (CA-signed, P-256)", |number| {
-        ids.push(client.ask("POST", "/certificate/register", &bodies[number]));
-    });
-    let id = |output: &Vec<u8>| {
-        let output: Value = serde_json::from_slice(output).expect("JSON");
-        text(&output, "certificateId")
-    };
-    let paths: Vec<String> = ids.iter().map(|it| format!("/certificates/{}", id(it))).collect();
-    let describe = row("DescribeCertificate", |number| {
-        client.ask("GET", &paths[number], "");
-    });
-    vec![create, describe, register, keys(&mut client)]
+/// A world and a connection to it.
+struct Asked {
+    world: World,
+    client: RefCell<KeepAlive>,
 }
 
-fn row(what: &str, mut ask: impl FnMut(usize)) -> Row {
-    let (begun, cpu) = (Instant::now(), cpu_of_threads("iot-emulator"));
-    (0..REQUESTS).for_each(&mut ask);
-    let each = micros_each(begun.elapsed(), REQUESTS);
-    let cpu = micros_each(cpu_of_threads("iot-emulator") - cpu, REQUESTS);
-    let rate = 1e6 / each;
+/// What a round took: on the wall, and of the server's CPU.
+#[derive(Clone, Copy)]
+struct Spent {
+    wall: Duration,
+    cpu: Duration,
+}
+
+impl Asked {
+    /// What it takes to send so many requests one after the other.
+    fn spend(&self, method: &str, requests: &[(String, String)]) -> Spent {
+        let mut client = self.client.borrow_mut();
+        let (begun, cpu) = (Instant::now(), cpu_of_threads("iot-emulator"));
+        for (path, body) in requests {
+            std::hint::black_box(client.ask(method, path, body));
+        }
+        Spent { wall: begun.elapsed(), cpu: cpu_of_threads("iot-emulator") - cpu }
+    }
+}
+
+pub(crate) fn rows() -> Vec<Row> {
+    let (worlds, new) = worlds();
+    let asked = worlds.map(|world| {
+        let client = RefCell::new(KeepAlive::new(&world.emulator));
+        Asked { world, client }
+    });
+    let names: Vec<String> = (0..NEW).map(|number| format!("new-{number}")).collect();
+    let creations: Vec<_> =
+        names.iter().map(|name| (format!("/things/{name}"), thing(name).to_string())).collect();
+    let registrations: Vec<_> = new
+        .iter()
+        .map(|pem| ("/certificate/register".to_owned(), pem_input(pem).to_string()))
+        .collect();
+    let mut random = fastrand::Rng::with_seed(7341);
+    vec![
+        row("CreateThing", &asked, |asked| {
+            let spent = asked.spend("POST", &creations);
+            for name in &names {
+                must(&asked.world.iot, "DeleteThing", json!({ "thingName": name }));
+            }
+            spent
+        }),
+        row("DescribeCertificate", &asked, |asked| {
+            let mut id = || &asked.world.certificate_ids[random.usize(..asked.world.things)];
+            let path = |_| (format!("/certificates/{}", id()), String::new());
+            asked.spend("GET", &(0..NEW).map(path).collect::<Vec<_>>())
+        }),
+        row("RegisterCertificate (CA-signed, P-256)", &asked, |asked| {
+            let spent = asked.spend("POST", &registrations);
+            delete_newest(&asked.world);
+            spent
+        }),
+        keys(&mut asked[0].client.borrow_mut()),
+    ]
+}
+
+fn row(what: &str, asked: &[Asked; 2], mut round: impl FnMut(&Asked) -> Spent) -> Row {
+    let mut fastest = [Spent { wall: Duration::MAX, cpu: Duration::MAX }; 2];
+    for _ in 0..ROUNDS {
+        for (asked, fastest) in asked.iter().zip(&mut fastest) {
+            let Spent { wall, cpu } = round(asked);
+            *fastest = Spent { wall: wall.min(fastest.wall), cpu: cpu.min(fastest.cpu) };
+        }
+    }
+    let [small, large] = fastest.map(|fastest| micros_each(fastest.cpu, NEW));
+    let slower = fastest.iter().map(|fastest| fastest.wall).max().unwrap_or_default();
+    let (rate, ratio) = (1e6 / micros_each(slower, NEW), large / small);
     Row {
         what: format!("HTTP {what}"),
-        figures: format!("{rate:8.0}/s, {each:6.1} µs, of them {cpu:6.1} µs of server CPU"),
-        goal: "> 5,000/s".to_owned(),
-        reached: rate > 5_000.0,
+        figures: format!(
+            "{small:5.1} µs of CPU at 1,000 {large:5.1} at 100,000, ratio {ratio:.2}; {rate:6.0}/s"
+        ),
+        goal: "> 5,000/s, < 1.3".to_owned(),
+        reached: rate > 5_000.0 && ratio < 1.3,
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::time::Duration;
 
-/// One line of the table: what, the figures, and the goal they are held against.
+/// One line of the table: what, the figures, and the goal they are held against, if there is one.
 pub(crate) struct Row {
     pub(crate) what: String,
     pub(crate) figures: String,
@@ -17,6 +17,9 @@ pub(crate) struct Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.goal.is_empty() {
+            return write!(f, "{:<44} {}", self.what, self.figures);
+        }
         let verdict = if self.reached { "ok" } else { "MISSED" };
         write!(f, "{:<44} {:<58} goal {:<14} {verdict}", self.what, self.figures, self.goal)
     }
