@@ -19,7 +19,7 @@ fn fixture(name: &str) -> Value {
 }
 
 /// The configuration for a template of these resources besides the certificate.
-fn config(parameters: Value, mut resources: Value) -> Value {
+pub(super) fn config(parameters: Value, mut resources: Value) -> Value {
     resources["certificate"] = json!({
         "Type": "AWS::IoT::Certificate",
         "Properties": { "CertificateId": { "Ref": "AWS::IoT::Certificate::Id" } }
@@ -31,14 +31,14 @@ fn config_of(template: &Value) -> Value {
     json!({ "templateBody": template.to_string(), "roleArn": ROLE })
 }
 
-fn common_name() -> Value {
+pub(super) fn common_name() -> Value {
     json!({ COMMON_NAME: { "Type": "String" }, ID: { "Type": "String" } })
 }
 
 const COMMON_NAME: &str = "AWS::IoT::Certificate::CommonName";
 const ID: &str = "AWS::IoT::Certificate::Id";
 
-fn thing(properties: Value, overrides: Value) -> Value {
+pub(super) fn thing(properties: Value, overrides: Value) -> Value {
     let mut thing = json!({
         "Type": "AWS::IoT::Thing", "Properties": { "ThingName": { "Ref": COMMON_NAME } }
     });
@@ -58,7 +58,7 @@ fn subject(name: &str) -> Subject {
 }
 
 /// Connects a device and runs what that asks for.
-fn connect_and_provision(
+pub(super) fn connect_and_provision(
     registry: &mut Registry,
     device: &Identity,
 ) -> Result<Provisioned, Box<ProvisioningFailure>> {
@@ -74,7 +74,7 @@ fn connect_and_provision(
 }
 
 /// A registry whose CA provisions its devices by `config`, and the CA.
-fn provisioning_by(config: Value) -> (Registry, CertificateAuthority) {
+pub(super) fn provisioning_by(config: Value) -> (Registry, CertificateAuthority) {
     let mut registry = registry();
     let ca = CertificateAuthority::new("Acme");
     register_ca(&mut registry, &ca, json!({ "registrationConfig": config }));
@@ -82,7 +82,10 @@ fn provisioning_by(config: Value) -> (Registry, CertificateAuthority) {
 }
 
 /// The text of the failure of a first connection of `lamp`.
-fn failing(config: Value, prepare: impl FnOnce(&mut Registry)) -> (String, String, Registry) {
+pub(super) fn failing(
+    config: Value,
+    prepare: impl FnOnce(&mut Registry),
+) -> (String, String, Registry) {
     let (mut registry, ca) = provisioning_by(config);
     prepare(&mut registry);
     let device = ca.issue_with(Leaf::new(subject("lamp")));

@@ -5,6 +5,7 @@ mod claims;
 mod jitp;
 mod jitr;
 mod register_thing;
+mod things;
 
 use std::net::{IpAddr, Ipv4Addr};
 
