@@ -46,21 +46,25 @@ def of_success(operation, answer, body):
     if answer.status != status:
         yield f"HTTP {answer.status}, not {status}"
     shape = operation.output_shape
-    members = {} if shape is None else shape.members
-    travelling = {
-        member.serialization.get("name", name): member
-        for name, member in members.items()
-        if member.serialization.get("location") not in PLACES
-    }
+    members = {} if shape is None else travelling(shape)
     payload = shape.serialization.get("payload") if shape else None
     if payload:
         yield from of_value(payload, members[payload], body)
-    elif not travelling and body not in (None, {}):
+    elif not members and body not in (None, {}):
         yield f"a body where there are no members: {body}"
-    elif body is None and travelling:
+    elif body is None and members:
         yield "no body"
     elif body is not None:
-        yield from of_members("", travelling, body)
+        yield from of_members("", members, body)
+
+
+def travelling(shape):
+    """The members of a structure that travel in a body, by their names there."""
+    return {
+        member.serialization.get("name", name): member
+        for name, member in shape.members.items()
+        if member.serialization.get("location") not in PLACES
+    }
 
 
 def of_members(path, members, values):
@@ -79,8 +83,10 @@ def of_value(path, shape, value):
     """Null never stands in an answer of AWS: what is not there is left out."""
     kind = shape.type_name
     if kind == "structure":
-        members = {m.serialization.get("name", name): m for name, m in shape.members.items()}
-        yield from of_members(path, members, value)
+        yield from of_members(path, travelling(shape), value)
+        if isinstance(value, dict):
+            wire = [shape.members[name].serialization.get("name", name) for name in shape.required_members]
+            yield from (f"{path} lacks {name}" for name in wire if name not in value)
         return
     types = {
         "list": list,

@@ -1,18 +1,20 @@
 """Decides whether the emulator's AWS IoT API is what AWS's own service models say.
 
-    oracle.py TABLE [MATERIAL]
+    oracle.py TABLE MATERIAL
 
 TABLE is emulator/src/service_model/iot.txt, of which only the names of the operations are read; all else
-comes from botocore. MATERIAL is a JSON object of samples that only the caller can make (certificates).
-The emulator is found by AWS_ENDPOINT_URL. Four passes:
+comes from botocore. MATERIAL is a JSON object of certificates, which only the caller can make.
+The emulator is found by AWS_ENDPOINT_URL; its clock must be a manual one. Five passes:
 
   breaches   each constraint of each member broken by itself: InvalidRequestException, in AWS's words
   nobody     valid requests that name nothing that exists: a success, or a declared exception
   somebody   one of each kind is made, used and deleted through whatever operations are there
+  course     each operation with all it needs (course.py): a success
   absent     operations of AWS that are not here are refused by name
 
 Every answer on the way is held against the model (answers.py). One line for each violation, then a
-summary; exit status 1 if there was any violation.
+summary; exit status 1 if there was any violation. An operation that never succeeded is one, unless
+NEVER says why; which members no answer had is only noted.
 """
 
 import json
@@ -27,7 +29,10 @@ from botocore.config import Config
 
 import answers
 import breaches
+import course
+import coverage
 from samples import ARN, Samples, text_of
+from steps import Failed, Steps
 
 # In which order somebody's operations are called. What fails for want of another comes again.
 MAKING = ("Create", "Register")
@@ -51,6 +56,10 @@ NOBODY = {
     "thingName": "nobody",
     "ruleName": "nobody",
 }
+# Who asks: the default account, and those of the course.
+ACCOUNTS = (None, course.ACCOUNT, course.OTHER)
+# Operations that cannot succeed in a run, each with the reason.
+NEVER = {}
 # What botocore says of a request that cannot be put on the wire.
 UNSAYABLE = (KeyError, botocore.exceptions.ParamValidationError)
 # Somebody's requests that cannot be what all are.
@@ -79,11 +88,19 @@ class Oracle:
         self.counts = Counter()
         self.succeeded = set()
         self.last_error = {}
+        self.told = set()
         self.raw = None
+        self.clients = {account: self.client(session, account) for account in ACCOUNTS}
+
+    def client(self, session, account):
+        """A client of the default account if `account` is None."""
         # What is wrong must reach the emulator, once, on one connection.
         config = Config(parameter_validation=False, retries={"max_attempts": 0})
-        self.client = session.create_client("iot", config=config)
-        self.client.meta.events.register("before-parse.iot", self.keep)
+        # An access key ID of twelve digits is an account.
+        keys = {"aws_access_key_id": account, "aws_secret_access_key": account}
+        client = session.create_client("iot", config=config, **keys)
+        client.meta.events.register("before-parse.iot", self.keep)
+        return client
 
     def keep(self, response_dict, **_):
         self.raw = response_dict
@@ -91,13 +108,13 @@ class Oracle:
     def wrong(self, operation, text):
         self.violations.append(f"{operation}: {text}")
 
-    def ask(self, name, request):
+    def ask(self, name, request, account=None):
         """Sends a request and holds the answer against the model: the answer as it came, and as
         botocore reads it. None if botocore cannot say it, or no answer came."""
         operation = self.model.operation_model(name)
         self.raw, error, output = None, {}, {}
         try:
-            output = self.client._make_api_call(name, request)
+            output = self.clients[account]._make_api_call(name, request)
         except botocore.exceptions.ClientError as failure:
             error = failure.response["Error"]
         except Exception as failure:
@@ -118,8 +135,12 @@ class Oracle:
             self.counts["successes"] += 1
         else:
             self.last_error[name] = f"{answer.error}: {answer.message}"
-        for complaint in answers.complaints(operation, answer):
+        complaints = list(answers.complaints(operation, answer))
+        for complaint in complaints:
             self.wrong(name, f"{complaint} (asked {shown(request)})")
+        if answer.body and answer.status < 300 and not complaints:
+            told = coverage.seen(operation.output_shape, json.loads(answer.body))
+            self.told.update((name, path) for path in told)
         return answer, output
 
     def breaches(self):
@@ -171,8 +192,8 @@ class Oracle:
                 elif asked := self.ask(name, request):
                     self.declared(name, asked[0])
 
-    def somebody(self, material):
-        known, done = Known(material), set()
+    def somebody(self):
+        known, done = Known(), set()
         for verbs in PHASES:
             for name in self.served:
                 if name in done or not name.startswith(verbs):
@@ -181,8 +202,41 @@ class Oracle:
                 request = Samples(known.of(name)).structure(shape) if shape else {}
                 if asked := self.ask(name, completed(name, shape, request)):
                     self.declared(name, asked[0])
-                    known.learn(name, asked[1])
+                    known.learn(asked[1])
                     done.update([] if asked[0].error else [name])
+
+    def course(self, material):
+        steps = Steps(self, course.ACCOUNT, Steps(self, course.OTHER))
+        for chapter in course.CHAPTERS:
+            try:
+                chapter(steps, material)
+            except Failed as failed:
+                self.wrong(*failed.args)
+
+    def ends(self):
+        """What can only be said when all has been asked."""
+        for name in self.served:
+            if name not in self.succeeded and name not in NEVER:
+                self.wrong(name, f"never succeeded: {self.last_error.get(name)}")
+        for name in NEVER:
+            if name in self.succeeded or name not in self.served:
+                self.wrong(name, f"does not belong into NEVER: {NEVER[name]}")
+
+    def coverage(self):
+        """Tells which members of answers no answer had, without those inside of them."""
+        members = untold = 0
+        for name in self.served:
+            paths = list(coverage.members(self.model.operation_model(name).output_shape))
+            never = coverage.outermost(path for path in paths if (name, path) not in self.told)
+            members, untold = members + len(paths), untold + len(never)
+            if never:
+                print(f"note: {name} never told {', '.join(never)}")
+        print(f"{len(self.succeeded)} of {len(self.served)} operations succeeded")
+        inside = members - len(self.told) - untold
+        print(
+            f"{len(self.told)} of {members} output members seen;"
+            f" {untold} never, and {inside} inside of these"
+        )
 
     def absent(self):
         for name in self.model.operation_names:
@@ -203,21 +257,15 @@ class Oracle:
 
 
 class Known:
-    """What somebody's requests carry: the material, and what answers have told."""
+    """What somebody's requests carry: what is said for the operation, and what answers have told."""
 
-    def __init__(self, material):
-        self.material = material
+    def __init__(self):
         self.learned = {}
 
     def of(self, name):
-        """What is said for this operation goes before what was learned: a CA certificate's ID is
-        called `certificateId` too."""
-        own = {**OWN.get(name, {}), **self.material.get(name, {})}
-        return {**self.material.get("*", {}), **self.learned, **own}
+        return {**self.learned, **OWN.get(name, {})}
 
-    def learn(self, name, output):
-        if "CACertificate" in name:
-            return
+    def learn(self, output):
         for member, value in output.items():
             if isinstance(value, str) and re.search("(Arn|Id|Code)$", member):
                 self.learned.setdefault(member, value)
@@ -245,20 +293,19 @@ def shown(request):
 def main():
     with open(sys.argv[1]) as table:
         served = [line.split()[1] for line in table if line.startswith("operation ")]
-    material = {}
-    if len(sys.argv) > 2:
-        with open(sys.argv[2]) as file:
-            material = json.load(file)
+    with open(sys.argv[2]) as file:
+        material = json.load(file)
     oracle = Oracle(served)
     oracle.breaches()
     oracle.nobody()
-    oracle.somebody(material)
+    oracle.somebody()
+    oracle.course(material)
     oracle.absent()
+    oracle.ends()
     for violation in oracle.violations:
         print(violation)
-    for name in sorted(set(served) - oracle.succeeded):
-        print(f"note: {name} never succeeded: {oracle.last_error.get(name)}")
     print(f"{len(served)} operations; " + ", ".join(f"{n} {what}" for what, n in oracle.counts.items()))
+    oracle.coverage()
     print(f"{len(oracle.violations)} violations")
     sys.exit(1 if oracle.violations else 0)
 

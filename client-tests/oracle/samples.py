@@ -14,12 +14,24 @@ POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}],
 }
-TEMPLATE = {
-    "Parameters": {"SerialNumber": {"Type": "String"}},
-    "Resources": {
-        "thing": {"Type": "AWS::IoT::Thing", "Properties": {"ThingName": {"Ref": "SerialNumber"}}}
-    },
-}
+
+
+def template(**certificate):
+    """A provisioning template with a certificate of these properties."""
+    resources = {
+        "certificate": {"Type": "AWS::IoT::Certificate", "Properties": certificate},
+        "thing": {"Type": "AWS::IoT::Thing", "Properties": {"ThingName": {"Ref": "Name"}}},
+        "policy": {
+            "Type": "AWS::IoT::Policy",
+            "Properties": {"PolicyDocument": json.dumps(POLICY)},
+        },
+    }
+    names = ("Name", "CSR", "AWS::IoT::Certificate::Id")
+    parameters = {name: {"Type": "String"} for name in names}
+    return json.dumps({"Parameters": parameters, "Resources": resources})
+
+
+FOR_KNOWN = template(CertificateId={"Ref": "AWS::IoT::Certificate::Id"}, Status="Active")
 REQUEST = """-----BEGIN CERTIFICATE REQUEST-----
 MIHMMHMCAQAwETEPMA0GA1UEAwwGb3JhY2xlMFkwEwYHKoZIzj0CAQYIKoZIzj0D
 AQcDQgAEh4RKqowGvy4U60GGVkICMkqsQ5F6gWY+knnj7sxMGdebFTEEo0BFCTkf
@@ -35,7 +47,7 @@ BY_SHAPE = {
         {"lambda": {"functionArn": "arn:aws:lambda:us-east-1:000000000000:function:oracle"}}
     ],
     "AuthInfo": {"actionType": "CONNECT", "resources": [f"{ARN}client/oracle"]},
-    "AwsAccountId": "111111111111",
+    "AwsAccountId": "333333333333",
     "CertificateSigningRequest": REQUEST,
     "Cidr": "127.0.0.0/8",
     "DomainName": "devices.example.com",
@@ -49,7 +61,7 @@ BY_SHAPE = {
     "AwsArn": "arn:aws:iam::000000000000:role/oracle",
     "SQL": "SELECT * FROM 'oracle/#'",
     "TagKey": "oracle",
-    "TemplateBody": json.dumps(TEMPLATE),
+    "TemplateBody": FOR_KNOWN,
 }
 
 # By the name of the member, where the shape says too little.
