@@ -220,9 +220,7 @@ impl Registry {
             input.max_results,
             input.next_token.as_deref(),
         )?;
-        let name = &input.thing_name;
-        let thing = self.things.get(name.as_str());
-        let thing = thing.ok_or_else(|| self.unknown("Thing", name))?;
+        let thing = self.existing_thing(&input.thing_name)?;
         let (thing_principal_objects, next_token) =
             request.page(&thing.principals, |target, kind| {
                 wanted.is_none_or(|wanted| wanted == *kind).then(|| ThingPrincipalObject {
