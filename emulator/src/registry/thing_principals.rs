@@ -120,6 +120,9 @@ pub(crate) struct PrincipalThingObject {
 }
 
 impl Registry {
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# the texts for a principal and for a thing that do not exist
+    //? assumed: the principal is looked for first
     /// Attaches a principal to a thing; once more changes the type at most.
     pub(crate) fn attach_thing_principal(
         &mut self,
