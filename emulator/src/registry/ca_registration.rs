@@ -65,7 +65,7 @@ impl Registry {
         }
         self.check_room_for(&ca)?;
         if mode == CertificateMode::Default && !own(ca.id()) {
-            //? assumed: a second DEFAULT owner in the Region is told the same as one that asks twice
+            //? assumed: a second DEFAULT owner in a Region is told what one that asks twice is told
             return Err(self.ca_exists(ca.id()));
         }
 

@@ -197,6 +197,7 @@ impl Registry {
         self.groups_of_things.get(thing).into_iter().flatten()
     }
 
+    //? assumed: a thing that goes is told to have left its groups
     /// Takes a thing out of all its groups.
     pub(super) fn leave_every_group(&mut self, thing: &str, now: Timestamp) {
         let Some((thing, groups)) = self.groups_of_things.get_key_value(thing) else { return };
@@ -206,6 +207,7 @@ impl Registry {
         }
     }
 
+    //? assumed: the things of a group that goes are told to have left it
     /// Takes all things out of a group.
     pub(super) fn remove_every_thing(&mut self, group: &ThingGroupName, now: Timestamp) {
         let Some(record) = self.thing_groups.get(group) else { return };
