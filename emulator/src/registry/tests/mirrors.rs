@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NAMES: [&str; 3] = ["a", "b", "c"];
+/// Few, so that requests meet.
+const NAMES: [&str; 2] = ["a", "b"];
 
 /// One request: which operation, and the names that it is about.
 type Request = (u8, usize, usize, bool);
@@ -313,10 +314,10 @@ impl Stage {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn what_stands_in_two_places_stands_there_alike(
-        requests in proptest::collection::vec((0_u8..26, 0_usize..3, 0_usize..3, any::<bool>()), 0..120)
+        requests in proptest::collection::vec((0_u8..26, 0_usize..2, 0_usize..2, any::<bool>()), 0..200)
     ) {
         let mut stage = Stage::new();
         for request in requests {
