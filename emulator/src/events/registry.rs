@@ -81,11 +81,15 @@ impl Occasion<'_> {
         self.event(topic, &self.of_record("THING_TYPE_EVENT", operation, kind))
     }
 
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/registry-events.html
+    //# the eventId of the example has no hyphens, unlike those of the other events
     /// A thing group as it is now, or was.
     pub(crate) fn thing_group(&self, operation: Operation, group: ThingGroupRecord<'_>) -> Event {
         let (name, level) = (group.thing_group_name, operation.level());
         let topic = format!("$aws/events/thingGroup/{name}/{level}");
-        self.event(topic, &self.of_record("THING_GROUP_EVENT", operation, group))
+        let event_id = &self.event_id.replace('-', "");
+        let occasion = Occasion { event_id, ..*self };
+        self.event(topic, &occasion.of_record("THING_GROUP_EVENT", operation, group))
     }
 
     /// A thing got a thing type, or lost it.
@@ -311,6 +315,39 @@ mod tests {
 "operation":"ADDED","accountId":"123456789012",
 "groupArn":"arn:aws:iot:us-east-1:123456789012:thinggroup/x","groupId":"g",
 "thingArn":"arn:aws:iot:us-east-1:123456789012:thing/x","thingId":"t","membershipId":"m"}"#,
+        );
+    }
+
+    #[test]
+    fn s4_3_the_event_of_a_thing_group_has_an_id_without_hyphens() {
+        let account = AccountId::new("123456789012");
+        let event_id = "8b9ea862-6aea-a1e4-2100-f3f32b975899";
+        let occasion = Occasion { event_id, at: AT, account: &account };
+        let scope = crate::names::Scope::new("123456789012", "us-east-1");
+        let group_arn = scope.iot_arn("thinggroup", "x");
+        let parent = Ancestor { group_arn, group_id: "p" };
+        check(
+            occasion.thing_group(
+                Operation::Updated,
+                ThingGroupRecord {
+                    thing_group_id: "g",
+                    thing_group_name: "G",
+                    version_number: 3,
+                    parent_group_name: Some("x"),
+                    parent_group_id: Some("p"),
+                    description: None,
+                    root_to_parent_thing_groups: vec![parent],
+                    attributes: vec![("a", "1")],
+                    dynamic_group_mapping_id: None,
+                },
+            ),
+            "$aws/events/thingGroup/G/updated",
+            r#"{"eventType":"THING_GROUP_EVENT","eventId":"8b9ea8626aeaa1e42100f3f32b975899",
+"timestamp":1234567890123,"operation":"UPDATED","accountId":"123456789012","thingGroupId":"g",
+"thingGroupName":"G","versionNumber":3,"parentGroupName":"x","parentGroupId":"p",
+"description":null,"rootToParentThingGroups":
+[{"groupArn":"arn:aws:iot:us-east-1:123456789012:thinggroup/x","groupId":"p"}],
+"attributes":{"a":"1"},"dynamicGroupMappingId":null}"#,
         );
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::IotCore;
 use crate::device_keys;
-use crate::errors::{ApiError, ErrorCode};
+use crate::errors::ApiError;
 use crate::registry::{
     CreateCertificateFromCsrRequest, CreateCertificateFromCsrResponse,
     CreateKeysAndCertificateRequest, CreateKeysAndCertificateResponse,
@@ -18,24 +18,14 @@ use crate::time::Timestamp;
 impl IotCore {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/manage-your-CA-certs.html
     //# in `DEFAULT` mode a CA belongs to one account in a Region
-    //? assumed: ResourceAlreadyExistsException when another account has it
     /// The `RegisterCACertificate` operation.
     pub(crate) fn register_ca_certificate(
         &self,
         input: RegisterCaCertificateRequest,
     ) -> Result<RegisterCaCertificateResponse, ApiError> {
         self.registry(|registry, now| {
-            let registered = registry.register_ca_certificate(input, now)?;
-            let id = registered.certificate_id;
-            let owner =
-                !registry.owns_ca_by_default(id) || self.ca_owners().claim(self.scope(), id);
-            if owner {
-                return Ok(registered);
-            }
-            registry.withdraw_ca_certificate(id);
-            let message = "The certificate is already provisioned or registered";
-            let error = ApiError::new(ErrorCode::ResourceAlreadyExistsException, message);
-            Err(error.with_resource(id, registered.certificate_arn))
+            let own = |id| self.ca_owners().claim(self.scope(), id);
+            registry.register_ca_certificate(input, now, own)
         })
     }
 

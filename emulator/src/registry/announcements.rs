@@ -82,7 +82,6 @@ impl Registry {
                 group_arn: registry.scope.iot_arn("thinggroup", &group.name),
                 group_id: &group.id,
             });
-            let attributes = group.attributes.iter();
             let record = ThingGroupRecord {
                 thing_group_id: &group.id,
                 thing_group_name: name.as_str(),
@@ -91,7 +90,7 @@ impl Registry {
                 parent_group_id,
                 description: group.description.as_deref(),
                 root_to_parent_thing_groups: ancestors.collect(),
-                attributes: attributes.map(|(name, it)| (name.as_str(), it.as_str())).collect(),
+                attributes: group.attributes.iter().collect(),
                 dynamic_group_mapping_id: None,
             };
             Some(occasion.thing_group(operation, record))

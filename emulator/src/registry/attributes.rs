@@ -1,11 +1,20 @@
-//! The attributes of a thing: names with values, in the order of the names, in little memory.
+//! The attributes of a thing or a thing group: names with values, in the order of the names, in
+//! little memory.
 //!
-//! How many there may be is decided where they are given (`things.rs`).
+//! How many there may be is decided where they are given (`things.rs`, `thing_groups.rs`).
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html>.
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Attributes as a client gives them, and whether they add to those that are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct AttributePayload {
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) merge: bool,
+}
 
 /// Attributes. A fleet has one of these for each thing, so that it has no room to grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,9 +24,28 @@ impl Attributes {
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html
     //# an empty value removes an attribute
     /// The attributes of `map` that have a value.
-    pub(super) fn new(map: BTreeMap<String, String>) -> Self {
+    fn new(map: BTreeMap<String, String>) -> Self {
         let with_value = map.into_iter().filter(|(_, value)| !value.is_empty());
         Self(with_value.map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html
+    //# without `merge` the attributes replace the old ones
+    /// What becomes of these attributes when a client gives `payload`.
+    pub(super) fn changed(&self, payload: Option<AttributePayload>) -> Self {
+        match payload {
+            None => self.clone(),
+            Some(AttributePayload { attributes, merge: false }) => Self::new(attributes),
+            Some(AttributePayload { attributes, merge: true }) => {
+                let mut merged = self.to_map();
+                merged.extend(attributes);
+                Self::new(merged)
+            }
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -44,5 +72,33 @@ impl Attributes {
 impl Serialize for Attributes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_replace_the_old_ones_or_add_to_them_and_an_empty_value_removes_one() {
+        let map = |text: &str| {
+            let pairs = text.split_whitespace().filter_map(|pair| pair.split_once('='));
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        };
+        let old = Attributes::new(map("a=1 b=2"));
+        let table = [
+            (None, "a=1 b=2"),
+            (Some(("", false)), ""),
+            (Some(("", true)), "a=1 b=2"),
+            (Some(("b=3 c=4", false)), "b=3 c=4"),
+            (Some(("b=3 c=4", true)), "a=1 b=3 c=4"),
+            (Some(("a= c=4", true)), "b=2 c=4"),
+            (Some(("a= c=4", false)), "c=4"),
+        ];
+        for (given, expected) in table {
+            let payload =
+                given.map(|(text, merge)| AttributePayload { attributes: map(text), merge });
+            assert_eq!(old.changed(payload).to_map(), map(expected), "{given:?}");
+        }
     }
 }

@@ -6,11 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::errors::{ApiError, ErrorCode};
-use crate::names::{Arn, BillingGroupName, Scope, ThingName};
+use crate::errors::ApiError;
+use crate::names::{Arn, BillingGroupName, ThingName};
 use crate::time::Timestamp;
 
 use super::paging::PageRequest;
+use super::references::{Unclear, check_version, meant};
 use super::shelf::Shelf;
 use super::tags::check_new_tags;
 use super::{Registry, Tag};
@@ -157,6 +158,12 @@ pub(super) struct BillingGroup {
     things: Shelf<ThingName, ()>,
 }
 
+impl BillingGroup {
+    fn check_version(&self, expected: Option<i64>) -> Result<(), ApiError> {
+        check_version("billing group", &self.name, self.version, expected)
+    }
+}
+
 impl Registry {
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_CreateBillingGroup.html
     //# once more with the same configuration succeeds; with another it is 409
@@ -224,7 +231,7 @@ impl Registry {
         input: UpdateBillingGroupRequest,
     ) -> Result<UpdateBillingGroupResponse, ApiError> {
         let name = input.billing_group_name.as_str();
-        check_version(self.existing_billing_group(name)?, input.expected_version)?;
+        self.existing_billing_group(name)?.check_version(input.expected_version)?;
         let group = self.billing_groups.get_mut(name);
         let version = group.map_or(0, |group| {
             group.properties = input.billing_group_properties;
@@ -245,7 +252,7 @@ impl Registry {
         let Some(group) = self.billing_groups.get(input.billing_group_name.as_str()) else {
             return Ok(());
         };
-        check_version(group, input.expected_version)?;
+        group.check_version(input.expected_version)?;
         if !group.things.is_empty() {
             //? assumed: exception and text
             return Err(ApiError::invalid_request(format!(
@@ -362,54 +369,25 @@ impl Registry {
             thing_arn,
         } = input;
         let (name, arn) = (billing_group_name.as_deref(), billing_group_arn.as_deref());
-        let group = name_or_arn(&self.scope, ("billingGroup", "billinggroup"), name, arn)?;
-        self.existing_billing_group(&group)?;
+        let group = meant(&self.scope, "billinggroup", name, arn)
+            .map_err(|unclear| refused("billingGroup", unclear))?;
+        self.existing_billing_group(group)?;
         let (name, arn) = (thing_name.as_deref(), thing_arn.as_deref());
-        Ok((name_or_arn(&self.scope, ("thing", "thing"), name, arn)?, group))
+        let thing =
+            meant(&self.scope, "thing", name, arn).map_err(|unclear| refused("thing", unclear))?;
+        Ok((thing.to_owned(), group.to_owned()))
     }
 }
 
-/// The name of a resource that a request names in `MEMBERName` or in `MEMBERArn`, whose ARNs say
-/// `KIND/NAME`.
-pub(super) fn name_or_arn(
-    scope: &Scope,
-    (member, kind): (&str, &str),
-    name: Option<&str>,
-    arn: Option<&str>,
-) -> Result<String, ApiError> {
-    let from_arn = |text: &str| {
-        let arn = Arn::from(text);
-        let name = arn.name_of(kind).filter(|name| scope.iot_arn(kind, name) == arn);
-        //? assumed: an ARN of another kind, account or Region is InvalidRequestException; the text
-        let invalid = || ApiError::invalid_request(format!("Invalid {member}Arn: {text}"));
-        name.map(str::to_owned).ok_or_else(invalid)
-    };
-    match (name, arn) {
-        (Some(name), None) => Ok(name.to_owned()),
-        (None, Some(arn)) => from_arn(arn),
-        (Some(name), Some(arn)) if from_arn(arn)? == name => Ok(name.to_owned()),
-        //? assumed: name and ARN may both be given, if they name the same
-        (Some(_), Some(_)) => Err(ApiError::invalid_request(format!(
-            "{member}Name and {member}Arn do not name the same"
-        ))),
-        //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/models.py
-        //# the text for a request with neither name nor ARN
-        (None, None) => Err(ApiError::invalid_request(format!(
-            "Both {member}Name and {member}Arn cannot be null"
-        ))),
-    }
-}
-
-fn check_version(group: &BillingGroup, expected: Option<i64>) -> Result<(), ApiError> {
-    if expected.is_some_and(|expected| expected != group.version) {
-        //? assumed: the text, by analogy with things
-        return Err(ApiError::new(
-            ErrorCode::VersionConflictException,
-            format!(
-                "The version for billing group {} does not match the expected version.",
-                group.name
-            ),
-        ));
-    }
-    Ok(())
+//= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/models.py
+//# the text for a request with neither name nor ARN
+//? assumed: an ARN of another kind, account or Region is InvalidRequestException, and so are a name
+//? and an ARN that differ; the texts
+/// What AWS answers to a request that does not say clearly which `member` it means.
+fn refused(member: &str, unclear: Unclear) -> ApiError {
+    ApiError::invalid_request(match unclear {
+        Unclear::NotNamed => format!("Both {member}Name and {member}Arn cannot be null"),
+        Unclear::OtherArn => format!("Invalid {member}Arn"),
+        Unclear::TwoNames => format!("{member}Name and {member}Arn do not name the same"),
+    })
 }

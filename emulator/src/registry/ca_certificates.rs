@@ -184,6 +184,7 @@ impl Registry {
         Ok(())
     }
 
+    //? assumed: device certificates of a CA that goes stay, and still name it
     /// Deletes a CA certificate that is not ACTIVE. Its device certificates stay as they are.
     pub(crate) fn delete_ca_certificate(
         &mut self,
@@ -199,14 +200,7 @@ impl Registry {
             );
             return Err(ApiError::new(ErrorCode::CertificateStateException, message));
         }
-        self.withdraw_ca_certificate(id);
-        self.changes.push(Change::CaCertificateDeleted(id));
-        Ok(())
-    }
-
-    /// Takes back a registration that another account's came before.
-    pub(crate) fn withdraw_ca_certificate(&mut self, id: CertificateId) {
-        let Some(ca) = self.ca_certificates.remove(&id) else { return };
+        let Some(ca) = self.ca_certificates.remove(&id) else { return Err(ca_not_found()) };
         self.forget_tags(&self.scope.iot_arn("cacert", id));
         let subject = ca.certificate.subject().der();
         if let Some(same_subject) = self.ca_certificates_by_subject.get_mut(subject) {
@@ -215,6 +209,8 @@ impl Registry {
                 self.ca_certificates_by_subject.remove(subject);
             }
         }
+        self.changes.push(Change::CaCertificateDeleted(id));
+        Ok(())
     }
 
     /// The CA certificates of this account and Region.
@@ -241,6 +237,7 @@ impl Registry {
     //= https://github.com/ministackorg/ministack/pull/1755
     //# measured: all statuses, newest first; not those registered without a CA; a CA that is not
     //# registered has an empty list
+    //? assumed: the items have a certificateMode, as in ListCertificates
     /// The device certificates that were registered under a CA certificate.
     pub(crate) fn list_certificates_by_ca(
         &self,
@@ -304,6 +301,8 @@ impl Registry {
     }
 }
 
+//= https://github.com/ministackorg/ministack/pull/1755
+//# the text
 fn ca_not_found() -> ApiError {
     ApiError::not_found("Requested CA Certificate does not exist.")
 }

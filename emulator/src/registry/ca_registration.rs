@@ -1,7 +1,7 @@
 //! RegisterCACertificate: which CA certificates AWS IoT takes, and in which order it looks.
 //!
-//! Whether another account of the Region already owns the CA in `DEFAULT` mode is known outside
-//! and asked through a function.
+//! Which account of the Region owns a CA in `DEFAULT` mode is decided outside: a function is asked
+//! for it, last of all.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCACertificate.html> and
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/manage-your-CA-certs.html>.
 
@@ -41,24 +41,17 @@ pub(crate) struct RegisterCaCertificateResponse {
 }
 
 impl Registry {
-    /// Registers a CA certificate that no other account owns in `DEFAULT` mode.
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# order: mode and presence, PEM, issuer, signature, common name, duplicate
+    //? assumed: tags and registrationConfig are looked at after mode and presence, and the CA
+    //? certificate itself before the verification certificate
+    /// Registers a CA certificate. In `DEFAULT` mode `own` makes this account its owner, unless
+    /// another account of the Region is; it says `false` then.
     pub(crate) fn register_ca_certificate(
         &mut self,
         input: RegisterCaCertificateRequest,
         now: Timestamp,
-    ) -> Result<RegisterCaCertificateResponse, ApiError> {
-        self.register_ca_certificate_unless(input, now, |_| false)
-    }
-
-    //= https://github.com/ministackorg/ministack/pull/1755
-    //# order: mode and presence, PEM, issuer, signature, common name, duplicate
-    /// Registers a CA certificate, unless `owned_elsewhere` says that another account of the Region
-    /// registered it in `DEFAULT` mode.
-    pub(crate) fn register_ca_certificate_unless(
-        &mut self,
-        input: RegisterCaCertificateRequest,
-        now: Timestamp,
-        owned_elsewhere: impl FnOnce(CertificateId) -> bool,
+        own: impl FnOnce(CertificateId) -> bool,
     ) -> Result<RegisterCaCertificateResponse, ApiError> {
         let mode = input.check()?;
         check_new_tags(&input.tags)?;
@@ -70,8 +63,11 @@ impl Registry {
         if let Some(verification) = &input.verification_certificate {
             self.verify_possession(&ca, verification)?;
         }
-        let elsewhere = mode == CertificateMode::Default && owned_elsewhere(ca.id());
-        self.check_room_for(&ca, elsewhere)?;
+        self.check_room_for(&ca)?;
+        if mode == CertificateMode::Default && !own(ca.id()) {
+            //? assumed: a second DEFAULT owner in a Region is told what one that asks twice is told
+            return Err(self.ca_exists(ca.id()));
+        }
 
         let position = self.next_position();
         let record = CaCertificate {
@@ -110,6 +106,8 @@ impl Registry {
     /// The verification certificate shows that the caller holds the CA's key.
     //= https://docs.aws.amazon.com/iot/latest/developerguide/manage-your-CA-certs.html
     //# it is signed by the CA, and its common name is the registration code
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# the texts
     fn verify_possession(&self, ca: &Certificate, verification: &str) -> Result<(), ApiError> {
         let verification = Certificate::from_pem(verification).map_err(|_| {
             ApiError::invalid_request("Contents of the Verification Certificate are not correct")
@@ -125,12 +123,15 @@ impl Registry {
         ))
     }
 
-    fn check_room_for(&self, ca: &Certificate, elsewhere: bool) -> Result<(), ApiError> {
-        let id = ca.id();
-        if elsewhere || self.ca_certificates.contains_key(&id) {
-            //? assumed: the text, and that a second DEFAULT owner in the Region gets the same
-            let message = "The certificate is already provisioned or registered";
-            return Err(Self::already_exists(message, id, self.scope.iot_arn("cacert", id)));
+    fn ca_exists(&self, id: CertificateId) -> ApiError {
+        //? assumed: the text, as for device certificates
+        let message = "The certificate is already provisioned or registered";
+        Self::already_exists(message, id, self.scope.iot_arn("cacert", id))
+    }
+
+    fn check_room_for(&self, ca: &Certificate) -> Result<(), ApiError> {
+        if self.ca_certificates.contains_key(&ca.id()) {
+            return Err(self.ca_exists(ca.id()));
         }
         let same_subject = self.ca_certificates_named(ca.subject().der());
         //= https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCACertificate.html
@@ -153,6 +154,8 @@ impl RegisterCaCertificateRequest {
         let verification = self.verification_certificate.as_deref();
         //= https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCACertificate.html
         //# DEFAULT unless given; DEFAULT needs a verification certificate, SNI_ONLY takes none
+        //= https://github.com/ministackorg/ministack/pull/1755
+        //# the texts of both refusals
         let mode = self.certificate_mode.unwrap_or(CertificateMode::Default);
         match (mode, verification) {
             (CertificateMode::Default, None) => Err(ApiError::invalid_request(
@@ -168,7 +171,9 @@ impl RegisterCaCertificateRequest {
     }
 }
 
-/// What AWS answers if `certificate` was not issued by `ca`: the name is looked at first.
+//= https://github.com/ministackorg/ministack/pull/1755
+//# the texts, and that the name is looked at before the signature
+/// What AWS answers if `certificate` was not issued by `ca`.
 pub(super) fn check_issuer(certificate: &Certificate, ca: &Certificate) -> Result<(), ApiError> {
     let why = match certificate.issued_by(ca) {
         Ok(()) => return Ok(()),
@@ -190,7 +195,9 @@ pub(super) fn not_valid(why: &str) -> ApiError {
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/audit-chk-device-cert-key-quality.html
 //# at registration AWS looks at the format, the validity and the size of the key
-//? assumed: the exception, and the texts but for basicConstraints and the key
+//= https://github.com/NordicSemiconductor/asset-tracker-cloud-docs/issues/631
+//# observed: the text about basicConstraints
+//? assumed: the exception, and the other texts
 fn sound_ca_certificate(pem: &str, now: Timestamp) -> Result<Certificate, ApiError> {
     let ca = Certificate::from_pem(pem).map_err(|_| {
         not_valid("CA certificate is not valid. It is not an X.509 certificate in PEM")
@@ -205,6 +212,9 @@ fn sound_ca_certificate(pem: &str, now: Timestamp) -> Result<Certificate, ApiErr
     Ok(ca)
 }
 
+//= https://repost.aws/questions/QUUURY39RoSqCEUmoN7UbtZQ
+//# observed of a device certificate with RSA-1024: `The key in the certificate is not valid`
+//? assumed: the exception, the same of a CA certificate, and the text about the validity
 /// The checks that CA certificates and device certificates have in common.
 pub(super) fn check_validity_and_key(
     certificate: &Certificate,

@@ -275,6 +275,7 @@ impl Registry {
 
     /// The CA that the request names, which must be registered and have issued the certificate.
     fn given_ca(&self, certificate: &Certificate, pem: &str) -> Result<&CaCertificate, ApiError> {
+        //? assumed: exception and text
         let ca = Certificate::from_pem(pem)
             .map_err(|_| not_valid("The CA certificate is not an X.509 certificate in PEM"))?;
         let registered = self.ca_certificate(ca.id()).ok_or_else(no_ca)?;
@@ -296,6 +297,7 @@ impl Registry {
             //? assumed: a certificate that no registered CA issued is refused like one whose CA is
             //? named and not registered
             ([], []) => Err(no_ca()),
+            //? assumed: the text
             _ => Err(ApiError::new(
                 ErrorCode::CertificateConflictException,
                 "More than one CA certificate with the same subject and public key is registered. \
@@ -335,6 +337,8 @@ fn registrable(status: CertificateStatus) -> Result<CertificateStatus, ApiError>
     }
 }
 
+//= https://github.com/ministackorg/ministack/pull/1755
+//# 406 with this text, if the CA certificate that is named is not registered
 fn no_ca() -> ApiError {
     ApiError::new(
         ErrorCode::CertificateStateException,

@@ -300,6 +300,8 @@ impl Registry {
     }
 }
 
+//= https://github.com/ministackorg/ministack/pull/1755
+//# the text
 pub(super) fn unknown_certificate_id(text: &str) -> ApiError {
     ApiError::not_found(format!("CertificateId {text} does not exist"))
 }

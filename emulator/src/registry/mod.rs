@@ -26,6 +26,7 @@ mod policy_versions;
 mod provisioning_claims;
 mod provisioning_template_versions;
 mod provisioning_templates;
+mod references;
 mod registration_code;
 mod registration_config;
 mod shelf;
@@ -55,7 +56,7 @@ use crate::pki;
 use crate::policy::PolicyInForce;
 use crate::time::Timestamp;
 
-pub(crate) use attributes::Attributes;
+pub(crate) use attributes::{AttributePayload, Attributes};
 pub(crate) use billing_groups::*;
 pub(crate) use ca_certificates::*;
 pub(crate) use ca_registration::*;

@@ -19,6 +19,7 @@ use super::shelf::Shelf;
 /// Items of a page when the request does not say.
 //= https://docs.aws.amazon.com/iot/latest/apireference/API_ListCertificates.html
 //# the default page size is 25
+//? assumed: of every list
 const DEFAULT_SIZE: i64 = 25;
 
 /// Which page a request asks for.

@@ -207,7 +207,10 @@ impl Registry {
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_DeletePolicy.html
-    //# non-default versions and attachments must go first; the versions are looked at first
+    //# non-default versions and attachments must go first
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# the texts, and that the versions are looked at first
+    //? assumed: a policy that was detached can go at once, not only minutes later
     /// Deletes a policy that has one version and is attached to nothing.
     pub(crate) fn delete_policy(&mut self, input: DeletePolicyRequest) -> Result<(), ApiError> {
         let policy = self.policy(&input.policy_name)?;
@@ -250,6 +253,8 @@ impl Registry {
     }
 }
 
+//= https://github.com/ministackorg/ministack/pull/1755
+//# the text
 /// What most operations answer about a policy that does not exist.
 pub(super) fn policy_not_found() -> ApiError {
     ApiError::not_found("Policy not found")

@@ -80,6 +80,7 @@ pub(crate) struct ListPolicyVersionsResponse {
 }
 
 impl Registry {
+    //? assumed: the document is read before the policy is looked for
     /// Adds a version, which becomes the default only if asked for.
     pub(crate) fn create_policy_version(
         &mut self,
@@ -149,6 +150,8 @@ impl Registry {
         if id == policy.default_version {
             //= https://docs.aws.amazon.com/iot/latest/apireference/API_DeletePolicyVersion.html
             //# the default version cannot be deleted; the model answers with DeleteConflict
+            //= https://github.com/ministackorg/ministack/pull/1755
+            //# the text
             return Err(ApiError::new(
                 ErrorCode::DeleteConflictException,
                 format!(
@@ -194,6 +197,8 @@ impl Registry {
     }
 }
 
+//= https://github.com/ministackorg/ministack/pull/1755
+//# the text for a version that does not exist
 /// The version that AWS writes as `id`.
 fn find<'a>(policy: &'a Policy, id: &str) -> Result<(u64, &'a PolicyVersion), ApiError> {
     let number = id.parse::<u64>().ok().filter(|number| number.to_string() == id);

@@ -17,7 +17,7 @@ const FEW: usize = 8;
 /// hundred thousand of them cost little more than themselves.
 #[derive(Clone, Debug)]
 pub(super) struct Shelf<K, V> {
-    // INVARIANT: in the order of positions.
+    // INVARIANT: in the order of positions, and no two of one position.
     places: Vec<Place<K, V>>,
     /// How many of the places are empty; always fewer than the full ones, or than [`FEW`].
     empty: usize,
@@ -27,8 +27,16 @@ pub(super) struct Shelf<K, V> {
 
 #[derive(Clone, Debug)]
 struct Index<K> {
-    // INVARIANT: holds the place of each key, and nothing else. Its order is nobody's to see.
-    places: HashMap<K, usize>,
+    // INVARIANT: holds each key, and nothing else. Its order is nobody's to see.
+    keys: HashMap<K, Whereabouts>,
+}
+
+/// Where a key is to be looked for.
+#[derive(Clone, Copy, Debug)]
+struct Whereabouts {
+    position: u64,
+    /// Its place, unless another record came in before it since the places were last tidied up.
+    place: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -45,25 +53,34 @@ impl<K, V> Default for Shelf<K, V> {
 }
 
 impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
-    /// Keeps a record that was created at `position`; one under the same key gives way. At the end
-    /// of the order, where nearly all belong, it costs nothing.
+    /// Keeps a record that was created at `position`, where no other was; one under the same key
+    /// gives way. At the end of the order, where nearly all belong, it costs nothing; before it, as
+    /// much as making room.
     pub(super) fn insert(&mut self, position: u64, key: K, record: V) {
         self.remove(&key);
-        let at = match self.places.last() {
-            Some(last) if last.position > position => {
+        let place = match self.places.last() {
+            Some(last) if last.position >= position => {
                 self.places.partition_point(|place| place.position < position)
             }
             _ => self.places.len(),
         };
         if let Some(index) = &mut self.index {
-            index.places.insert(key.clone(), at);
+            index.keys.insert(key.clone(), Whereabouts { position, place });
         }
-        if self.places.len() < FEW {
-            self.places.reserve_exact(1);
+        let placed = Some((key, record));
+        match self.places.get_mut(place) {
+            Some(left) if left.position == position && left.placed.is_none() => {
+                left.placed = placed;
+                self.empty -= 1;
+            }
+            _ => {
+                if self.places.len() < FEW {
+                    self.places.reserve_exact(1);
+                }
+                self.places.insert(place, Place { position, placed });
+            }
         }
-        self.places.insert(at, Place { position, placed: Some((key, record)) });
-        let is_behind = at + 1 == self.places.len();
-        if !is_behind || (self.index.is_none() && self.places.len() > FEW) {
+        if self.index.is_none() && self.places.len() > FEW {
             self.tidy_up();
         }
     }
@@ -75,7 +92,7 @@ impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
     {
         let at = self.find(key)?;
         if let Some(index) = &mut self.index {
-            index.places.remove(key);
+            index.keys.remove(key);
         }
         let (_key, record) = self.places.get_mut(at)?.placed.take()?;
         self.empty += 1;
@@ -89,9 +106,15 @@ impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
     fn tidy_up(&mut self) {
         self.places.retain(|place| place.placed.is_some());
         self.empty = 0;
-        let keys = || self.places.iter().filter_map(|place| Some(place.placed.as_ref()?.0.clone()));
+        let keys = || {
+            let places = self.places.iter().zip(0..);
+            places.filter_map(|(Place { position, placed }, place)| {
+                let key = placed.as_ref()?.0.clone();
+                Some((key, Whereabouts { position: *position, place }))
+            })
+        };
         let many = self.places.len() > FEW;
-        self.index = many.then(|| Box::new(Index { places: keys().zip(0..).collect() }));
+        self.index = many.then(|| Box::new(Index { keys: keys().collect() }));
     }
 
     fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<usize>
@@ -99,7 +122,11 @@ impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
         K: Borrow<Q>,
     {
         if let Some(index) = &self.index {
-            return index.places.get(key).copied();
+            let Whereabouts { position, place } = *index.keys.get(key)?;
+            if self.places.get(place).is_some_and(|place| place.position == position) {
+                return Some(place);
+            }
+            return self.places.binary_search_by_key(&position, |place| place.position).ok();
         }
         self.places.iter().position(|place| {
             place.placed.as_ref().is_some_and(|(placed, _)| placed.borrow() == key)
@@ -194,7 +221,43 @@ impl<K: Ord + Hash + Clone, V> Shelf<K, V> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn many_records_can_come_in_before_others() {
+        let mut shelf = Shelf::default();
+        // A shelf that found all others anew each time would need minutes.
+        for position in (0..20_000_u64).rev() {
+            shelf.insert(position, position, ());
+        }
+        assert!(shelf.keys().copied().eq(0..20_000));
+        assert_eq!(shelf.position(&7), Some(7));
+    }
+
     proptest::proptest! {
+        #[test]
+        fn the_order_is_that_of_the_positions_and_not_that_of_coming(
+            changes in proptest::collection::vec((0_u64..23, proptest::bool::weighted(0.7)), 0..80)
+        ) {
+            let mut shelf = Shelf::default();
+            let mut model = std::collections::BTreeMap::new();
+            for (key, kept) in changes {
+                let position = key * 7 % 23;
+                if kept {
+                    shelf.insert(position, key, position);
+                    model.insert(position, key);
+                } else {
+                    shelf.remove(&key);
+                    model.remove(&position);
+                }
+                proptest::prop_assert!(shelf.keys().eq(model.values()));
+                proptest::prop_assert_eq!(shelf.len(), model.len());
+                for key in 0..23 {
+                    let found = model.contains_key(&(key * 7 % 23)).then_some(key * 7 % 23);
+                    proptest::prop_assert_eq!(shelf.position(&key), found);
+                    proptest::prop_assert_eq!(shelf.get(&key).copied(), found);
+                }
+            }
+        }
+
         #[test]
         fn few_records_and_many_are_kept_alike(
             changes in proptest::collection::vec((0_u8..20, proptest::bool::weighted(0.7)), 0..60)

@@ -12,6 +12,7 @@ use crate::quotas::THING_GROUPS_PER_THING;
 use crate::time::Timestamp;
 
 use super::paging::PageRequest;
+use super::references::{Unclear, meant};
 use super::shelf::Shelf;
 use super::{Registry, ThingGroup, ThingGroupsPage};
 
@@ -88,9 +89,9 @@ impl Registry {
         now: Timestamp,
     ) -> Result<(), ApiError> {
         let (name, arn) = (input.thing_group_name.as_deref(), input.thing_group_arn.as_deref());
-        let group = self.existing_thing_group(self.meant(THING_GROUP, name, arn)?)?.name.clone();
+        let group = self.existing_thing_group(self.named(THING_GROUP, name, arn)?)?.name.clone();
         let (name, arn) = (input.thing_name.as_deref(), input.thing_arn.as_deref());
-        let thing = self.existing_thing(self.meant(THING, name, arn)?)?.name.clone();
+        let thing = self.existing_thing(self.named(THING, name, arn)?)?.name.clone();
         let mut groups = self.direct_groups(&thing);
         self.check_room(&mut groups, &thing, &group)?;
         self.join(&thing, &group, now);
@@ -106,9 +107,9 @@ impl Registry {
         now: Timestamp,
     ) -> Result<(), ApiError> {
         let (name, arn) = (input.thing_group_name.as_deref(), input.thing_group_arn.as_deref());
-        let group = self.existing_thing_group(self.meant(THING_GROUP, name, arn)?)?.name.clone();
+        let group = self.existing_thing_group(self.named(THING_GROUP, name, arn)?)?.name.clone();
         let (name, arn) = (input.thing_name.as_deref(), input.thing_arn.as_deref());
-        let thing = self.existing_thing(self.meant(THING, name, arn)?)?.name.clone();
+        let thing = self.existing_thing(self.named(THING, name, arn)?)?.name.clone();
         self.leave(&thing, &group, now);
         Ok(())
     }
@@ -196,6 +197,7 @@ impl Registry {
         self.groups_of_things.get(thing).into_iter().flatten()
     }
 
+    //? assumed: a thing that goes is told to have left its groups
     /// Takes a thing out of all its groups.
     pub(super) fn leave_every_group(&mut self, thing: &str, now: Timestamp) {
         let Some((thing, groups)) = self.groups_of_things.get_key_value(thing) else { return };
@@ -205,6 +207,7 @@ impl Registry {
         }
     }
 
+    //? assumed: the things of a group that goes are told to have left it
     /// Takes all things out of a group.
     pub(super) fn remove_every_thing(&mut self, group: &ThingGroupName, now: Timestamp) {
         let Some(record) = self.thing_groups.get(group) else { return };
@@ -296,31 +299,28 @@ impl Registry {
         }
     }
 
-    /// What a request names by its name, by its ARN, or by both.
+    /// The name of what a request means.
     //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/models.py
     //# neither, or two that differ, is 400 in these words
     //? assumed: an ARN of something else or from elsewhere is 400, in these words
-    fn meant<'a>(
+    fn named<'a>(
         &self,
         Kind { in_arn, member, title }: Kind,
         name: Option<&'a str>,
         arn: Option<&'a str>,
     ) -> Result<&'a str, ApiError> {
-        let front = self.scope.iot_arn(in_arn, "");
-        let in_arn = arn.map(|arn| arn.strip_prefix(front.as_str()));
-        let message = match (name, in_arn) {
-            (Some(name), None) => return Ok(name),
-            (None, Some(Some(name))) => return Ok(name),
-            (Some(name), Some(Some(same))) if name == same => return Ok(name),
-            (Some(_), Some(_)) => {
-                format!("{title}Name {member}Arn does not match specified {member}Name in request")
-            }
-            (None, Some(None)) => format!("Invalid {member}Arn"),
-            (None, None) => format!(
-                "Both {member}Arn and {member}Name are empty. Need to specify at least one of them"
-            ),
-        };
-        Err(ApiError::invalid_request(message))
+        meant(&self.scope, in_arn, name, arn).map_err(|unclear| {
+            ApiError::invalid_request(match unclear {
+                Unclear::NotNamed => format!(
+                    "Both {member}Arn and {member}Name are empty. Need to specify at least one of \
+                     them"
+                ),
+                Unclear::OtherArn => format!("Invalid {member}Arn"),
+                Unclear::TwoNames => format!(
+                    "{title}Name {member}Arn does not match specified {member}Name in request"
+                ),
+            })
+        })
     }
 }
 

@@ -5,22 +5,22 @@
 //! to it in `policy_attachments.rs`. There are no dynamic groups.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html>.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::iter::successors;
 
 use serde::{Deserialize, Serialize};
 
-use crate::errors::{ApiError, ErrorCode};
+use crate::errors::ApiError;
 use crate::events::{Link, Operation};
 use crate::names::{Arn, ThingGroupName, ThingName};
 use crate::quotas::{ATTRIBUTES_PER_THING_GROUP, CHILD_GROUPS_PER_THING_GROUP, THING_GROUP_LEVELS};
 use crate::time::Timestamp;
 
 use super::paging::PageRequest;
+use super::references::check_version;
 use super::shelf::Shelf;
 use super::tags::check_new_tags;
-use super::things::AttributePayload;
-use super::{Registry, Tag, Target};
+use super::{AttributePayload, Attributes, Registry, Tag, Target};
 
 /// What a client says of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -81,7 +81,7 @@ pub(crate) struct DescribedProperties {
 /// A group's attributes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct DescribedAttributes {
-    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) attributes: Attributes,
 }
 
 /// Where a group lies, and since when.
@@ -157,7 +157,7 @@ pub(crate) struct ThingGroup {
     pub(super) children: BTreeSet<ThingGroupName>,
     pub(super) things: Shelf<ThingName, ()>,
     pub(super) description: Option<String>,
-    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) attributes: Attributes,
     created: Timestamp,
 }
 
@@ -187,11 +187,11 @@ impl Registry {
         let ThingGroupProperties { thing_group_description: description, attribute_payload } =
             input.thing_group_properties;
         check_new_tags(&input.tags)?;
-        let attributes = changed(&BTreeMap::new(), attribute_payload);
+        let attributes = Attributes::default().changed(attribute_payload);
         let name = ThingGroupName::from(input.thing_group_name);
         let arn = self.scope.iot_arn("thinggroup", &name);
         if let Some(group) = self.thing_groups.get(&name) {
-            //? assumed: another parent is refused in the same words
+            //? assumed: another parent is refused in the same words; tags do not count
             let parent = group.parent.as_ref().map(ThingGroupName::as_str);
             if group.description != description
                 || group.attributes != attributes
@@ -276,10 +276,10 @@ impl Registry {
         now: Timestamp,
     ) -> Result<UpdateThingGroupResponse, ApiError> {
         let group = self.existing_thing_group(&input.thing_group_name)?;
-        check_version(group, input.expected_version)?;
+        check_version("thing", &group.name, group.version, input.expected_version)?;
         let ThingGroupProperties { thing_group_description, attribute_payload } =
             input.thing_group_properties;
-        let attributes = changed(&group.attributes, attribute_payload);
+        let attributes = group.attributes.changed(attribute_payload);
         check_count(&attributes)?;
         let (name, version) = (group.name.clone(), group.version + 1);
         if let Some(group) = self.thing_groups.get_mut(&name) {
@@ -307,7 +307,7 @@ impl Registry {
         let Some(group) = self.thing_groups.get(input.thing_group_name.as_str()) else {
             return Ok(());
         };
-        check_version(group, input.expected_version)?;
+        check_version("thing", &group.name, group.version, input.expected_version)?;
         let name = group.name.clone();
         if !group.children.is_empty() {
             return Err(ApiError::invalid_request(format!(
@@ -404,44 +404,12 @@ impl Registry {
     }
 }
 
-//= https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html
-//# without `merge` the attributes replace the old ones; an empty value removes an attribute
-/// What attributes are after a request.
-fn changed(
-    old: &BTreeMap<String, String>,
-    payload: Option<AttributePayload>,
-) -> BTreeMap<String, String> {
-    let mut attributes = match payload {
-        None => old.clone(),
-        Some(AttributePayload { attributes, merge: false }) => attributes,
-        Some(AttributePayload { attributes, merge: true }) => {
-            let mut merged = old.clone();
-            merged.extend(attributes);
-            merged
-        }
-    };
-    attributes.retain(|_, value| !value.is_empty());
-    attributes
-}
-
-fn check_count(attributes: &BTreeMap<String, String>) -> Result<(), ApiError> {
+fn check_count(attributes: &Attributes) -> Result<(), ApiError> {
     if attributes.len() > ATTRIBUTES_PER_THING_GROUP {
         //? assumed: exception and text
         return Err(ApiError::invalid_request(format!(
             "A thing group can have up to {ATTRIBUTES_PER_THING_GROUP} attributes"
         )));
-    }
-    Ok(())
-}
-
-fn check_version(group: &ThingGroup, expected: Option<i64>) -> Result<(), ApiError> {
-    if expected.is_some_and(|expected| expected != group.version) {
-        //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/exceptions.py
-        //# the text for an expectedVersion that is not the record's says "thing" of a group too
-        return Err(ApiError::new(
-            ErrorCode::VersionConflictException,
-            format!("The version for thing {} does not match the expected version.", group.name),
-        ));
     }
     Ok(())
 }

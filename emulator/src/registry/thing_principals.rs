@@ -120,6 +120,9 @@ pub(crate) struct PrincipalThingObject {
 }
 
 impl Registry {
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# the texts for a principal and for a thing that do not exist
+    //? assumed: the principal is looked for first
     /// Attaches a principal to a thing; once more changes the type at most.
     pub(crate) fn attach_thing_principal(
         &mut self,
@@ -220,9 +223,7 @@ impl Registry {
             input.max_results,
             input.next_token.as_deref(),
         )?;
-        let name = &input.thing_name;
-        let thing = self.things.get(name.as_str());
-        let thing = thing.ok_or_else(|| self.unknown("Thing", name))?;
+        let thing = self.existing_thing(&input.thing_name)?;
         let (thing_principal_objects, next_token) =
             request.page(&thing.principals, |target, kind| {
                 wanted.is_none_or(|wanted| wanted == *kind).then(|| ThingPrincipalObject {

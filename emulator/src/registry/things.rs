@@ -4,19 +4,18 @@
 //! who is attached to a thing in `thing_principals.rs`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/thing-registry.html>.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::errors::{ApiError, ErrorCode};
+use crate::errors::ApiError;
 use crate::events::{Link, Operation};
 use crate::names::{Arn, BillingGroupName, ThingName, ThingTypeName};
 use crate::time::Timestamp;
 
 use super::paging::PageRequest;
+use super::references::check_version;
 use super::shelf::Shelf;
 use super::thing_types::ThingType;
-use super::{Attributes, Registry, Target, ThingPrincipalType};
+use super::{AttributePayload, Attributes, Registry, Target, ThingPrincipalType};
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-types.html
 //# up to three attributes for a thing without a thing type, up to 50 with one
@@ -25,14 +24,6 @@ const ATTRIBUTES_WITHOUT_THING_TYPE: usize = 3;
 
 /// Attributes of a thing that has a thing type.
 const ATTRIBUTES_WITH_THING_TYPE: usize = 50;
-
-/// A thing's attributes, and whether they add to those that it has.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct AttributePayload {
-    pub(crate) attributes: BTreeMap<String, String>,
-    pub(crate) merge: bool,
-}
 
 /// CreateThing's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -165,7 +156,7 @@ impl Registry {
         now: Timestamp,
     ) -> Result<CreateThingResponse, ApiError> {
         let CreateThingRequest { thing_name, thing_type_name, attribute_payload, .. } = input;
-        let attributes = Attributes::new(attribute_payload.unwrap_or_default().attributes);
+        let attributes = Attributes::default().changed(attribute_payload);
         let wanted = thing_type_name.as_deref().map(|name| self.existing_thing_type(name));
         let thing_type = wanted.transpose()?;
         let wanted = input.billing_group_name.as_deref();
@@ -237,8 +228,6 @@ impl Registry {
         })
     }
 
-    //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html
-    //# without `merge` the attributes replace the old ones
     /// Changes a thing's attributes and its thing type.
     pub(crate) fn update_thing(
         &mut self,
@@ -251,21 +240,13 @@ impl Registry {
             return Err(ApiError::invalid_request(message));
         }
         let thing = self.existing_thing(&input.thing_name)?;
-        check_version(thing, input.expected_version)?;
+        check_version("thing", &thing.name, thing.version, input.expected_version)?;
         let thing_type = match input.thing_type_name.as_deref() {
             None if input.remove_thing_type => None,
             None => thing.thing_type_name().and_then(|name| self.thing_types.get(name)),
             Some(name) => Some(self.not_deprecated(name)?),
         };
-        let attributes = match input.attribute_payload {
-            None => thing.attributes.clone(),
-            Some(AttributePayload { attributes, merge: false }) => Attributes::new(attributes),
-            Some(AttributePayload { attributes, merge: true }) => {
-                let mut merged = thing.attributes.to_map();
-                merged.extend(attributes);
-                Attributes::new(merged)
-            }
-        };
+        let attributes = thing.attributes.changed(input.attribute_payload);
         //? assumed: with its type a thing must lose the attributes that it may have no longer
         check_count(&attributes, thing_type)?;
         let (name, old_type) = (thing.name.clone(), thing.thing_type.clone());
@@ -301,7 +282,7 @@ impl Registry {
         let Some(thing) = self.things.get(input.thing_name.as_str()) else {
             return Ok(());
         };
-        check_version(thing, input.expected_version)?;
+        check_version("thing", &thing.name, thing.version, input.expected_version)?;
         if !thing.principals.is_empty() {
             return Err(ApiError::invalid_request(format!(
                 "Cannot delete. Thing {} is still attached to one or more principals",
@@ -414,18 +395,6 @@ fn check_count(attributes: &Attributes, thing_type: Option<&ThingType>) -> Resul
         return Err(ApiError::invalid_request(format!(
             "A thing {kind} a thing type can have up to {limit} attributes"
         )));
-    }
-    Ok(())
-}
-
-fn check_version(thing: &Thing, expected: Option<i64>) -> Result<(), ApiError> {
-    if expected.is_some_and(|expected| expected != thing.version) {
-        //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/exceptions.py
-        //# the text for an expectedVersion that is not the record's
-        return Err(ApiError::new(
-            ErrorCode::VersionConflictException,
-            format!("The version for thing {} does not match the expected version.", thing.name),
-        ));
     }
     Ok(())
 }

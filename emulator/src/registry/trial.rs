@@ -20,6 +20,10 @@ use super::policies::PolicySummary;
 use super::words::ActionType;
 use super::{Registry, Target};
 
+/// So many things of a certificate are named where it is told why a connection is none of them:
+/// whole fleets share a certificate.
+const NAMED_THINGS: usize = 10;
+
 /// TestAuthorization's input.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -195,17 +199,18 @@ impl Registry {
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
     //# thing variables need a client ID that is the name of a thing the certificate is attached to
-    fn why_no_thing(&self, certificate: CertificateId, client_id: &ClientId) -> String {
-        let things: Vec<&str> =
-            self.things_of_certificate(certificate).map(ThingName::as_str).collect();
-        match things.as_slice() {
-            [] => "the certificate is attached to no thing".to_owned(),
-            things => format!(
-                "the client ID `{client_id}` differs from the thing name: the certificate is \
-                 attached to {}",
-                things.join(", ")
-            ),
+    pub(super) fn why_no_thing(&self, certificate: CertificateId, client_id: &ClientId) -> String {
+        let mut things = self.things_of_certificate(certificate).map(ThingName::as_str);
+        let named: Vec<&str> = things.by_ref().take(NAMED_THINGS).collect();
+        if named.is_empty() {
+            return "the certificate is attached to no thing".to_owned();
         }
+        let others = things.next().map_or("", |_| " and others");
+        format!(
+            "the client ID `{client_id}` differs from the thing name: the certificate is attached \
+             to {}{others}",
+            named.join(", ")
+        )
     }
 
     //? assumed: of several resources all must be allowed; one that is denied explicitly denies all.

@@ -151,7 +151,7 @@ fn jr_3_of_two_certificates_of_one_ca_the_one_in_the_chain_counts() {
                 "caCertificate": pem, "certificateMode": "SNI_ONLY",
                 "setAsActive": true, "allowAutoRegistration": true,
             });
-            registry.register_ca_certificate(input(json), NOW).unwrap();
+            registry.register_ca_certificate(input(json), NOW, |_| true).unwrap();
         }
         let mut chain = vec![leaf.clone()];
         chain.extend(sent.map(|index: usize| cas[index].clone()));

@@ -38,7 +38,9 @@ fn register_ca(registry: &mut Registry, ca: &CertificateAuthority, more: Value) 
         "allowAutoRegistration": true,
     });
     json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    registry.register_ca_certificate(input(json), NOW).expect("a CA certificate that AWS takes");
+    registry
+        .register_ca_certificate(input(json), NOW, |_| true)
+        .expect("a CA certificate that AWS takes");
 }
 
 /// Registers `ca` in SNI_ONLY mode.
@@ -47,7 +49,7 @@ fn register_sni_only_ca(registry: &mut Registry, ca: &CertificateAuthority) {
         "caCertificate": ca.pem(), "certificateMode": "SNI_ONLY",
         "setAsActive": true, "allowAutoRegistration": true,
     });
-    registry.register_ca_certificate(input(json), NOW).unwrap();
+    registry.register_ca_certificate(input(json), NOW, |_| true).unwrap();
 }
 
 fn update_ca(registry: &mut Registry, ca: &CertificateAuthority, mut change: Value) {

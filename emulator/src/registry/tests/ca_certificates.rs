@@ -25,7 +25,7 @@ const BAD_CODE: &str = "400 RegistrationCodeValidationException: Registration co
 fn refuses<const N: usize>(registry: &mut Registry, table: [(&str, Value, &str); N]) {
     for (row, json, expected) in table {
         let refused = asked("RegisterCACertificate", &json, |input| {
-            registry.register_ca_certificate(input, NOW)
+            registry.register_ca_certificate(input, NOW, |_| true)
         });
         assert_eq!(outcome(&refused), expected, "{row}");
     }
@@ -185,7 +185,7 @@ fn ca_8_presence_then_pem_then_issuer_then_signature_then_code_then_duplicate() 
     ];
     for (verification, exception) in table {
         let json = json!({ "caCertificate": ca.pem(), "verificationCertificate": verification });
-        let refused = registry.register_ca_certificate(input(json), NOW).unwrap_err();
+        let refused = registry.register_ca_certificate(input(json), NOW, |_| true).unwrap_err();
         assert_eq!(refused.code().name(), exception);
     }
 }
@@ -197,7 +197,7 @@ fn ca_7_without_a_registration_code_none_is_right() {
     let json = json!({
         "caCertificate": ca.pem(), "verificationCertificate": ca.verification_certificate("")
     });
-    let refused = registry.register_ca_certificate(input(json), NOW);
+    let refused = registry.register_ca_certificate(input(json), NOW, |_| true);
     assert!(outcome(&refused).starts_with("400 RegistrationCodeValidationException"));
 }
 
@@ -206,7 +206,8 @@ fn ca_10_and_12_a_ca_certificate_is_registered_once() {
     let mut registry = registry();
     let ca = CertificateAuthority::new("Acme");
     register_ca(&mut registry, &ca, json!({}));
-    let again = registry.register_ca_certificate(input(sni_only(&ca.pem())), NOW).unwrap_err();
+    let again =
+        registry.register_ca_certificate(input(sni_only(&ca.pem())), NOW, |_| true).unwrap_err();
     let arn = format!("arn:aws:iot:eu-west-1:123456789012:cacert/{}", ca.certificate_id());
     assert_eq!(
         again.body(),
@@ -222,10 +223,10 @@ fn ca_10_and_12_a_ca_certificate_is_registered_once() {
     let mut other = Registry::new(Scope::new("210987654321", "eu-west-1"), 7);
     let verification = ca.verification_certificate(&code(&mut other));
     let by_default = json!({ "caCertificate": ca.pem(), "verificationCertificate": verification });
-    let owned = |id| registry.owns_ca_by_default(id);
-    let refused = other.register_ca_certificate_unless(input(by_default), NOW, owned);
+    let own = |id| !registry.owns_ca_by_default(id);
+    let refused = other.register_ca_certificate(input(by_default), NOW, own);
     assert!(outcome(&refused).starts_with("409 ResourceAlreadyExistsException"), "CA-12");
-    let by_sni = other.register_ca_certificate_unless(input(sni_only(&ca.pem())), NOW, owned);
+    let by_sni = other.register_ca_certificate(input(sni_only(&ca.pem())), NOW, own);
     assert_eq!(outcome(&by_sni), "200", "CA-12: SNI_ONLY may be registered by many accounts");
     assert!(!other.owns_ca_by_default(ca.certificate_id()));
 }
@@ -235,12 +236,18 @@ fn ca_11_ten_ca_certificates_may_share_a_subject() {
     let mut registry = registry();
     for number in 1..=11 {
         let ca = CertificateAuthority::new("Acme");
-        let result = registry.register_ca_certificate(input(sni_only(&ca.pem())), NOW);
+        let result = registry.register_ca_certificate(input(sni_only(&ca.pem())), NOW, |_| true);
         let expected = if number <= 10 { "200" } else { "410 LimitExceededException" };
         assert!(outcome(&result).starts_with(expected), "CA {number}");
     }
+    let ca = CertificateAuthority::new("Acme");
+    let verification = ca.verification_certificate(&code(&mut registry));
+    let by_default = json!({ "caCertificate": ca.pem(), "verificationCertificate": verification });
+    let never = |_| panic!("what is refused makes nobody an owner");
+    let result = registry.register_ca_certificate(input(by_default), NOW, never);
+    assert!(outcome(&result).starts_with("410 LimitExceededException"));
     let other = CertificateAuthority::new("Other");
-    let result = registry.register_ca_certificate(input(sni_only(&other.pem())), NOW);
+    let result = registry.register_ca_certificate(input(sni_only(&other.pem())), NOW, |_| true);
     assert_eq!(outcome(&result), "200");
 }
 
@@ -248,7 +255,8 @@ fn ca_11_ten_ca_certificates_may_share_a_subject() {
 fn ca_13_a_ca_certificate_counts_within_its_validity() {
     let ca = CertificateAuthority::new("Acme");
     for moment in [Timestamp::from_seconds(0), Timestamp::from_seconds(4_000_000_000)] {
-        let refused = registry().register_ca_certificate(input(sni_only(&ca.pem())), moment);
+        let refused =
+            registry().register_ca_certificate(input(sni_only(&ca.pem())), moment, |_| true);
         assert_eq!(
             outcome(&refused),
             "400 CertificateValidationException: The certificate is not within its validity period"
@@ -301,7 +309,7 @@ fn ca_20_a_ca_certificate_is_described_as_aws_describes_it() {
 fn ca_1_and_20_new_ca_certificates_rest_until_they_are_switched_on() {
     let mut registry = registry();
     let ca = CertificateAuthority::new("Acme");
-    registry.register_ca_certificate(input(sni_only(&ca.pem())), NOW).unwrap();
+    registry.register_ca_certificate(input(sni_only(&ca.pem())), NOW, |_| true).unwrap();
     let id = ca.certificate_id().to_string();
     let described =
         output(registry.describe_ca_certificate(input(json!({ "certificateId": id }))).unwrap());
@@ -439,4 +447,26 @@ fn ca_27_ca_certificates_are_listed_newest_first() {
     assert_eq!(next["certificates"][0]["certificateId"], first.certificate_id().to_string());
     assert_eq!(next.get("nextMarker"), None);
     assert_eq!(list(json!({ "templateName": "Fleet" }))["certificates"], json!([]));
+}
+
+#[test]
+fn ca_25_a_ca_that_is_switched_off_takes_no_device_and_keeps_those_it_has() {
+    let mut registry = registry();
+    let ca = CertificateAuthority::new("Acme");
+    register_ca(&mut registry, &ca, json!({}));
+    let (old, new) = (ca.issue("old"), ca.issue("new"));
+    let register = |registry: &mut Registry, device: &crate::pki::Identity| {
+        let json = json!({ "certificatePem": device.certificate_pem(), "status": "ACTIVE" });
+        outcome(&registry.register_certificate(input(json), NOW))
+    };
+    assert_eq!(register(&mut registry, &old), "200");
+    let off = json!({ "certificateId": ca.certificate_id(), "newStatus": "INACTIVE" });
+    registry.update_ca_certificate(input(off), NOW).unwrap();
+    assert_eq!(
+        register(&mut registry, &new),
+        "406 CertificateStateException: The CA certificate is not active"
+    );
+    let kept = registry.certificate(old.certificate_id()).unwrap();
+    assert_eq!(kept.status, CertificateStatus::Active);
+    assert_eq!(registry.take_changes(), [], "nobody is disconnected");
 }

@@ -146,7 +146,7 @@ fn cert_16_and_19_the_signature_finds_the_ca_and_the_mode_is_the_cas() {
     let sni_only = json!({
         "caCertificate": twin.pem(), "certificateMode": "SNI_ONLY", "setAsActive": true
     });
-    registry.register_ca_certificate(input(sni_only), NOW).unwrap();
+    registry.register_ca_certificate(input(sni_only), NOW, |_| true).unwrap();
     for (issuer, mode) in [(&ca, "DEFAULT"), (&twin, "SNI_ONLY")] {
         let device = issuer.issue("lamp");
         let json = json!({ "certificatePem": device.certificate_pem() });
@@ -167,7 +167,7 @@ fn cert_18_two_ca_certificates_of_one_subject_and_key_are_a_conflict() {
     for pem in RENEWED_CA {
         let json =
             json!({ "caCertificate": pem, "certificateMode": "SNI_ONLY", "setAsActive": true });
-        registry.register_ca_certificate(input(json), NOW).unwrap();
+        registry.register_ca_certificate(input(json), NOW, |_| true).unwrap();
     }
     let bare = json!({ "certificatePem": RENEWED_LEAF });
     let conflict = registry.register_certificate(input(bare.clone()), NOW);
@@ -197,7 +197,7 @@ fn cert_25_the_pem_comes_back_as_it_was_given_and_is_kept_only_where_it_differs(
 }
 
 #[test]
-fn cert_25_and_30_a_certificate_is_described_as_aws_describes_it() {
+fn cert_25_and_30_to_32_a_certificate_is_described_and_listed_as_aws_does_it() {
     let mut registry = registry();
     let ca = CertificateAuthority::new("Acme");
     register_ca(&mut registry, &ca, json!({}));
@@ -373,4 +373,31 @@ fn cert_1_and_4_certificates_that_aws_issues() {
         "400 InvalidRequestException: CSR violates constraints",
         "CERT-5"
     );
+}
+
+#[test]
+fn cert_23_a_certificate_that_signed_itself_needs_no_ca() {
+    let mut registry = registry();
+    let identity = Identity::self_signed("lamp");
+    let json = json!({ "certificatePem": identity.certificate_pem() });
+    let with_ca = registry.register_certificate(input(json.clone()), NOW);
+    assert_eq!(outcome(&with_ca), NO_CA);
+    assert_eq!(outcome(&registry.register_certificate_without_ca(input(json), NOW)), "200");
+    let record = registry.certificate(identity.certificate_id()).unwrap();
+    assert_eq!(record.mode, CertificateMode::SniOnly);
+    assert_eq!(record.ca_certificate_id, None);
+}
+
+#[test]
+fn cert_34_what_waits_for_its_activation_can_be_deleted() {
+    let mut registry = registry();
+    let ca = CertificateAuthority::new("Acme");
+    register_ca(&mut registry, &ca, json!({}));
+    let leaf = ca.issue("lamp").certificate().clone();
+    let (id, ca) = (leaf.id(), ca.certificate_id());
+    registry.register_just_in_time(leaf, ca, CertificateMode::Default, NOW);
+    let deleted = registry.delete_certificate(input(json!({ "certificateId": id })));
+    assert_eq!(outcome(&deleted), "200");
+    let of_ca = registry.list_certificates_by_ca(input(json!({ "caCertificateId": ca }))).unwrap();
+    assert_eq!(of_ca.certificates, []);
 }

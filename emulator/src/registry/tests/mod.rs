@@ -4,6 +4,7 @@ mod billing_groups;
 mod ca_certificates;
 mod certificates;
 mod domain_configurations;
+mod mirrors;
 mod policies;
 mod provisioning_templates;
 mod tags;
@@ -70,7 +71,9 @@ pub(super) fn register_ca(registry: &mut Registry, ca: &CertificateAuthority, mo
         "caCertificate": ca.pem(), "verificationCertificate": verification, "setAsActive": true
     });
     json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    registry.register_ca_certificate(input(json), NOW).expect("a CA certificate that AWS takes");
+    registry
+        .register_ca_certificate(input(json), NOW, |_| true)
+        .expect("a CA certificate that AWS takes");
 }
 
 pub(super) fn register_without_ca(registry: &mut Registry, identity: &Identity, status: &str) {
@@ -119,4 +122,51 @@ fn id_6_a_generation_is_a_uuid_that_follows_from_the_seed() {
     let (again, id, _) = with_certificate("ACTIVE");
     let described = again.describe_certificate(input(json!({ "certificateId": id }))).unwrap();
     assert_eq!(described.certificate_description.generation_id, generation);
+}
+
+#[test]
+fn id_2_and_7_accounts_and_regions_share_an_id_and_nothing_else() {
+    let identity = Identity::self_signed("lamp");
+    let id = identity.certificate_id().to_string();
+    let mut codes = Vec::new();
+    for (account, region) in [
+        ("123456789012", "eu-west-1"),
+        ("123456789012", "us-east-1"),
+        ("210987654321", "us-east-1"),
+    ] {
+        let mut registry = Registry::new(Scope::new(account, region), 7);
+        let json = json!({ "certificatePem": identity.certificate_pem() });
+        let made = output(registry.register_certificate_without_ca(input(json), NOW).unwrap());
+        assert_eq!(made["certificateId"], id);
+        assert_eq!(made["certificateArn"], format!("arn:aws:iot:{region}:{account}:cert/{id}"));
+        codes.push(code(&mut registry));
+    }
+    codes.dedup();
+    assert_eq!(codes.len(), 3);
+}
+
+#[test]
+fn id_4_and_5_arns_and_moments_are_written_as_aws_writes_them() {
+    let mut registry = registry();
+    let ca = CertificateAuthority::new("Acme");
+    register_ca(&mut registry, &ca, json!({}));
+    let id = ca.certificate_id().to_string();
+    let described = registry.describe_ca_certificate(input(json!({ "certificateId": id })));
+    let ca = output(described.unwrap())["certificateDescription"].take();
+    assert_eq!(ca["creationDate"].to_string(), "1800000000.053");
+    assert_eq!(ca["validity"]["notAfter"].to_string(), "2524607999.0");
+    create_policy(&mut registry, "P");
+    let policy = registry.get_policy(input(json!({ "policyName": "P" }))).unwrap();
+    let thing = registry.create_thing(input(json!({ "thingName": "lamp" })), NOW).unwrap();
+    let group = json!({ "thingGroupName": "G" });
+    let group = registry.create_thing_group(input(group), NOW).unwrap();
+    let arns = [
+        (ca["certificateArn"].clone(), format!("cacert/{id}")),
+        (output(policy.policy_arn), "policy/P".to_owned()),
+        (output(thing.thing_arn), "thing/lamp".to_owned()),
+        (output(group.thing_group_arn), "thinggroup/G".to_owned()),
+    ];
+    for (arn, tail) in arns {
+        assert_eq!(arn, format!("arn:aws:iot:eu-west-1:123456789012:{tail}"));
+    }
 }

@@ -256,3 +256,14 @@ fn pol_4_ten_policies_to_a_certificate_and_every_change_counts() {
         }
     }
 }
+
+#[test]
+fn pc_9_a_policy_can_go_as_soon_as_it_is_detached() {
+    let (mut registry, _id, arn) = with_certificate("ACTIVE");
+    create_policy(&mut registry, "P");
+    let pair = json!({ "policyName": "P", "target": arn });
+    registry.attach_policy(input(pair.clone())).unwrap();
+    registry.detach_policy(input(pair)).unwrap();
+    let deleted = registry.delete_policy(input(json!({ "policyName": "P" })));
+    assert_eq!(outcome(&deleted), "200");
+}

@@ -155,3 +155,24 @@ fn ta_1_the_effective_policies_come_with_their_documents() {
     assert!(effective(json!({ "thingName": "lamp" })).unwrap().effective_policies.is_empty());
     assert!(outcome(&effective(json!({ "thingName": "no" }))).starts_with("404 Resource"));
 }
+
+#[test]
+fn a_certificate_of_a_whole_fleet_is_told_of_briefly() {
+    let (mut registry, id, arn) = with_certificate("ACTIVE");
+    let certificate: CertificateId = id.parse().unwrap();
+    let mut attach = |names: std::ops::Range<u32>| {
+        for number in names {
+            let name = format!("lamp{number}");
+            registry.create_thing(input(json!({ "thingName": name })), NOW).unwrap();
+            let pair = json!({ "thingName": name, "principal": arn });
+            registry.attach_thing_principal(input(pair)).unwrap();
+        }
+        registry.why_no_thing(certificate, &ClientId::new("other"))
+    };
+    let front = "the client ID `other` differs from the thing name: the certificate is attached to";
+    assert_eq!(attach(0..2), format!("{front} lamp0, lamp1"));
+    let ten =
+        format!("{front} lamp0, lamp1, lamp2, lamp3, lamp4, lamp5, lamp6, lamp7, lamp8, lamp9");
+    assert_eq!(attach(2..10), ten);
+    assert_eq!(attach(10..1000), format!("{ten} and others"));
+}
