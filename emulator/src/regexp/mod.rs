@@ -95,4 +95,15 @@ mod tests {
             assert_eq!(fits, expected, "{expression} {text:?}");
         }
     }
+
+    #[test]
+    fn a_short_expression_cannot_ask_for_endless_work_or_memory() {
+        let nothing = format!("{}{}", "(?:".repeat(20), "){1000}".repeat(20));
+        assert!(Program::compile(&nothing).is_ok_and(|program| program.work() < 10));
+        let set: String = ('\u{4000}'..).step_by(2).take(1000).collect();
+        let large = Program::compile(&format!("[{set}]{{1000}}"));
+        assert_eq!(large.err(), Some(NotUsable::NotRunYet("so many parts")));
+        let work = |expression: &str| Program::compile(expression).unwrap().work();
+        assert!(work(&format!("[{set}]")) > 100, "each range may be looked at");
+    }
 }
