@@ -377,6 +377,31 @@ mod tests {
     }
 
     #[test]
+    fn no_account_takes_the_endpoint_of_another_as_its_domain() {
+        let config = Config { endpoint_host: "iot.example.com".to_owned(), ..Config::default() };
+        let bound = crate::listeners::bind(&config).expect("free ports");
+        let (cloud, _jobs) = Cloud::new(config, bound.addresses(), None).expect("a start");
+        let here = cloud.regional(cloud.default_scope()).iot_core;
+        let there = cloud.regional(&Scope::new("222233334444", "us-east-1")).iot_core;
+        let prefixed = format!("{}-ats.iot.example.com", here.endpoint_prefix());
+        for name in ["iot.example.com", &prefixed] {
+            let input = json!({
+                "domainConfigurationName": name.len().to_string(), "domainName": name,
+                "serverCertificateArns": ["arn:aws:acm:us-east-1:222233334444:certificate/1"],
+            });
+            there.call("CreateDomainConfiguration", input).expect("a free name");
+            assert!(cloud.iot_domain(Some(name), None).is_none(), "{name}");
+        }
+        let own = json!({ "domainConfigurationName": "More" });
+        let own = there
+            .call("CreateDomainConfiguration", own.clone())
+            .and_then(|_| there.call("DescribeDomainConfiguration", own));
+        let own = own.expect("a domain of AWS's")["domainName"].clone();
+        let found = cloud.iot_domain(own.as_str(), None).expect("it is served");
+        assert_eq!(&found.scope, there.scope());
+    }
+
+    #[test]
     fn accounts_that_know_each_other_keep_no_emulator_alive() {
         let config = Config::default();
         let bound = crate::listeners::bind(&config).expect("free ports");
