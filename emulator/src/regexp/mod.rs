@@ -35,7 +35,7 @@ impl WholeMatch {
             .strip_suffix('+')
             .map(|inner| (inner, 1))
             .or_else(|| bare.strip_suffix('*').map(|inner| (inner, 0)))
-            && let Ok(Program { mut steps, .. }) = Program::compile(inner)
+            && let Ok(Program { mut steps, ignore_case: false, .. }) = Program::compile(inner)
             && matches!(steps[..], [Step::Mark(_), Step::Take(_), Step::Mark(_), Step::Done])
             && let Step::Take(set) = steps.swap_remove(1)
         {
@@ -89,6 +89,8 @@ mod tests {
             (r"[A-Za-z0-9+/]+={0,2}", "YWJj===", false),
             (r"^arn:[!-~]+$", "arn:aws:acm:x", true),
             (r"a|ab", "ab", true),
+            (r"a|b+", "a", true),
+            (r"a|b+", "ab", false),
         ];
         for (expression, text, expected) in table {
             let fits = WholeMatch::compile(expression).expect(expression).fits(text);
