@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::NOT_AN_OBJECT;
 use super::table::{Bounds, Member, Operation, ServiceModel, Shape, Text};
 
 /// A complaint names so many failures at most.
@@ -15,8 +16,11 @@ impl ServiceModel {
     /// AWS's complaint about `members`, if the model does not allow them.
     pub(crate) fn check(&self, operation: &Operation, members: &Value) -> Result<(), String> {
         let mut checked = Checked { model: self, clauses: Vec::new() };
-        let none = Map::new();
-        checked.structure("", &operation.members, members.as_object().unwrap_or(&none));
+        match members {
+            Value::Object(members) => checked.structure("", &operation.members, members),
+            Value::Null => checked.structure("", &operation.members, &Map::new()),
+            _ => return Err(NOT_AN_OBJECT.to_owned()),
+        }
         match checked.clauses.len() {
             0 => Ok(()),
             1 => Err(format!("1 validation error detected: {}", checked.clauses.concat())),
@@ -168,7 +172,6 @@ fn failures(text: &Text, value: &str) -> Vec<String> {
     if !text.fits(value) {
         failures.extend(text.pattern.map(pattern));
     }
-    // Characters are counted only where bytes could be too many or too few.
     failures.extend(length(value.chars().count(), &text.length));
     failures
 }

@@ -100,6 +100,22 @@ fn null_counts_as_absent() {
     let members = json!({ "thingName": "t", "attributePayload": null });
     let read: Value = read("CreateThing", members).expect("a good input");
     assert_eq!(read, json!({ "thingName": "t" }));
+    let inside = json!({
+        "thingName": "t", "attributePayload": { "attributes": null, "merge": null },
+    });
+    let read: crate::registry::CreateThingRequest =
+        super::read("CreateThing", inside).expect("null inside is absent, too");
+    assert_eq!(read.thing_name, "t");
+}
+
+#[test]
+fn an_input_that_is_no_structure_is_refused_as_one() {
+    for input in [json!(5), json!([]), json!([1, 2]), json!("x")] {
+        let text = complaint("ListThings", input.clone());
+        assert_eq!(text, "Invalid request content: not a JSON object", "{input}");
+    }
+    let nothing: Result<Value, _> = read("ListThings", Value::Null);
+    assert_eq!(nothing, Ok(json!({})));
 }
 
 #[test]
