@@ -80,6 +80,23 @@ fn a_hostile_input_gets_a_bounded_complaint() {
     let members = json!({ "policyNamesToAdd": vec![" "; 10_000], "authInfos": [] });
     let complaint = complaint("TestAuthorization", members);
     assert!(complaint.len() < 20_000, "{}", complaint.len());
+
+    let wrong = json!({ "dataTraceEnabled": 5, "loggingLevel": "x" });
+    let settings = json!({ ("k".repeat(1_000_000)): wrong });
+    let members = json!({ "apiId": "a", "stageName": "s", "routeSettings": settings });
+    let row = API_GATEWAY_V2.operation("CreateStage").expect("CreateStage");
+    let complaint = API_GATEWAY_V2.check(row, &members).expect_err("wrong types");
+    assert!(complaint.len() < 20_000, "{}", complaint.len());
+}
+
+#[test]
+fn a_text_that_is_far_too_long_is_not_held_against_its_pattern() {
+    for (length, clauses) in [(128, 1), (129, 2), (1_000_000, 1)] {
+        let tags = json!([{ "Key": "!".repeat(length) }]);
+        let members = json!({ "policyName": "p", "policyDocument": "{}", "tags": tags });
+        let complaint = complaint("CreatePolicy", members);
+        assert_eq!(complaint.matches("failed to satisfy").count(), clauses, "{complaint}");
+    }
 }
 
 #[test]
