@@ -99,6 +99,12 @@ mod tests {
     }
 
     #[test]
+    fn an_expression_that_ignores_case_is_not_run_as_one_that_does_not() {
+        let compiled = WholeMatch::compile("(?i)[a-z]+");
+        assert_eq!(compiled.err(), Some(NotUsable::NotRunYet("such a group")));
+    }
+
+    #[test]
     fn a_short_expression_cannot_ask_for_endless_work_or_memory() {
         let nothing = format!("{}{}", "(?:".repeat(20), "){1000}".repeat(20));
         assert!(Program::compile(&nothing).is_ok_and(|program| program.work() < 10));
