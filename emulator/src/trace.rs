@@ -151,20 +151,21 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = self.value("clientId").or_else(|| self.value("principalId")).unwrap_or("-");
         let verb = if self.outcome == Outcome::Success { "ok     " } else { "refused" };
+        let who = on_one_line(who);
         write!(f, "{}  {who}  {verb} {}", self.at.format("%H:%M:%S%.3f"), self.event_type)?;
         for (name, value) in &self.members {
             if !matches!(*name, "clientId" | "sourceIp" | "sourcePort") {
-                write!(f, " {name}={value}")?;
+                write!(f, " {name}={}", on_one_line(value))?;
             }
         }
-        match (self.reason, &self.details) {
+        match (self.reason, self.details.as_deref().map(on_one_line)) {
             (Some(reason), Some(details)) => write!(f, "\n              {reason}: {details}")?,
             (Some(reason), None) => write!(f, "\n              {reason}")?,
             (None, Some(details)) => write!(f, "\n              {details}")?,
             (None, None) => {}
         }
         for line in &self.why {
-            write!(f, "\n              {line}")?;
+            write!(f, "\n              {}", on_one_line(line))?;
         }
         if let Some(answer) = &self.answer {
             write!(f, "\n              AWS answers: {answer}")?;
@@ -327,5 +328,15 @@ mod tests {
         for text in texts.map(Option::unwrap) {
             assert!(text.len() <= TEXT_BYTES + 3 && text.ends_with("é…"), "{}", text.len());
         }
+    }
+
+    #[test]
+    fn a_text_of_a_stranger_starts_no_line_of_the_trace() {
+        let scope = Scope::new("000000000000", "us-east-1");
+        let forged = "x\n12:00:00.000  lamp  ok      Connect";
+        let entry = Entry::failure(&scope, "RegisterThing", "InvalidRequestException");
+        let entry = entry.member("principalId", forged).member("step", forged);
+        let printed = entry.details(forged).why([forged]).to_string();
+        assert_eq!(printed.lines().count(), 3, "{printed}");
     }
 }

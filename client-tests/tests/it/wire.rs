@@ -111,6 +111,55 @@ fn wp_3_an_operation_without_output_answers_with_an_empty_body() {
 }
 
 #[test]
+fn pt_33_an_update_of_a_template_answers_with_an_empty_body() {
+    let emulator = Emulator::start();
+    let body = r#"{"Resources":{"c":{"Type":"AWS::IoT::Certificate","Properties":
+        {"CertificateId":{"Ref":"AWS::IoT::Certificate::Id"},"Status":"Active"}}}}"#;
+    let role = "arn:aws:iam::000000000000:role/Provisioning";
+    let input =
+        json!({ "templateName": "Fleet", "templateBody": body, "provisioningRoleArn": role });
+    let made = ask(&emulator, "POST /provisioning-templates", "", &input.to_string());
+    assert_eq!(made.status, 200, "{}", made.text);
+    let update = r#"{"enabled":true}"#;
+    let answer = ask(&emulator, "PATCH /provisioning-templates/Fleet", "", update);
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""), "{}", answer.text);
+}
+
+#[test]
+fn wp_4_nobody_is_asked_for_credentials() {
+    let emulator = Emulator::start();
+    let request = b"GET /things HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let answer = raw_api(&emulator, request);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn wp_5_and_6_a_publish_is_told_how_it_ended() {
+    let emulator = Emulator::start();
+    let publish = |topic: &str| {
+        let text = raw_api(
+            &emulator,
+            format!(
+                "POST /topics/{topic} HTTP/1.1\r\nHost: localhost\r\nAuthorization: \
+                 AWS4-HMAC-SHA256 Credential=000000000000/20260101/us-east-1/iotdata/aws4_request, \
+                 SignedHeaders=host, Signature=0\r\nContent-Length: 2\r\nConnection: \
+                 close\r\n\r\nhi"
+            )
+            .as_bytes(),
+        );
+        let (head, body) = text.split_once("\r\n\r\n").expect("an HTTP answer");
+        let body: Value = serde_json::from_str(body).expect(body);
+        let id = body["traceId"].as_str().expect("a trace ID");
+        assert!(head.to_lowercase().contains(&format!("x-amzn-requestid: {id}")), "{text}");
+        (head[9..12].to_owned(), body["message"].clone())
+    };
+    assert_eq!(publish("home"), ("200".to_owned(), json!("OK")));
+    let (status, message) = publish("$mine/x");
+    assert_eq!(status, "400");
+    assert!(message.as_str().is_some_and(|message| message.contains("reserved")), "{message}");
+}
+
+#[test]
 fn a_timestamp_is_a_number_of_seconds_with_three_decimals_at_most() {
     let emulator = Emulator::start();
     let made = ask(&emulator, "POST /keys-and-certificate", "", "").json();

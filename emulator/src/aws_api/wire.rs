@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::errors::ApiError;
 use crate::http::Request;
-use crate::service_model::{Member, Operation, Place, ServiceModel};
+use crate::service_model::{Member, NOT_AN_OBJECT, Operation, Place, ServiceModel};
 
 /// The labels of a path, by name, percent-decoded.
 pub(crate) type Labels = Vec<(&'static str, String)>;
@@ -162,9 +162,7 @@ fn body(request: &Request) -> Result<Map<String, Value>, ApiError> {
     if request.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Map::new());
     }
-    //? assumed: the text; AWS's own differs by service and version
-    serde_json::from_slice(&request.body)
-        .map_err(|_| ApiError::invalid_request("Invalid request content: not a JSON object"))
+    serde_json::from_slice(&request.body).map_err(|_| ApiError::invalid_request(NOT_AN_OBJECT))
 }
 
 #[cfg(test)]

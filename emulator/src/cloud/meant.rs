@@ -76,7 +76,18 @@ impl Cloud {
         listener_scope: Option<&Scope>,
     ) -> Option<IotDomain> {
         let region = &listener_scope.unwrap_or(self.default_scope()).region;
-        self.shared.domains.find(&normal(server_name?), region)
+        let name = normal(server_name?);
+        let domain = self.shared.domains.find(&name, region)?;
+        //? assumed: the name of an endpoint means its own account, whoever claims it as a domain
+        let owner = self.endpoint_owner(&name);
+        owner.is_none_or(|owner| owner == domain.scope).then_some(domain)
+    }
+
+    /// Whose endpoint is called `name`.
+    fn endpoint_owner(&self, name: &str) -> Option<Scope> {
+        let named = self.regionals().named(name).map(|iot_core| iot_core.scope().clone());
+        let default = &self.shared.config.endpoint_host;
+        named.or_else(|| (normal(default) == name).then(|| self.default_scope().clone()))
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_CertificateDescription.html

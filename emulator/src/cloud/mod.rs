@@ -377,6 +377,60 @@ mod tests {
     }
 
     #[test]
+    fn no_account_takes_the_endpoint_of_another_as_its_domain() {
+        let config = Config { endpoint_host: "iot.example.com".to_owned(), ..Config::default() };
+        let bound = crate::listeners::bind(&config).expect("free ports");
+        let (cloud, _jobs) = Cloud::new(config, bound.addresses(), None).expect("a start");
+        let here = cloud.regional(cloud.default_scope()).iot_core;
+        let there = cloud.regional(&Scope::new("222233334444", "us-east-1")).iot_core;
+        let prefixed = format!("{}-ats.iot.example.com", here.endpoint_prefix());
+        for name in ["iot.example.com", &prefixed] {
+            let input = json!({
+                "domainConfigurationName": name.len().to_string(), "domainName": name,
+                "serverCertificateArns": ["arn:aws:acm:us-east-1:222233334444:certificate/1"],
+            });
+            there.call("CreateDomainConfiguration", input).expect("a free name");
+            assert!(cloud.iot_domain(Some(name), None).is_none(), "{name}");
+        }
+        let own = json!({ "domainConfigurationName": "More" });
+        let own = there
+            .call("CreateDomainConfiguration", own.clone())
+            .and_then(|_| there.call("DescribeDomainConfiguration", own));
+        let own = own.expect("a domain of AWS's")["domainName"].clone();
+        let found = cloud.iot_domain(own.as_str(), None).expect("it is served");
+        assert_eq!(&found.scope, there.scope());
+    }
+
+    #[test]
+    fn of_two_accounts_that_race_for_a_domain_name_one_gets_it() {
+        let config = Config::default();
+        let bound = crate::listeners::bind(&config).expect("free ports");
+        let (cloud, _jobs) = Cloud::new(config, bound.addresses(), None).expect("a start");
+        let accounts = ["222233334444", "333344445555"];
+        let cores = accounts.map(|account| cloud.regional(&Scope::new(account, "eu-west-1")));
+        let claim = |iot: &IotCore, round: usize| {
+            let arn = "arn:aws:acm:eu-west-1:222233334444:certificate/1";
+            let domain = json!({
+                "domainConfigurationName": format!("D{round}"), "serverCertificateArns": [arn],
+                "domainName": format!("d{round}.example.com"),
+            });
+            iot.call("CreateDomainConfiguration", domain).is_ok()
+        };
+        for round in 0..10 {
+            let won = std::thread::scope(|threads| {
+                let [one, other] = cores
+                    .each_ref()
+                    .map(|regional| threads.spawn(|| claim(&regional.iot_core, round)));
+                [one, other].map(|thread| thread.join().expect("no panic"))
+            });
+            assert_ne!(won[0], won[1], "{round}");
+            let name = format!("d{round}.example.com");
+            let found = cloud.iot_domain(Some(&name), None).expect("it is served");
+            assert_eq!(found.scope.account.as_str(), accounts[usize::from(won[1])]);
+        }
+    }
+
+    #[test]
     fn accounts_that_know_each_other_keep_no_emulator_alive() {
         let config = Config::default();
         let bound = crate::listeners::bind(&config).expect("free ports");

@@ -35,7 +35,7 @@ impl WholeMatch {
             .strip_suffix('+')
             .map(|inner| (inner, 1))
             .or_else(|| bare.strip_suffix('*').map(|inner| (inner, 0)))
-            && let Ok(Program { mut steps, .. }) = Program::compile(inner)
+            && let Ok(Program { mut steps, ignore_case: false, .. }) = Program::compile(inner)
             && matches!(steps[..], [Step::Mark(_), Step::Take(_), Step::Mark(_), Step::Done])
             && let Step::Take(set) = steps.swap_remove(1)
         {
@@ -89,10 +89,29 @@ mod tests {
             (r"[A-Za-z0-9+/]+={0,2}", "YWJj===", false),
             (r"^arn:[!-~]+$", "arn:aws:acm:x", true),
             (r"a|ab", "ab", true),
+            (r"a|b+", "a", true),
+            (r"a|b+", "ab", false),
         ];
         for (expression, text, expected) in table {
             let fits = WholeMatch::compile(expression).expect(expression).fits(text);
             assert_eq!(fits, expected, "{expression} {text:?}");
         }
+    }
+
+    #[test]
+    fn an_expression_that_ignores_case_is_not_run_as_one_that_does_not() {
+        let compiled = WholeMatch::compile("(?i)[a-z]+");
+        assert_eq!(compiled.err(), Some(NotUsable::NotRunYet("such a group")));
+    }
+
+    #[test]
+    fn a_short_expression_cannot_ask_for_endless_work_or_memory() {
+        let nothing = format!("{}{}", "(?:".repeat(20), "){1000}".repeat(20));
+        assert!(Program::compile(&nothing).is_ok_and(|program| program.work() < 10));
+        let set: String = ('\u{4000}'..).step_by(2).take(1000).collect();
+        let large = Program::compile(&format!("[{set}]{{1000}}"));
+        assert_eq!(large.err(), Some(NotUsable::NotRunYet("so many parts")));
+        let work = |expression: &str| Program::compile(expression).unwrap().work();
+        assert!(work(&format!("[{set}]")) > 100, "each range may be looked at");
     }
 }

@@ -4,6 +4,8 @@ use super::syntax::{Assertion, Node, NotUsable, Regexp, Set, parse};
 
 /// How many instructions an expression may have.
 const LENGTH: usize = 4000;
+/// How many ranges of characters all its instructions together may have.
+const RANGES: usize = 16 * LENGTH;
 
 /// One step of the matcher.
 #[derive(Debug)]
@@ -25,13 +27,15 @@ pub(crate) struct Program {
     pub(super) steps: Vec<Step>,
     pub(crate) groups: usize,
     pub(super) ignore_case: bool,
+    /// What its sets hold together.
+    ranges: usize,
 }
 
 impl Program {
     /// Understands `text` as a regular expression.
     pub(crate) fn compile(text: &str) -> Result<Self, NotUsable> {
         let Regexp { node, groups, ignore_case } = parse(text)?;
-        let mut program = Self { steps: Vec::new(), groups, ignore_case };
+        let mut program = Self { steps: Vec::new(), groups, ignore_case, ranges: 0 };
         program.group(&node, Some(0))?;
         program.push(Step::Done)?;
         Ok(program)
@@ -39,11 +43,14 @@ impl Program {
 
     /// How much one character may cost.
     pub(crate) fn work(&self) -> usize {
-        self.steps.len() * (1 + self.groups / 4)
+        self.steps.len() * (1 + self.groups / 4) + self.ranges / 8
     }
 
     fn push(&mut self, step: Step) -> Result<usize, NotUsable> {
-        if self.steps.len() == LENGTH {
+        if let Step::Take(set) = &step {
+            self.ranges += set.size();
+        }
+        if self.steps.len() == LENGTH || self.ranges > RANGES {
             return Err(NotUsable::NotRunYet("so many parts"));
         }
         self.steps.push(step);
@@ -71,7 +78,12 @@ impl Program {
             Node::Alternatives(nodes) => self.alternatives(nodes)?,
             Node::Repeat { node, least, most, greedy } => {
                 for _ in 0..*least {
+                    let before = self.steps.len();
                     self.node(node)?;
+                    // What takes no step takes none the next time: `(?:(?:){1000}){1000}` …
+                    if self.steps.len() == before {
+                        break;
+                    }
                 }
                 match most {
                     None => self.endless(node, *greedy)?,

@@ -101,6 +101,11 @@ impl Set {
         Self::of(&[(character, character)])
     }
 
+    /// How much it takes to hold the set, and to ask it.
+    pub(super) fn size(&self) -> usize {
+        self.ranges.len() + self.classes.len()
+    }
+
     fn negate(mut self) -> Self {
         self.negated = !self.negated;
         self

@@ -39,7 +39,8 @@ pub(super) struct ProvisioningClaim {
 impl Registry {
     //= https://docs.aws.amazon.com/cli/latest/reference/iot/create-provisioning-claim.html
     //# the claim expires when its certificate does
-    //? assumed: a template that is not enabled has claims too, and so has one of the type JITP
+    //? assumed: a template that is not enabled has claims too, and so has one of the type JITP; the
+    //? claims of a template outlive its deletion
     /// Keeps the claim that AWS's CA issued for `keys`, and forgets those that have expired.
     pub(crate) fn create_provisioning_claim(
         &mut self,

@@ -2,11 +2,17 @@
 
 use serde_json::{Map, Value};
 
+use super::NOT_AN_OBJECT;
 use super::table::{Bounds, Member, Operation, ServiceModel, Shape, Text};
 
 /// A complaint names so many failures at most.
 //? assumed: AWS names them all; a hostile input must not make a text of megabytes
 const CLAUSES: usize = 100;
+/// So much of a map's key is repeated in a complaint.
+const KEY_CHARACTERS: usize = 128;
+/// A text that is too long and longer than this is not held against its pattern.
+//? assumed: AWS names both; a hostile input must not keep this thread busy
+const PATTERN_BYTES: usize = 64 * 1024;
 
 impl ServiceModel {
     //= https://github.com/ministackorg/ministack/pull/1755
@@ -15,8 +21,11 @@ impl ServiceModel {
     /// AWS's complaint about `members`, if the model does not allow them.
     pub(crate) fn check(&self, operation: &Operation, members: &Value) -> Result<(), String> {
         let mut checked = Checked { model: self, clauses: Vec::new() };
-        let none = Map::new();
-        checked.structure("", &operation.members, members.as_object().unwrap_or(&none));
+        match members {
+            Value::Object(members) => checked.structure("", &operation.members, members),
+            Value::Null => checked.structure("", &operation.members, &Map::new()),
+            _ => return Err(NOT_AN_OBJECT.to_owned()),
+        }
         match checked.clauses.len() {
             0 => Ok(()),
             1 => Err(format!("1 validation error detected: {}", checked.clauses.concat())),
@@ -110,7 +119,8 @@ impl Checked<'_> {
         }
         if !matches!(value_shape, Shape::Text(_)) {
             for (key, value) in values {
-                self.value(&format!("{path}.{key}.member"), value_shape, value);
+                let end = key.char_indices().nth(KEY_CHARACTERS).map_or(key.len(), |(end, _)| end);
+                self.value(&format!("{path}.{}.member", &key[..end]), value_shape, value);
             }
         }
     }
@@ -164,12 +174,13 @@ impl Shape {
 
 /// What of its constraints `value` fails.
 fn failures(text: &Text, value: &str) -> Vec<String> {
+    let of_length = length(value.chars().count(), &text.length);
+    let far_too_long = !of_length.is_empty() && value.len() > PATTERN_BYTES;
     let mut failures = Vec::new();
-    if !text.fits(value) {
+    if !far_too_long && !text.fits(value) {
         failures.extend(text.pattern.map(pattern));
     }
-    // Characters are counted only where bytes could be too many or too few.
-    failures.extend(length(value.chars().count(), &text.length));
+    failures.extend(of_length);
     failures
 }
 

@@ -11,7 +11,7 @@ mod table;
 use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub(crate) use self::table::{Member, Operation, Place, ServiceModel};
 
@@ -29,6 +29,10 @@ pub(crate) static LAMBDA: LazyLock<ServiceModel> =
 /// API Gateway, HTTP APIs.
 pub(crate) static API_GATEWAY_V2: LazyLock<ServiceModel> =
     LazyLock::new(|| ServiceModel::parse(include_str!("apigatewayv2.txt")));
+
+//? assumed: the text; AWS's own differs by service and version
+/// The complaint about an input that is no JSON object.
+pub(crate) const NOT_AN_OBJECT: &str = "Invalid request content: not a JSON object";
 
 /// The operation of one of `services` that `method` and `path` mean, if AWS has it and we do not.
 pub(crate) fn not_here(
@@ -68,16 +72,18 @@ pub(crate) fn read<I: DeserializeOwned>(operation: &str, members: Value) -> Resu
 /// The input as a type, once the model has allowed it.
 pub(crate) fn of_members<I: DeserializeOwned>(members: Value) -> Result<I, ApiError> {
     // Null counts as absent; types behind an allowed input can then not be wrong.
-    serde_json::from_value(without_nulls(members))
+    let members = if members.is_null() { Map::new().into() } else { without_nulls(members) };
+    serde_json::from_value(members)
         .map_err(|error| ApiError::new(ErrorCode::InvalidRequestException, error.to_string()))
 }
 
-fn without_nulls(members: Value) -> Value {
-    match members {
-        Value::Object(mut members) => {
-            members.retain(|_, value| !value.is_null());
-            Value::Object(members)
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.into_iter().filter(|(_, value)| !value.is_null());
+            members.map(|(name, value)| (name, without_nulls(value))).collect()
         }
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
         other => other,
     }
 }

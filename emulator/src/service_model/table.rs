@@ -112,7 +112,7 @@ impl ServiceModel {
         &self.shapes[index]
     }
 
-    /// Whether the member takes whole numbers, or yes and no: how its text is read.
+    /// Whether the member is a whole number.
     pub(crate) fn is_number(&self, member: &Member) -> bool {
         matches!(self.shape(member), Shape::Number(_))
     }

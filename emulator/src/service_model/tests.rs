@@ -80,6 +80,23 @@ fn a_hostile_input_gets_a_bounded_complaint() {
     let members = json!({ "policyNamesToAdd": vec![" "; 10_000], "authInfos": [] });
     let complaint = complaint("TestAuthorization", members);
     assert!(complaint.len() < 20_000, "{}", complaint.len());
+
+    let wrong = json!({ "dataTraceEnabled": 5, "loggingLevel": "x" });
+    let settings = json!({ ("k".repeat(1_000_000)): wrong });
+    let members = json!({ "apiId": "a", "stageName": "s", "routeSettings": settings });
+    let row = API_GATEWAY_V2.operation("CreateStage").expect("CreateStage");
+    let complaint = API_GATEWAY_V2.check(row, &members).expect_err("wrong types");
+    assert!(complaint.len() < 20_000, "{}", complaint.len());
+}
+
+#[test]
+fn a_text_that_is_far_too_long_is_not_held_against_its_pattern() {
+    for (length, clauses) in [(128, 1), (129, 2), (1_000_000, 1)] {
+        let tags = json!([{ "Key": "!".repeat(length) }]);
+        let members = json!({ "policyName": "p", "policyDocument": "{}", "tags": tags });
+        let complaint = complaint("CreatePolicy", members);
+        assert_eq!(complaint.matches("failed to satisfy").count(), clauses, "{complaint}");
+    }
 }
 
 #[test]
@@ -100,6 +117,22 @@ fn null_counts_as_absent() {
     let members = json!({ "thingName": "t", "attributePayload": null });
     let read: Value = read("CreateThing", members).expect("a good input");
     assert_eq!(read, json!({ "thingName": "t" }));
+    let inside = json!({
+        "thingName": "t", "attributePayload": { "attributes": null, "merge": null },
+    });
+    let read: crate::registry::CreateThingRequest =
+        super::read("CreateThing", inside).expect("null inside is absent, too");
+    assert_eq!(read.thing_name, "t");
+}
+
+#[test]
+fn an_input_that_is_no_structure_is_refused_as_one() {
+    for input in [json!(5), json!([]), json!([1, 2]), json!("x")] {
+        let text = complaint("ListThings", input.clone());
+        assert_eq!(text, "Invalid request content: not a JSON object", "{input}");
+    }
+    let nothing: Result<Value, _> = read("ListThings", Value::Null);
+    assert_eq!(nothing, Ok(json!({})));
 }
 
 #[test]

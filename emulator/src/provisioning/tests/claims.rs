@@ -59,6 +59,9 @@ fn fp_3_a_claim_is_somebody_for_five_minutes_and_stands_in_no_list() {
     assert!(connect(expiration).is_ok());
     let rejected = connect(expiration + Duration::from_secs(1)).unwrap_err();
     assert_eq!(rejected.rejection.reason, "DEVICE_CERTIFICATE_NOT_REGISTERED");
+    let mut elsewhere = Registry::new(Scope::new("222233334444", "us-east-1"), 7);
+    let stranger = present_chain(&mut elsewhere, std::slice::from_ref(&certificate), false, NOW);
+    assert_eq!(stranger.unwrap_err().rejection.reason, "DEVICE_CERTIFICATE_NOT_REGISTERED");
     assert_eq!(registry.list_certificates(input(json!({}))).unwrap().certificates, []);
     let id = json!({ "certificateId": certificate.id().to_string() });
     assert!(registry.describe_certificate(input(id)).is_err());
