@@ -2,8 +2,8 @@
 //!
 //! It decides how many keys lie ready and when more are made: an RSA key takes a tenth of a second,
 //! sometimes three. Nothing runs until the first key is asked for; then one key is made ahead for
-//! each that was taken, four at most, by a thread of low priority that starts when half are gone and
-//! ends when all lie ready.
+//! each that was taken, four at most, by a thread of low priority that starts when half are gone
+//! and ends when all lie ready.
 //! What a key is, and what a certificate for it says, is decided in `pki`.
 //!
 //! Stock and issuer belong to the process: hundreds of emulators in one test run share the work,

@@ -2,8 +2,8 @@
 //! certificates; client and server share the machine.
 //!
 //! Rounds at either size take turns, so that whatever else the machine does meets both; the fastest
-//! round counts, since noise only adds. The sizes are compared by the CPU of the server's thread: on
-//! the wall it matters more on which core the system wakes it.
+//! round counts, since noise only adds. The sizes are compared by the CPU of the server's thread:
+//! on the wall it matters more on which core the system wakes it.
 
 use std::cell::RefCell;
 use std::thread::park_timeout;

@@ -129,6 +129,7 @@ fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, 
 
 async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Response, ApiError> {
     let Asked { operation, labels, peer, request, request_id } = asked;
+    check_size(operation, request)?;
     let members = || operation.allowed(operation.wire.members(labels, request)?);
     let now = cloud.now();
     let output = match &operation.handler.by {
@@ -157,6 +158,20 @@ async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Res
         }
     };
     Ok(success(operation.wire.operation.status, &output))
+}
+
+/// The largest body of an operation that takes no archive. A policy document alone may have 404,600
+/// characters.
+//? assumed: the size, and that AWS answers so
+const BODY_BYTES: usize = 1024 * 1024;
+
+/// A body of megabytes is not even read: it would keep everybody else waiting.
+fn check_size(operation: &Operation, request: &Request) -> Result<(), ApiError> {
+    if operation.service == Service::Lambda || request.body.len() <= BODY_BYTES {
+        return Ok(());
+    }
+    let message = format!("The request is larger than {BODY_BYTES} bytes");
+    Err(ApiError::new(ErrorCode::RequestEntityTooLargeException, message))
 }
 
 //= https://github.com/ministackorg/ministack/pull/1755

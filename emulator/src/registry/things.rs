@@ -205,7 +205,6 @@ impl Registry {
         if let Some(thing_type) = thing_type_name {
             self.announce_type_of_thing(Link::Added, &name, &thing_type, now);
         }
-        self.policies_may_decide_differently();
         let thing_id = self.thing_id(&name);
         Ok(CreateThingResponse { thing_name: name, thing_arn, thing_id })
     }
