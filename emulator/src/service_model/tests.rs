@@ -105,6 +105,8 @@ fn an_operation_that_is_not_here_has_a_name() {
     assert_eq!(not_here(iot, "PUT", "/jobs/j1"), Some(("iot", "CreateJob")));
     assert_eq!(not_here(iot, "GET", "/jobs/j1/job-document"), Some(("iot", "GetJobDocument")));
     assert_eq!(not_here(iot, "POST", "/things/t"), None, "CreateThing is here");
+    let provider = not_here(iot, "POST", "/certificate-providers/p");
+    assert_eq!(provider, Some(("iot", "CreateCertificateProvider")), "CERT-6");
     assert_eq!(not_here(iot, "GET", "/nothing/at/all"), None);
     assert_eq!(
         not_here(&["iot-data"], "GET", "/things/t/shadow"),
