@@ -14,7 +14,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use serde_json::Value;
 
-use self::operations::{Answerer, OPERATIONS, Operation, Service};
+use self::operations::{Answerer, Needs, OPERATIONS, Operation, Service};
 use self::wire::Labels;
 use crate::caller::Caller;
 use crate::cloud::{Cloud, Regional};
@@ -136,14 +136,10 @@ async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Res
         Answerer::Iot(method) => {
             let members = members()?;
             // Every other connection waits for whatever keeps this thread busy.
-            match operation.name {
-                "CreateKeysAndCertificate" | "CreateProvisioningClaim" => {
-                    device_keys::made_ahead().await;
-                }
-                "CreateCertificateFromCsr" | "RegisterThing" => {
-                    device_keys::issuer_made_ahead().await;
-                }
-                _ => {}
+            match operation.handler.needs {
+                Needs::Nothing => {}
+                Needs::Issuer => device_keys::issuer_made_ahead().await,
+                Needs::Key => device_keys::made_ahead().await,
             }
             method(&regional.iot_core, members)?
         }

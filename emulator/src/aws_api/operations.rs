@@ -19,7 +19,7 @@ use crate::iot_core::IotCore;
 use crate::lambda::Functions;
 use crate::registry::Registry;
 use crate::rules_engine::RulesEngine;
-use crate::service_model::{self, ServiceModel, of_members};
+use crate::service_model::{self, Extent, ServiceModel, of_members};
 use crate::time::Timestamp;
 
 /// An AWS service with its own set of operations.
@@ -76,6 +76,7 @@ type TimedMethod<S> = Box<dyn Fn(&S, Value, Timestamp) -> Result<Value, ApiError
 /// Who answers an operation.
 pub(crate) struct Handler {
     pub(crate) by: Answerer,
+    pub(crate) needs: Needs,
     /// The members that it reads, if it reads them from a type.
     #[cfg(test)]
     fields: Option<&'static [&'static str]>,
@@ -92,10 +93,21 @@ impl Handler {
     fn reading<I: DeserializeOwned>(by: Answerer) -> Self {
         Self {
             by,
+            needs: Needs::Nothing,
             #[cfg(test)]
             fields: tests::fields_of::<I>(),
         }
     }
+}
+
+/// What takes its time and is made ready before an operation is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Nothing,
+    /// The key of the CA that stands for Amazon's.
+    Issuer,
+    /// That, and a key for a device.
+    Key,
 }
 
 /// The room that answers.
@@ -127,9 +139,14 @@ impl fmt::Debug for Operation {
 }
 
 impl Operation {
-    /// `members`, if AWS's model allows them.
+    /// `members`, if AWS's model allows them. Lambda and API Gateway say in words of their own what
+    /// is wrong with a value.
     pub(crate) fn allowed(&self, members: Value) -> Result<Value, ApiError> {
-        let Err(complaint) = self.wire.check(&members) else { return Ok(members) };
+        let extent = match self.service {
+            Service::Iot | Service::IotData => Extent::All,
+            Service::Lambda | Service::ApiGatewayV2 => Extent::Form,
+        };
+        let Err(complaint) = self.wire.check(&members, extent) else { return Ok(members) };
         Err(match self.service {
             Service::Iot | Service::IotData => ApiError::invalid_request(complaint),
             Service::Lambda => ApiError::new(ErrorCode::ValidationException, complaint),
@@ -239,6 +256,10 @@ where
     })))
 }
 
+fn needing(needs: Needs, handler: Handler) -> Handler {
+    Handler { needs, ..handler }
+}
+
 fn data_plane() -> Handler {
     Handler::reading::<()>(Answerer::IotData)
 }
@@ -260,8 +281,8 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(Iot, "DeleteCACertificate", registry(Registry::delete_ca_certificate)),
         row(Iot, "ListCACertificates", registry(Registry::list_ca_certificates)),
         row(Iot, "ListCertificatesByCA", registry(Registry::list_certificates_by_ca)),
-        row(Iot, "CreateKeysAndCertificate", iot(IotCore::create_keys_and_certificate)),
-        row(Iot, "CreateCertificateFromCsr", iot(IotCore::create_certificate_from_csr)),
+        row(Iot, "CreateKeysAndCertificate", needing(Needs::Key, iot(IotCore::create_keys_and_certificate))),
+        row(Iot, "CreateCertificateFromCsr", needing(Needs::Issuer, iot(IotCore::create_certificate_from_csr))),
         row(Iot, "RegisterCertificate", registry(Registry::register_certificate)),
         row(Iot, "RegisterCertificateWithoutCA", registry(Registry::register_certificate_without_ca)),
         row(Iot, "DescribeCertificate", registry(Registry::describe_certificate)),
@@ -282,8 +303,8 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(Iot, "DescribeProvisioningTemplateVersion", registry(Registry::describe_provisioning_template_version)),
         row(Iot, "DeleteProvisioningTemplateVersion", registry(Registry::delete_provisioning_template_version)),
         row(Iot, "ListProvisioningTemplateVersions", registry(Registry::list_provisioning_template_versions)),
-        row(Iot, "CreateProvisioningClaim", iot(IotCore::create_provisioning_claim)),
-        row(Iot, "RegisterThing", iot(IotCore::register_thing)),
+        row(Iot, "CreateProvisioningClaim", needing(Needs::Key, iot(IotCore::create_provisioning_claim))),
+        row(Iot, "RegisterThing", needing(Needs::Issuer, iot(IotCore::register_thing))),
         row(Iot, "CreatePolicy", registry(Registry::create_policy)),
         row(Iot, "GetPolicy", registry(Registry::get_policy)),
         row(Iot, "DeletePolicy", registry(Registry::delete_policy)),
@@ -461,6 +482,23 @@ mod tests {
             wrong.extend(unknown.map(|field| format!("{row:?} has no member {field}")));
         }
         assert_eq!(wrong, Vec::<String>::new());
+    }
+
+    #[test]
+    fn lambda_and_api_gateway_say_in_their_own_words_what_is_wrong_with_a_value() {
+        let table = [
+            (Service::Lambda, "GetFunction", serde_json::json!({ "FunctionName": "a b" })),
+            (
+                Service::ApiGatewayV2,
+                "CreateApi",
+                serde_json::json!({ "name": "", "protocolType": "FTP" }),
+            ),
+        ];
+        for (service, name, members) in table {
+            let row = find(service, name).expect(name);
+            assert!(row.allowed(members).is_ok(), "{name}");
+            assert!(row.allowed(serde_json::json!({})).is_err(), "{name} needs members");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::errors::ApiError;
 use crate::http::Request;
-use crate::service_model::{Member, NOT_AN_OBJECT, Operation, Place, ServiceModel};
+use crate::service_model::{Extent, Member, NOT_AN_OBJECT, Operation, Place, ServiceModel};
 
 /// The labels of a path, by name, percent-decoded.
 pub(crate) type Labels = Vec<(&'static str, String)>;
@@ -136,8 +136,8 @@ impl Wire {
     }
 
     /// What the model finds wrong with `members`.
-    pub(crate) fn check(&self, members: &Value) -> Result<(), String> {
-        self.model.check(self.operation, members)
+    pub(crate) fn check(&self, members: &Value, extent: Extent) -> Result<(), String> {
+        self.model.check(self.operation, members, extent)
     }
 
     /// The text of a path, a query or a header as the member's type.

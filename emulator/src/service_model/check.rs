@@ -14,13 +14,28 @@ const KEY_CHARACTERS: usize = 128;
 //? assumed: AWS names both; a hostile input must not keep this thread busy
 const PATTERN_BYTES: usize = 64 * 1024;
 
+/// How much of a model is held against an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it, in AWS IoT's words.
+    All,
+    /// That what is required is there, and of which type a value is: the room behind the operation
+    /// has the words of its own service for the rest.
+    Form,
+}
+
 impl ServiceModel {
     //= https://github.com/ministackorg/ministack/pull/1755
     //# "1 validation error detected: Value at 'x' failed to satisfy constraint: …", several joined
     //# by "; ", the pattern before the length
     /// AWS's complaint about `members`, if the model does not allow them.
-    pub(crate) fn check(&self, operation: &Operation, members: &Value) -> Result<(), String> {
-        let mut checked = Checked { model: self, clauses: Vec::new() };
+    pub(crate) fn check(
+        &self,
+        operation: &Operation,
+        members: &Value,
+        extent: Extent,
+    ) -> Result<(), String> {
+        let mut checked = Checked { model: self, extent, clauses: Vec::new() };
         match members {
             Value::Object(members) => checked.structure("", &operation.members, members),
             Value::Null => checked.structure("", &operation.members, &Map::new()),
@@ -39,6 +54,7 @@ impl ServiceModel {
 
 struct Checked<'m> {
     model: &'m ServiceModel,
+    extent: Extent,
     clauses: Vec<String>,
 }
 
@@ -78,6 +94,9 @@ impl Checked<'_> {
                     }
                 }
             }
+            (Shape::Map { .. }, Value::Object(_))
+            | (Shape::Text(_) | Shape::Enum(_), Value::String(_))
+                if self.extent == Extent::Form => {}
             (Shape::Map { bounds, key, value }, Value::Object(values)) => {
                 self.all(path, length(values.len(), bounds));
                 self.map(path, [*key, *value], values);
@@ -126,6 +145,9 @@ impl Checked<'_> {
     }
 
     fn all(&mut self, path: &str, failures: Vec<String>) {
+        if self.extent == Extent::Form {
+            return;
+        }
         for failure in failures {
             self.fails(path, &failure);
         }

@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub(crate) use self::check::Extent;
 pub(crate) use self::table::{Member, Operation, Place, ServiceModel};
 
 use crate::errors::{ApiError, ErrorCode};
@@ -64,7 +65,7 @@ pub(crate) fn not_here(
 /// The input of an AWS IoT operation, if the model allows it; else AWS's complaint.
 pub(crate) fn read<I: DeserializeOwned>(operation: &str, members: Value) -> Result<I, ApiError> {
     if let Some(operation) = IOT.operation(operation) {
-        IOT.check(operation, &members).map_err(ApiError::invalid_request)?;
+        IOT.check(operation, &members, Extent::All).map_err(ApiError::invalid_request)?;
     }
     of_members(members)
 }

@@ -6,7 +6,7 @@ use super::*;
 
 fn complaint(operation: &str, members: Value) -> String {
     let row = IOT.operation(operation).expect(operation);
-    IOT.check(row, &members).err().unwrap_or_default()
+    IOT.check(row, &members, Extent::All).err().unwrap_or_default()
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_hostile_input_gets_a_bounded_complaint() {
     let settings = json!({ ("k".repeat(1_000_000)): wrong });
     let members = json!({ "apiId": "a", "stageName": "s", "routeSettings": settings });
     let row = API_GATEWAY_V2.operation("CreateStage").expect("CreateStage");
-    let complaint = API_GATEWAY_V2.check(row, &members).expect_err("wrong types");
+    let complaint = API_GATEWAY_V2.check(row, &members, Extent::All).expect_err("wrong types");
     assert!(complaint.len() < 20_000, "{}", complaint.len());
 }
 
