@@ -29,6 +29,13 @@ macro_rules! text {
             }
         }
 
+        impl From<$name> for Arc<str> {
+            /// The text, without copying it.
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
         impl std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0

@@ -16,10 +16,8 @@ use crate::time::Timestamp;
 pub(super) struct Authorizer {
     /// The registry's revision that the rest was worked out from.
     revision: u64,
-    policies: Vec<PolicyInForce>,
+    policies: Box<[PolicyInForce]>,
     context: Context,
-    /// Counts the contexts up, so that what an older one allowed is asked again.
-    generation: u64,
     recently: RecentlyAllowed,
 }
 
@@ -33,21 +31,14 @@ impl Authorizer {
     ) -> Self {
         let mut authorizer = Self {
             revision: 0,
-            policies: Vec::new(),
+            policies: Box::default(),
             context: Context::new(),
-            generation: 0,
             recently: RecentlyAllowed::default(),
         };
         let context = &mut authorizer.context;
-        context.set_certificate(principal.certificate(), principal.certificate_id());
+        context.set_certificate(principal.certificate());
         context.set_source_ip(peer.address.ip());
-        match &peer.server_name {
-            Some(name) => context.set("iot:DomainName", name.as_str()),
-            None => context.absent("iot:DomainName", "the client sent no host name in SNI"),
-        }
-        //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-        //# aws:SecureTransport tells whether TLS was used; there is no door without it
-        context.set("aws:SecureTransport", "true");
+        context.set_domain_name(peer.server_name.clone());
         match client_id {
             Some(client_id) => context.set_client_id(client_id),
             None => context.set_https(),
@@ -64,11 +55,11 @@ impl Authorizer {
         client_id: Option<&ClientId>,
     ) {
         self.revision = registry.policy_revision();
-        self.generation += 1;
+        self.recently.forget();
         let certificate = principal.certificate_id();
         let thing =
             client_id.and_then(|client_id| registry.associated_thing(certificate, client_id));
-        self.policies = registry.policies_in_force(certificate, thing.as_ref());
+        self.policies = registry.policies_in_force(certificate, thing.as_ref()).into();
         if let Some(client_id) = client_id {
             registry.set_thing_variables(&mut self.context, certificate, client_id);
         }
@@ -82,13 +73,13 @@ impl Authorizer {
         last_will: Option<&TopicName>,
     ) {
         self.context.set_connect_attributes(scope, persistent, last_will);
-        self.generation += 1;
+        self.recently.forget();
     }
 
     /// The client is connected: what only a CONNECT has is gone.
     pub(super) fn connected(&mut self) {
         self.context.set_connected();
-        self.generation += 1;
+        self.recently.forget();
     }
 
     /// Whether the registry has changed since.
@@ -103,8 +94,94 @@ impl Authorizer {
         resource: A::Resource,
         now: Timestamp,
     ) -> Result<Permit<A>, Refusal> {
-        self.context.set_now(now);
-        let Self { policies, context, generation, recently, .. } = self;
-        recently.authorize::<A>(*generation, policies, context, scope, resource)
+        let Self { policies, context, recently, .. } = self;
+        if policies.iter().any(|policy| policy.document.asks_for_the_time()) {
+            context.set_now(now);
+        }
+        recently.authorize::<A>(policies, context, scope, resource)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::names::TopicName;
+    use crate::pki::CertificateAuthority;
+    use crate::policy::Publish;
+    use crate::provisioning::{Presentation, present};
+    use crate::service_model::read;
+
+    /// Twenty statements, as few letters as the quota for a document wants.
+    fn document(policy: usize) -> String {
+        let statement = |number: usize| {
+            json!({ "Effect": "Allow", "Action": "iot:*",
+                    "Resource": format!("arn:aws:iot:*:*:*/{policy}{number}/${{iot:ClientId}}") })
+        };
+        let statements: Vec<_> = (0..20).map(statement).collect();
+        json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
+    }
+
+    #[test]
+    fn a_session_keeps_512_bytes_to_be_decided_about() {
+        let scope = Scope::new("123456789012", "us-east-1");
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let mut registry = Registry::new(scope.clone(), 7);
+        let device = CertificateAuthority::new("CA").issue("sensor-1");
+        let certificate = read(
+            "RegisterCertificateWithoutCA",
+            json!({ "certificatePem": device.certificate_pem(), "status": "ACTIVE" }),
+        );
+        let certificate = registry.register_certificate_without_ca(certificate.unwrap(), now);
+        let arn = certificate.unwrap().certificate_arn;
+        for policy in 0..5 {
+            let (name, document) = (format!("P{policy}"), document(policy));
+            let input = json!({ "policyName": name, "policyDocument": document });
+            registry.create_policy(read("CreatePolicy", input).unwrap(), now).unwrap();
+            let input = json!({ "policyName": name, "target": arn });
+            registry.attach_policy(read("AttachPolicy", input).unwrap()).unwrap();
+        }
+        let thing = json!({ "thingName": "sensor-1",
+                            "attributePayload": { "attributes": { "site": "Berlin" } } });
+        registry.create_thing(read("CreateThing", thing).unwrap(), now).unwrap();
+        let attachment = json!({ "thingName": "sensor-1", "principal": arn });
+        let attachment = read("AttachThingPrincipal", attachment).unwrap();
+        registry.attach_thing_principal(attachment).unwrap();
+        let address = (IpAddr::from([127, 0, 0, 1]), 50_000).into();
+        let peer = Peer {
+            address,
+            local: address,
+            server_name: Some("a1b2c3-ats.iot.us-east-1.amazonaws.com".into()),
+            by_name: true,
+            protocol: "MQTT",
+        };
+        let presentation = Presentation {
+            chain: std::slice::from_ref(device.certificate()),
+            by_name: true,
+            source_ip: peer.address.ip(),
+        };
+        let principal = present(&mut registry, &presentation, now).unwrap();
+        let client_id = ClientId::new("sensor-1");
+        let topics: [TopicName; 2] = ["00/sensor-1".into(), "419/sensor-1".into()];
+
+        // Room for the ARN, once a thread.
+        let mut other = Authorizer::new(&registry, &principal, &peer, Some(&client_id));
+        assert!(other.ask::<Publish>(&scope, topics[1].clone(), now).is_ok());
+        let mut session = None;
+        let kept = allocation_counter::measure(|| {
+            let mut authorizer = Authorizer::new(&registry, &principal, &peer, Some(&client_id));
+            authorizer.set_connect_attributes(&scope, true, None);
+            authorizer.connected();
+            for topic in &topics {
+                assert!(authorizer.ask::<Publish>(&scope, topic.clone(), now).is_ok());
+            }
+            session = Some(authorizer);
+        });
+        let bytes = kept.bytes_current + i64::try_from(size_of::<Authorizer>()).unwrap();
+        drop(session);
+        assert!(bytes <= 512, "{bytes}, {} of them within", size_of::<Authorizer>());
     }
 }

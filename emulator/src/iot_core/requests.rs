@@ -16,7 +16,7 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) local: SocketAddr,
     /// The host name in SNI.
-    pub(crate) server_name: Option<String>,
+    pub(crate) server_name: Option<Arc<str>>,
     /// The host name (or an address of its own) named this account's endpoint.
     pub(crate) by_name: bool,
     /// As AWS's logs say it: `MQTT` or `HTTP`.

@@ -145,19 +145,6 @@ pub(crate) enum AlternativeNameKind {
     IpAddress,
 }
 
-impl AlternativeNameKind {
-    /// AWS's word for it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Rfc822Name => "RFC822Name",
-            Self::DnsName => "DNSName",
-            Self::DirectoryName => "DirectoryName",
-            Self::UniformResourceIdentifier => "UniformResourceIdentifier",
-            Self::IpAddress => "IPAddress",
-        }
-    }
-}
-
 impl Certificate {
     /// The first certificate in PEM `text`.
     pub(crate) fn from_pem(text: &str) -> Result<Self, MalformedCertificate> {

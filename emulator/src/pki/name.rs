@@ -133,7 +133,7 @@ impl DistinguishedName {
     }
 
     /// The values of `kind`, unescaped, in the order of the certificate.
-    pub(crate) fn values(&self, kind: AttributeKind) -> impl Iterator<Item = &str> {
+    pub(crate) fn values(&self, kind: AttributeKind) -> impl Iterator<Item = &str> + Clone {
         let of_kind = self.attributes.iter().filter(move |found| found.kind == Some(kind));
         of_kind.map(|found| &*found.value)
     }

@@ -5,6 +5,7 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html>.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::names::{ClientId, Scope, TopicFilter, TopicName};
 
@@ -13,7 +14,7 @@ pub(crate) trait Action: fmt::Debug {
     /// As a policy spells it, such as `iot:Publish`.
     const NAME: &'static str;
     /// The action's place in [`KNOWN`], by which a document has sorted its statements.
-    const PLACE: usize;
+    const PLACE: u8;
     /// The ARN's part before the slash; empty where the resource is always `*`.
     const KIND: &'static str;
     /// What it acts on.
@@ -21,6 +22,9 @@ pub(crate) trait Action: fmt::Debug {
 
     /// The ARN's part after the slash.
     fn resource_name(resource: &Self::Resource) -> &str;
+
+    /// The same to keep, without copying it; `None` for what is asked too rarely to be remembered.
+    fn resource_to_remember(resource: &Self::Resource) -> Option<Arc<str>>;
 
     /// The full ARN that a policy's resources are compared with.
     #[cfg(test)]
@@ -69,12 +73,16 @@ macro_rules! actions {
 
             impl Action for $action {
                 const NAME: &'static str = concat!("iot:", stringify!($action));
-                const PLACE: usize = $place;
+                const PLACE: u8 = $place;
                 const KIND: &'static str = $kind;
                 type Resource = $resource;
 
                 fn resource_name(resource: &$resource) -> &str {
                     resource.as_str()
+                }
+
+                fn resource_to_remember(resource: &$resource) -> Option<Arc<str>> {
+                    Some(resource.clone().into())
                 }
             }
         )*
@@ -113,12 +121,16 @@ pub(crate) struct ListRetainedMessages;
 //# listing retained messages names no resource: a policy must say `*`
 impl Action for ListRetainedMessages {
     const NAME: &'static str = "iot:ListRetainedMessages";
-    const PLACE: usize = 6;
+    const PLACE: u8 = 6;
     const KIND: &'static str = "";
     type Resource = ();
 
     fn resource_name((): &()) -> &str {
         "*"
+    }
+
+    fn resource_to_remember((): &()) -> Option<Arc<str>> {
+        None
     }
 }
 
@@ -161,7 +173,7 @@ mod tests {
             (ListSubscriptions::PLACE, ListSubscriptions::NAME),
         ];
         for (place, name) in places {
-            assert_eq!(KNOWN[place], name);
+            assert_eq!(KNOWN[usize::from(place)], name);
         }
     }
 }

@@ -1,113 +1,198 @@
-//! The policy variables of a certificate: `iot:Certificate.…`.
+//! The policy variables of a certificate: `iot:CertificateId` and `iot:Certificate.…`.
 //!
-//! It decides which fields of a certificate become variables and how their values are spelt. They
-//! are spelt out once a policy asks for one of them, as few policies do.
+//! It decides which fields of a certificate have values and how these are spelt. They are read from
+//! the certificate itself, which a session shares; kept are only values that are spelt otherwise
+//! than the certificate has them.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html>.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use super::context::{Entry, Values};
-use super::variable::folded;
+use super::context::ONLY_FOR_CONDITIONS;
+use super::variable::{FIELDS, Field, FieldKind, Which};
 use crate::names::hex;
-use crate::pki::{AlternativeNameKind, AttributeKind, Certificate, Party, escape_rfc2253};
+use crate::pki::{AlternativeNameKind, Certificate, Party, escape_rfc2253};
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
-//# the attributes of a distinguished name that are variables; Locality is none
-const ATTRIBUTES: [(AttributeKind, &str); 13] = [
-    (AttributeKind::DistinguishedNameQualifier, "DistinguishedNameQualifier"),
-    (AttributeKind::Country, "Country"),
-    (AttributeKind::Organization, "Organization"),
-    (AttributeKind::OrganizationalUnit, "OrganizationalUnit"),
-    (AttributeKind::State, "State"),
-    (AttributeKind::CommonName, "CommonName"),
-    (AttributeKind::SerialNumber, "SerialNumber"),
-    (AttributeKind::Title, "Title"),
-    (AttributeKind::Surname, "Surname"),
-    (AttributeKind::GivenName, "GivenName"),
-    (AttributeKind::Initials, "Initials"),
-    (AttributeKind::Pseudonym, "Pseudonym"),
-    (AttributeKind::GenerationQualifier, "GenerationQualifier"),
-];
+//# of an attribute with several values, the sixth and further ones are ignored
+const VALUES: usize = 5;
 
-const ALTERNATIVE_NAMES: [AlternativeNameKind; 5] = [
-    AlternativeNameKind::Rfc822Name,
-    AlternativeNameKind::DnsName,
-    AlternativeNameKind::DirectoryName,
-    AlternativeNameKind::UniformResourceIdentifier,
-    AlternativeNameKind::IpAddress,
-];
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
+//# a longer value is not substituted
+const CHARACTERS: usize = 1024;
 
-/// A certificate, and its variables once somebody has asked.
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
+//# a value with a wildcard of a policy or of a topic filter in it is not substituted
+const UNFIT_CHARACTERS: [char; 5] = ['*', '$', '+', '?', '#'];
+
+/// The certificate of a connection or request, as policies see it.
 #[derive(Clone, Debug)]
 pub(super) struct CertificateVariables {
     certificate: Certificate,
-    entries: OnceLock<Box<[Entry]>>,
+    spelt: OnceLock<Box<Spelt>>,
+}
+
+/// What is not spelt as the certificate has it; worked out once a policy asks, as few do.
+#[derive(Clone, Debug)]
+struct Spelt {
+    id: Box<str>,
+    serial: Box<str>,
+    odd: Box<[Odd]>,
+}
+
+/// A value of a field, and how it is spelt.
+#[derive(Clone, Debug)]
+struct Odd {
+    /// The field's place in [`FIELDS`].
+    place: u8,
+    value: Box<str>,
+    spelling: Spelling,
+}
+
+/// How a value is spelt in a policy, if not as it stands.
+#[derive(Clone, Debug)]
+enum Spelling {
+    Escaped(Box<str>),
+    /// AWS IoT does not substitute it.
+    Unfit,
 }
 
 impl CertificateVariables {
     /// The variables of `certificate`.
-    pub(super) fn new(certificate: Certificate) -> Self {
-        Self { certificate, entries: OnceLock::new() }
+    pub(super) fn new(certificate: &Certificate) -> Self {
+        Self { certificate: certificate.clone(), spelt: OnceLock::new() }
     }
 
-    /// Those that have values.
-    pub(super) fn entries(&self) -> &[Entry] {
-        self.entries.get_or_init(|| {
-            let mut named = Vec::new();
-            for (party, name) in [(Party::Subject, "Subject"), (Party::Issuer, "Issuer")] {
-                distinguished_name(&self.certificate, party, name, &mut named);
-                alternative_names(&self.certificate, party, name, &mut named);
-            }
+    fn all_spelt(&self) -> &Spelt {
+        self.spelt.get_or_init(|| {
+            let odd = (0..).zip(&FIELDS).flat_map(|(place, field)| {
+                raw(&self.certificate, *field).filter_map(move |value| {
+                    let spelling = Spelling::of(field.kind, value)?;
+                    Some(Odd { place, value: value.into(), spelling })
+                })
+            });
+            let id = self.certificate.id().to_string().into();
             //? assumed: the serial number is lower-case hex without separators
-            let serial = Values::One(hex(self.certificate.serial()).into());
-            named.push(("iot:Certificate.SerialNumber".to_owned(), serial));
-            let keys = named.iter().map(|(name, _)| Box::from(name.as_str())).collect();
-            //? assumed: the names stand in `AvailableKeys` as the guide prints them, `iot:` and all
-            named.push(("iot:Certificate.AvailableKeys".to_owned(), Values::Set(keys)));
-            named.into_iter().map(|(name, values)| Entry::new(&folded(&name), values)).collect()
+            let serial = hex(self.certificate.serial()).into();
+            Box::new(Spelt { id, serial, odd: odd.collect() })
         })
+    }
+
+    /// `iot:CertificateId`.
+    pub(super) fn id(&self) -> &str {
+        &self.all_spelt().id
+    }
+
+    /// `iot:Certificate.SerialNumber`.
+    pub(super) fn serial_number(&self) -> &str {
+        &self.all_spelt().serial
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
+    //# the names of all certificate variables that have values
+    //? assumed: they stand there as the guide prints them, `iot:` and all
+    /// `iot:Certificate.AvailableKeys`.
+    pub(super) fn available_keys(&self) -> impl Iterator<Item = &'static str> + Clone + use<'_> {
+        let has_values = |field: &&Field| raw(&self.certificate, **field).next().is_some();
+        let fields = FIELDS.iter().filter(has_values).map(|field| field.name);
+        fields.chain(["iot:Certificate.SerialNumber"])
+    }
+
+    fn raw(&self, place: u8) -> impl Iterator<Item = &str> + Clone + use<'_> {
+        let field = FIELDS.get(usize::from(place)).copied();
+        field.into_iter().flat_map(|field| raw(&self.certificate, field))
+    }
+
+    /// The text that stands for one value of the field at `place` in [`FIELDS`].
+    pub(super) fn text(&self, place: u8, which: Which) -> Option<&str> {
+        let index = match which {
+            Which::First => 0,
+            Which::Nth(index) => index,
+            Which::List => return None,
+        };
+        self.raw(place).nth(index).and_then(|value| self.spelt(place, value))
+    }
+
+    //? assumed: an unfit value is missing from conditions and `.List`, as it is from substitution
+    /// What a condition on the field at `place` is held against.
+    pub(super) fn values(
+        &self,
+        place: u8,
+        which: Which,
+    ) -> impl Iterator<Item = &str> + Clone + use<'_> {
+        let (from, count) = match which {
+            Which::First => (0, 1),
+            Which::Nth(index) => (index, 1),
+            Which::List => (0, VALUES),
+        };
+        let values = self.raw(place).skip(from).take(count);
+        values.filter_map(move |value| self.spelt(place, value))
+    }
+
+    fn spelt<'a>(&'a self, place: u8, value: &'a str) -> Option<&'a str> {
+        let odd =
+            self.all_spelt().odd.iter().find(|odd| odd.place == place && *odd.value == *value);
+        match odd.map(|odd| &odd.spelling) {
+            None => Some(value),
+            Some(Spelling::Escaped(escaped)) => Some(escaped),
+            Some(Spelling::Unfit) => None,
+        }
+    }
+
+    /// Why the field at `place` has no value to give.
+    pub(super) fn why_absent(&self, place: u8, which: Which) -> Cow<'static, str> {
+        let mut values = self.raw(place);
+        let count = values.clone().count();
+        let value = match which {
+            _ if count == 0 => return "the certificate has no such attribute".into(),
+            Which::Nth(index) if index >= count => {
+                return format!("the certificate has {count} such values, counted from 0").into();
+            }
+            Which::Nth(index) => values.nth(index),
+            Which::First => values.next(),
+            Which::List => values.find(|value| self.spelt(place, value).is_none()),
+        };
+        let Some(value) = value else { return ONLY_FOR_CONDITIONS.into() };
+        let why = match value.chars().find(|character| UNFIT_CHARACTERS.contains(character)) {
+            Some(unfit) => {
+                format!("`{unfit}` in the certificate's value keeps it from substitution")
+            }
+            None => format!("the certificate's value is longer than {CHARACTERS} characters"),
+        };
+        why.into()
     }
 }
 
 //? assumed: several values of one attribute count in the order of the certificate
-fn distinguished_name(
-    certificate: &Certificate,
-    party: Party,
-    party_name: &str,
-    named: &mut Vec<(String, Values)>,
-) {
-    let name = match party {
+/// The values of a field as the certificate has them, as far as they count.
+fn raw(certificate: &Certificate, field: Field) -> impl Iterator<Item = &str> + Clone {
+    let name = match field.party {
         Party::Subject => certificate.subject(),
         Party::Issuer => certificate.issuer(),
     };
-    for (kind, attribute) in ATTRIBUTES {
-        let values: Vec<String> = name.values(kind).map(escape_rfc2253).collect();
-        if !values.is_empty() {
-            let name = format!("iot:Certificate.{party_name}.{attribute}");
-            named.push((name, Values::attribute(values)));
-        }
-    }
+    let (attribute, alternative) = match field.kind {
+        FieldKind::Attribute(kind) => (Some(kind), None),
+        FieldKind::AlternativeName(kind) => (None, Some(kind)),
+    };
+    let attributes = attribute.into_iter().flat_map(|kind| name.values(kind));
+    let alternatives = alternative.into_iter().flat_map(move |kind| {
+        let all = certificate.alternative_names(field.party).iter();
+        all.filter(move |(found, _)| *found == kind).map(|(_, value)| &**value)
+    });
+    attributes.chain(alternatives).take(VALUES)
 }
 
-//? assumed: a directory name is escaped within itself only, the other kinds like any attribute
-fn alternative_names(
-    certificate: &Certificate,
-    party: Party,
-    party_name: &str,
-    named: &mut Vec<(String, Values)>,
-) {
-    for kind in ALTERNATIVE_NAMES {
-        let of_kind =
-            certificate.alternative_names(party).iter().filter(|(found, _)| *found == kind);
-        let spelt = of_kind.map(|(_, value)| match kind {
-            AlternativeNameKind::DirectoryName => value.clone(),
+impl Spelling {
+    //? assumed: a directory name is escaped within itself only, the other kinds like any attribute
+    fn of(kind: FieldKind, value: &str) -> Option<Self> {
+        let escaped = match kind {
+            FieldKind::AlternativeName(AlternativeNameKind::DirectoryName) => value.to_owned(),
             _ => escape_rfc2253(value),
-        });
-        let values: Vec<String> = spelt.collect();
-        if !values.is_empty() {
-            let name = format!("iot:Certificate.{party_name}.AlternativeName.{}", kind.name());
-            named.push((name, Values::attribute(values)));
+        };
+        if escaped.contains(UNFIT_CHARACTERS) || escaped.chars().count() > CHARACTERS {
+            return Some(Self::Unfit);
         }
+        (escaped != value).then(|| Self::Escaped(escaped.into()))
     }
 }
 
@@ -116,9 +201,9 @@ mod tests {
     use super::super::context::Context;
     use super::super::variable::Variable;
     use super::*;
-    use crate::pki::{CertificateAuthority, Leaf, Subject};
+    use crate::pki::{AttributeKind, CertificateAuthority, Identity, Leaf, Subject};
 
-    fn context() -> Context {
+    fn identity() -> Identity {
         let ca = CertificateAuthority::with_subject(
             Subject::new()
                 .with(AttributeKind::OrganizationalUnit, "Amazon Web Services O=Amazon.com Inc."),
@@ -130,17 +215,19 @@ mod tests {
             .with(AttributeKind::Locality, "Berlin")
             .with(AttributeKind::Title, "all*");
         let leaf = Leaf::new(subject).host("sensor.example.com").host("192.0.2.7");
-        let identity = ca.issue_with(leaf);
+        ca.issue_with(leaf)
+    }
+
+    fn context(identity: &Identity) -> Context {
         let mut context = Context::new();
-        context.set_certificate(identity.certificate(), identity.certificate_id());
-        context.set("expected:Id", identity.certificate_id().to_string());
-        context.set("expected:Serial", hex(identity.certificate().serial()));
+        context.set_certificate(identity.certificate());
         context
     }
 
     #[test]
     fn pol_40_to_46_a_certificate_gives_its_variables() {
-        let context = context();
+        let identity = identity();
+        let context = context(&identity);
         let text = |name: &str| context.text(&Variable::new(name)).map(str::to_owned);
         let table = [
             ("iot:Certificate.Subject.Country", Some("US")),
@@ -160,13 +247,14 @@ mod tests {
         for (name, value) in table {
             assert_eq!(text(name).as_deref(), value, "{name}");
         }
-        assert_eq!(text("iot:CertificateId"), text("expected:Id"));
-        assert_eq!(text("iot:Certificate.SerialNumber"), text("expected:Serial"));
+        assert_eq!(text("iot:CertificateId"), Some(identity.certificate_id().to_string()));
+        let serial = hex(identity.certificate().serial());
+        assert_eq!(text("iot:Certificate.SerialNumber"), Some(serial));
     }
 
     #[test]
     fn the_available_keys_are_the_variables_with_values() {
-        let context = context();
+        let context = context(&identity());
         let keys = context.values(&Variable::new("iot:Certificate.AvailableKeys")).unwrap();
         let keys: Vec<&str> = keys.collect();
         assert_eq!(
@@ -181,5 +269,40 @@ mod tests {
                 "iot:Certificate.SerialNumber",
             ]
         );
+    }
+
+    #[test]
+    fn pol_44_a_value_has_1024_characters_at_most() {
+        let name = "iot:Certificate.Subject.CommonName";
+        let with_names = |names: &[&str]| {
+            let named =
+                |subject: Subject, name: &&str| subject.with(AttributeKind::CommonName, *name);
+            let subject = names.iter().fold(Subject::new(), named);
+            context(&CertificateAuthority::new("CA").issue_with(Leaf::new(subject)))
+        };
+        let text = |context: &Context, name: &str| context.text(&Variable::new(name)).is_some();
+        assert!(text(&with_names(&[&"é".repeat(1024)]), name));
+        let context = with_names(&[&"x".repeat(1025), "b"]);
+        assert!(!text(&context, name));
+        assert!(context.why_absent(&Variable::new(name)).contains("1024 characters"));
+        assert!(text(&context, &format!("{name}.1")));
+        let list = Variable::new(&format!("{name}.List"));
+        assert_eq!(context.values(&list).unwrap().collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn what_has_no_value_says_why() {
+        let context = context(&identity());
+        let table = [
+            ("iot:Certificate.Subject.Country.1", "has 1 such values, counted from 0"),
+            ("iot:Certificate.Subject.Title", "`*` in the certificate's value"),
+            ("iot:Certificate.Subject.Title.List", "`*` in the certificate's value"),
+            ("iot:Certificate.Subject.Surname", "has no such attribute"),
+            ("iot:Certificate.Subject.CommonName.List", "only conditions can use"),
+        ];
+        for (name, why) in table {
+            let found = context.why_absent(&Variable::new(name));
+            assert!(found.contains(why), "{name}: {found}");
+        }
     }
 }

@@ -344,6 +344,12 @@ mod tests {
 
     use super::*;
 
+    const KEY: &str = "iot:Connection.Thing.Attributes[k]";
+
+    fn set_attribute(context: &mut Context, value: &str) {
+        context.set_thing("T".into(), None, [("k".into(), value.into())].into());
+    }
+
     #[test]
     fn a_colon_within_a_variable_parts_nothing() {
         let table = [
@@ -373,7 +379,7 @@ mod tests {
             "",
         ];
         for operator in table {
-            assert!(Condition::compile(operator, "k", &["true"], true).is_none(), "{operator}");
+            assert!(Condition::compile(operator, KEY, &["true"], true).is_none(), "{operator}");
         }
     }
 
@@ -387,8 +393,8 @@ mod tests {
             let suffix = if suffix { "IfExists" } else { "" };
             let operator = format!("{prefix}{}{suffix}", OPERATORS[operator].0);
             let mut context = Context::new();
-            context.set("k", found);
-            if let Some(condition) = Condition::compile(&operator, "k", &[&wanted], true) {
+            set_attribute(&mut context, &found);
+            if let Some(condition) = Condition::compile(&operator, KEY, &[&wanted], true) {
                 let _either = condition.holds(&context);
             }
         }
@@ -405,9 +411,9 @@ mod tests {
                 ("ArnEquals", "ArnNotEquals"),
             ][pair];
             let mut context = Context::new();
-            context.set("k", found);
+            set_attribute(&mut context, &found);
             let holds = |operator| {
-                Condition::compile(operator, "k", &[&wanted], true).unwrap().holds(&context)
+                Condition::compile(operator, KEY, &[&wanted], true).unwrap().holds(&context)
             };
             prop_assert_ne!(holds(positive), holds(negative));
         }

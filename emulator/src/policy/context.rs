@@ -1,132 +1,127 @@
 //! What the policy variables stand for in one connection or request.
 //!
-//! It keeps, for each variable, its values or the reason why it has none. Which thing belongs to
-//! the connection is decided by whoever fills it.
+//! It holds facts (who, from where, which thing, which certificate), and for each variable gives
+//! its values or the reason why it has none. Which thing belongs to the connection is decided by
+//! whoever fills it.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-variables.html>.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::certificate::CertificateVariables;
-use super::variable::{Variable, Which, digest, folded, is_attribute};
-use crate::names::{CertificateId, ClientId, Scope, ThingName, TopicName};
+use super::variable::{Key, Variable};
+use crate::names::{ClientId, Scope, ThingName, ThingTypeName, TopicName};
 use crate::pki::Certificate;
 use crate::time::Timestamp;
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
-//# of an attribute with several values, the sixth and further ones are ignored
-const ATTRIBUTE_VALUES: usize = 5;
+/// Of a variable that has several values, where one is wanted.
+pub(super) const ONLY_FOR_CONDITIONS: &str = "it is a set of values, which only conditions can use";
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
-//# a longer value is not substituted
-const ATTRIBUTE_CHARACTERS: usize = 1024;
+const UNKNOWN: &str = "it is not known here";
+const NOT_OVER_HTTPS: &str = "not available over HTTPS";
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
-//# a value with a wildcard of a policy or of a topic filter in it is not substituted
-const UNFIT_CHARACTERS: [char; 5] = ['*', '$', '+', '?', '#'];
+/// Names and values of a thing's attributes, by name; the registry shares them.
+pub(super) type ThingAttributes = Arc<[(Box<str>, Box<str>)]>;
 
-const CURRENT_TIME: &str = "aws:currenttime";
-const EPOCH_TIME: &str = "aws:epochtime";
-
-/// The policy variables of one connection or request.
-#[derive(Clone, Debug, Default)]
+/// The facts behind the policy variables of one connection or request.
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
-    entries: Vec<Entry>,
-    absences: Vec<Absence>,
+    client_id: Option<ClientId>,
+    source_ip: Option<Box<str>>,
+    domain_name: Option<Arc<str>>,
     certificate: Option<CertificateVariables>,
-    now: Option<Now>,
+    thing: Thing,
+    connect: Connect,
+    now: Option<Box<Now>>,
 }
 
-/// A variable and its values.
+/// The thing that belongs to a connection.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Folded.
-    name: Box<str>,
-    digest: u64,
-    values: Values,
+enum Thing {
+    /// Nobody has asked.
+    Unknown,
+    /// Nothing connects over HTTPS.
+    NotOverHttps,
+    /// There is none; why.
+    None(Cow<'static, str>),
+    Some {
+        name: ThingName,
+        thing_type: Option<ThingTypeName>,
+        attributes: ThingAttributes,
+    },
 }
 
-/// The values of a variable.
+/// The CONNECT that is asked about.
 #[derive(Clone, Debug)]
-pub(super) enum Values {
-    One(Box<str>),
-    /// Only conditions can use it.
-    Set(Box<[Box<str>]>),
-    /// Of a certificate: the bare name is the first one.
-    Attribute(Box<[AttributeValue]>),
+enum Connect {
+    Unknown,
+    Asked(Box<Asked>),
+    /// The client is connected.
+    Over,
 }
 
-/// A value of a certificate's attribute.
+/// What a CONNECT asks for.
 #[derive(Clone, Debug)]
-pub(super) struct AttributeValue {
-    text: Box<str>,
-    /// Whether AWS IoT substitutes it.
-    fit: bool,
-}
-
-/// Why the variable, or all variables below it, have no value.
-#[derive(Clone, Debug)]
-struct Absence {
-    name: Box<str>,
-    why: Box<str>,
+struct Asked {
+    attributes: &'static [&'static str],
+    last_will_topic: Option<Box<str>>,
 }
 
 /// The moment of the request, spelt out once a policy asks for it.
 #[derive(Clone, Debug)]
 struct Now {
-    at: Timestamp,
-    spelt: OnceLock<(Values, Values)>,
+    /// Since 1970.
+    seconds: i64,
+    spelt: OnceLock<(String, String)>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Context {
     /// A context in which no variable has a value yet.
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
-    /// Gives the variable `name` one value.
-    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.put(name, Values::One(value.into().into()));
-    }
-
-    /// Gives the variable `name` a set of values, as `iot:ConnectAttributes` has one.
-    pub(crate) fn set_list(&mut self, name: &str, values: &[&str]) {
-        self.put(name, Values::Set(values.iter().map(|value| Box::from(*value)).collect()));
-    }
-
-    /// Gives the certificate variable `name` the values of an attribute, escaped, in their order.
-    #[cfg(test)]
-    pub(crate) fn set_attribute(&mut self, name: &str, values: &[&str]) {
-        self.put(name, Values::attribute(values.iter().copied()));
-    }
-
-    /// Says why the variable `name` has no value; a name that ends in `.` speaks for all below it.
-    pub(crate) fn absent(&mut self, name: &str, why: impl Into<String>) {
-        let name = folded(name).into_boxed_str();
-        self.entries.retain(|entry| !speaks_for(&name, &entry.name));
-        self.absences.retain(|absence| absence.name != name);
-        self.absences.push(Absence { name, why: why.into().into() });
+    pub(crate) const fn new() -> Self {
+        Self {
+            client_id: None,
+            source_ip: None,
+            domain_name: None,
+            certificate: None,
+            thing: Thing::Unknown,
+            connect: Connect::Unknown,
+            now: None,
+        }
     }
 
     /// Sets `iot:CertificateId` and the variables of the certificate.
-    pub(crate) fn set_certificate(&mut self, certificate: &Certificate, id: CertificateId) {
-        self.set("iot:CertificateId", id.to_string());
-        self.certificate = Some(CertificateVariables::new(certificate.clone()));
+    pub(crate) fn set_certificate(&mut self, certificate: &Certificate) {
+        self.certificate = Some(CertificateVariables::new(certificate));
     }
 
     /// Sets `iot:ClientId`.
     pub(crate) fn set_client_id(&mut self, client_id: &ClientId) {
-        self.set("iot:ClientId", client_id.as_str());
+        self.client_id = Some(client_id.clone());
     }
 
     /// Sets `aws:SourceIp`.
     pub(crate) fn set_source_ip(&mut self, address: IpAddr) {
-        self.set("aws:SourceIp", address.to_canonical().to_string());
+        self.source_ip = Some(address.to_canonical().to_string().into());
+    }
+
+    /// Sets `iot:DomainName` to the host name in SNI.
+    pub(crate) fn set_domain_name(&mut self, server_name: Option<Arc<str>>) {
+        self.domain_name = server_name;
     }
 
     /// Sets `aws:CurrentTime` and `aws:EpochTime`.
     pub(crate) fn set_now(&mut self, now: Timestamp) {
-        self.now = Some(Now { at: now, spelt: OnceLock::new() });
+        let seconds = now.milliseconds().div_euclid(1000);
+        if self.now.as_ref().is_none_or(|known| known.seconds != seconds) {
+            self.now = Some(Box::new(Now { seconds, spelt: OnceLock::new() }));
+        }
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
@@ -138,222 +133,156 @@ impl Context {
         persistent: bool,
         last_will: Option<&TopicName>,
     ) {
-        let attributes =
-            [("PersistentConnect", persistent), ("LastWill", last_will.is_some())].into_iter();
-        let held: Vec<&str> = attributes.filter(|(_, held)| *held).map(|(name, _)| name).collect();
-        self.set_list("iot:ConnectAttributes", &held);
-        match last_will {
-            Some(topic) => self.set("iot:LastWillTopic", scope.iot_arn("topic", topic).as_str()),
-            None => self.absent("iot:LastWillTopic", "the client names no will"),
-        }
+        let attributes: &[&str] = match (persistent, last_will) {
+            (false, None) => &[],
+            (true, None) => &["PersistentConnect"],
+            (false, Some(_)) => &["LastWill"],
+            (true, Some(_)) => &["PersistentConnect", "LastWill"],
+        };
+        let arn = |topic| scope.iot_arn("topic", topic).as_str().into();
+        let asked = Asked { attributes, last_will_topic: last_will.map(arn) };
+        self.connect = Connect::Asked(Box::new(asked));
     }
 
     //? assumed: what a CONNECT asks for has no value in the actions that follow it
     /// Takes back what [`Context::set_connect_attributes`] has set, once the client is connected.
     pub(crate) fn set_connected(&mut self) {
-        for name in ["iot:ConnectAttributes", "iot:LastWillTopic"] {
-            self.absent(name, "only a CONNECT has it");
-        }
+        self.connect = Connect::Over;
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
     //# the thing that belongs to the connection gives its name, its type and its attributes
     /// Sets `iot:Connection.Thing.…` for the thing that belongs to the connection.
-    pub(crate) fn set_thing<'a>(
+    pub(crate) fn set_thing(
         &mut self,
-        name: &ThingName,
-        thing_type: Option<&str>,
-        attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
+        name: ThingName,
+        thing_type: Option<ThingTypeName>,
+        attributes: ThingAttributes,
     ) {
-        self.absent("iot:Connection.Thing.", "the thing has no such attribute");
-        self.set("iot:Connection.Thing.ThingName", name.as_str());
-        self.set("iot:Connection.Thing.IsAttached", "true");
-        match thing_type {
-            Some(name) => self.set("iot:Connection.Thing.ThingTypeName", name),
-            None => self.absent("iot:Connection.Thing.ThingTypeName", "the thing has no type"),
-        }
-        for (attribute, value) in attributes {
-            self.set(&format!("iot:Connection.Thing.Attributes[{attribute}]"), value);
-        }
+        self.thing = Thing::Some { name, thing_type, attributes };
     }
 
     /// Says why no thing belongs to the connection: `the certificate is attached to no thing`.
-    pub(crate) fn set_no_thing(&mut self, why: &str) {
-        self.absent("iot:Connection.Thing.", why);
-        self.set("iot:Connection.Thing.IsAttached", "false");
+    pub(crate) fn set_no_thing(&mut self, why: Cow<'static, str>) {
+        self.thing = Thing::None(why);
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
     //# a request over HTTPS has no client ID, and so no thing that belongs to a connection
     /// Says that the request came over HTTPS.
     pub(crate) fn set_https(&mut self) {
-        self.absent("iot:ClientId", "not available over HTTPS");
-        self.absent("iot:Connection.Thing.", "not available over HTTPS");
-    }
-
-    fn put(&mut self, name: &str, values: Values) {
-        let name = folded(name).into_boxed_str();
-        self.absences.retain(|absence| absence.name != name);
-        match self.entries.iter_mut().find(|entry| entry.name == name) {
-            Some(entry) => entry.values = values,
-            None => self.entries.push(Entry::new(&name, values)),
-        }
-    }
-
-    fn found(&self, variable: &Variable) -> Option<&Values> {
-        let name = variable.name();
-        // A context holds few variables: looking at each is faster than any map.
-        let of_name = |entry: &&Entry| entry.digest == variable.digest() && *entry.name == *name;
-        let mut found = self.entries.iter().find(of_name);
-        if found.is_none() && name.starts_with("iot:certificate.") {
-            found = self.certificate.as_ref()?.entries().iter().find(of_name);
-        }
-        match (found, name) {
-            (Some(entry), _) => Some(&entry.values),
-            (None, CURRENT_TIME) => Some(&self.now.as_ref()?.spelt().0),
-            (None, EPOCH_TIME) => Some(&self.now.as_ref()?.spelt().1),
-            (None, _) => None,
-        }
+        self.client_id = None;
+        self.thing = Thing::NotOverHttps;
     }
 
     /// The text that stands for `variable` in a resource or in the value of a condition.
     pub(super) fn text(&self, variable: &Variable) -> Option<&str> {
-        match (self.found(variable)?, variable.which()) {
-            (Values::One(value), Which::First) => Some(value),
-            (Values::Attribute(values), Which::First) => values.first()?.fit(),
-            (Values::Attribute(values), Which::Nth(index)) => values.get(index)?.fit(),
+        match variable.key() {
+            Key::ClientId => self.client_id.as_ref().map(ClientId::as_str),
+            Key::SourceIp => self.source_ip.as_deref(),
+            Key::DomainName => self.domain_name.as_deref(),
+            //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+            //# aws:SecureTransport tells whether TLS was used; there is no door without it
+            Key::SecureTransport => self.source_ip.as_ref().map(|_| "true"),
+            Key::CurrentTime => self.now.as_ref().map(|now| &*now.spelt().0),
+            Key::EpochTime => self.now.as_ref().map(|now| &*now.spelt().1),
+            Key::LastWillTopic => match &self.connect {
+                Connect::Asked(asked) => asked.last_will_topic.as_deref(),
+                Connect::Unknown | Connect::Over => None,
+            },
+            Key::CertificateId => self.certificate.as_ref().map(CertificateVariables::id),
+            Key::SerialNumber => self.certificate.as_ref().map(CertificateVariables::serial_number),
+            Key::Field(place, which) => self.certificate.as_ref()?.text(*place, *which),
+            key if key.is_of_thing() => self.thing.text(key),
             _ => None,
         }
     }
 
-    //? assumed: an unfit value is missing from conditions and `.List`, as it is from substitution
     /// What a condition on the key `variable` is held against; `None` if it has no value.
     pub(super) fn values<'a>(
         &'a self,
         variable: &Variable,
     ) -> Option<impl Iterator<Item = &'a str> + Clone + use<'a>> {
-        let (plain, attribute): (&[Box<str>], &[AttributeValue]) =
-            match (self.found(variable)?, variable.which()) {
-                (Values::One(value), Which::First) => (std::slice::from_ref(value), &[]),
-                (Values::Set(values), Which::First) => (values, &[]),
-                (Values::Attribute(values), Which::List) => (&[], values),
-                (Values::Attribute(values), Which::First) => (&[], values.get(..1)?),
-                (Values::Attribute(values), Which::Nth(index)) => {
-                    (&[], std::slice::from_ref(values.get(index)?))
-                }
-                _ => return None,
-            };
-        let fit = attribute.iter().filter_map(AttributeValue::fit);
-        let values = plain.iter().map(|value| &**value).chain(fit);
+        let (mut one, mut keys, mut field) = (None, None, None);
+        let mut set: &'static [&'static str] = &[];
+        match (variable.key(), &self.connect, &self.certificate) {
+            (Key::ConnectAttributes, Connect::Asked(asked), _) => set = asked.attributes,
+            (Key::AvailableKeys, _, Some(certificate)) => keys = Some(certificate.available_keys()),
+            (Key::Field(place, which), _, Some(certificate)) => {
+                field = Some(certificate.values(*place, *which));
+            }
+            _ => one = self.text(variable),
+        }
+        let names = set.iter().copied().chain(keys.into_iter().flatten());
+        let values = one.into_iter().chain(names.map(|name: &'static str| -> &'a str { name }));
+        let values = values.chain(field.into_iter().flatten());
         values.clone().next().is_some().then_some(values)
     }
 
     /// Why `variable` has no value.
-    pub(super) fn why_absent(&self, variable: &Variable) -> String {
-        let name = variable.name();
-        if let Some(found) = self.found(variable) {
-            return found.why_unusable(variable.which());
-        }
-        // The longest name speaks: `…ThingTypeName` before `iot:Connection.Thing.`.
-        let spoken = self.absences.iter().filter(|absence| speaks_for(&absence.name, name));
-        if let Some(absence) = spoken.max_by_key(|absence| absence.name.len()) {
-            return absence.why.to_string();
-        }
-        let why = match name {
-            "iot:thing.thingname" => {
-                "AWS IoT has no such variable; iot:Connection.Thing.ThingName is one"
+    pub(super) fn why_absent(&self, variable: &Variable) -> Cow<'static, str> {
+        let somebody_came = self.source_ip.is_some();
+        let why = match (variable.key(), &self.connect, &self.certificate) {
+            (Key::NeverHere(why) | Key::Unknown(why), ..) => why,
+            (Key::ClientId, ..) if matches!(self.thing, Thing::NotOverHttps) => NOT_OVER_HTTPS,
+            (Key::DomainName, ..) if somebody_came => "the client sent no host name in SNI",
+            (Key::ConnectAttributes | Key::LastWillTopic, Connect::Over, _) => {
+                "only a CONNECT has it"
             }
-            _ if is_attribute(name) => "the certificate has no such attribute",
-            _ if KNOWN.contains(&name) => "it is not known here",
-            _ => "AWS IoT has no such variable",
+            (Key::ConnectAttributes, Connect::Asked(asked), _) if asked.attributes.is_empty() => {
+                "the set is empty"
+            }
+            (Key::ConnectAttributes, Connect::Asked(_), _) => ONLY_FOR_CONDITIONS,
+            (Key::LastWillTopic, Connect::Asked(_), _) => "the client names no will",
+            (key, ..) if key.is_of_thing() => return self.thing.why_absent(key),
+            (Key::Field(place, which), _, Some(certificate)) => {
+                return certificate.why_absent(*place, *which);
+            }
+            (Key::AvailableKeys, _, Some(_)) => ONLY_FOR_CONDITIONS,
+            (key, _, None) if key.is_of_certificate() && somebody_came => {
+                "the client has no certificate"
+            }
+            _ => UNKNOWN,
         };
-        why.to_owned()
+        why.into()
     }
 }
 
-/// Variables that AWS IoT documents, folded, besides those of certificates and things.
-const KNOWN: [&str; 14] = [
-    CURRENT_TIME,
-    EPOCH_TIME,
-    "aws:securetransport",
-    "aws:sourceip",
-    "aws:sourcevpc",
-    "aws:sourcevpce",
-    "aws:vpcsourceip",
-    "iot:certificate.availablekeys",
-    "iot:certificate.serialnumber",
-    "iot:certificateid",
-    "iot:clientid",
-    "iot:connectattributes",
-    "iot:domainname",
-    "iot:lastwilltopic",
-];
-
-impl Entry {
-    /// The variable `name`, folded, with `values`.
-    pub(super) fn new(name: &str, values: Values) -> Self {
-        Self { name: name.into(), digest: digest(name), values }
-    }
-}
-
-impl Values {
-    /// The values of a certificate's attribute, of which the sixth and further ones do not count.
-    pub(super) fn attribute(values: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
-        let kept = values.into_iter().take(ATTRIBUTE_VALUES);
-        Self::Attribute(kept.map(|text| AttributeValue::new(text.into())).collect())
-    }
-
-    fn why_unusable(&self, which: Which) -> String {
-        let value = match (self, which) {
-            (Self::Set(values), _) if values.is_empty() => return "the set is empty".to_owned(),
-            (Self::Attribute(values), Which::Nth(index)) if index >= values.len() => {
-                return format!("the certificate has {} such values, counted from 0", values.len());
+impl Thing {
+    fn text(&self, key: &Key) -> Option<&str> {
+        match (self, key) {
+            (Self::None(_), Key::IsAttached) => Some("false"),
+            (Self::Some { .. }, Key::IsAttached) => Some("true"),
+            (Self::Some { name, .. }, Key::ThingName) => Some(name.as_str()),
+            (Self::Some { thing_type, .. }, Key::ThingTypeName) => {
+                thing_type.as_ref().map(ThingTypeName::as_str)
             }
-            (Self::Attribute(values), Which::Nth(index)) => values.get(index),
-            (Self::Attribute(values), Which::First) => values.first(),
-            _ => return "it is a set of values, which only conditions can use".to_owned(),
-        };
-        let Some(value) = value else { return "the certificate has no such attribute".to_owned() };
-        match value.text.chars().find(|character| UNFIT_CHARACTERS.contains(character)) {
-            Some(unfit) => {
-                format!("`{unfit}` in the certificate's value keeps it from substitution")
+            (Self::Some { attributes, .. }, Key::ThingAttribute(wanted)) => {
+                let place = attributes.binary_search_by(|(name, _)| name.cmp(wanted)).ok()?;
+                attributes.get(place).map(|(_, value)| &**value)
             }
-            None => {
-                format!("the certificate's value is longer than {ATTRIBUTE_CHARACTERS} characters")
-            }
+            _ => None,
         }
     }
-}
 
-impl AttributeValue {
-    fn new(text: Box<str>) -> Self {
-        let short = text.chars().count() <= ATTRIBUTE_CHARACTERS;
-        let fit = short && !text.contains(UNFIT_CHARACTERS);
-        Self { text, fit }
+    fn why_absent(&self, key: &Key) -> Cow<'static, str> {
+        match self {
+            Self::Unknown => UNKNOWN.into(),
+            Self::NotOverHttps => NOT_OVER_HTTPS.into(),
+            Self::None(why) => why.clone(),
+            Self::Some { .. } if *key == Key::ThingTypeName => "the thing has no type".into(),
+            Self::Some { .. } => "the thing has no such attribute".into(),
+        }
     }
-
-    fn fit(&self) -> Option<&str> {
-        self.fit.then_some(&self.text)
-    }
-}
-
-/// Whether `variable` has another value each second.
-pub(super) fn is_time(variable: &Variable) -> bool {
-    matches!(variable.name(), CURRENT_TIME | EPOCH_TIME)
-}
-
-fn speaks_for(absence: &str, name: &str) -> bool {
-    name == absence || (absence.ends_with('.') && name.starts_with(absence))
 }
 
 impl Now {
     //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
     //# the time of the request, in ISO 8601 and in seconds since 1970
-    fn spelt(&self) -> &(Values, Values) {
+    fn spelt(&self) -> &(String, String) {
         self.spelt.get_or_init(|| {
-            let seconds = self.at.milliseconds().div_euclid(1000);
-            let date = self.at.format("%Y-%m-%dT%H:%M:%SZ");
-            (Values::One(date.into()), Values::One(seconds.to_string().into()))
+            let date = Timestamp::from_seconds(self.seconds).format("%Y-%m-%dT%H:%M:%SZ");
+            (date, self.seconds.to_string())
         })
     }
 }
@@ -366,56 +295,83 @@ mod tests {
         context.text(&Variable::new(name)).map(str::to_owned)
     }
 
-    #[test]
-    fn pol_44_a_certificates_value_has_1024_characters_at_most() {
-        let name = "iot:Certificate.Subject.CommonName";
-        let mut context = Context::new();
-        context.set_attribute(name, &[&"é".repeat(1024)]);
-        assert!(text(&context, name).is_some());
-        context.set_attribute(name, &[&"x".repeat(1025), "b"]);
-        assert_eq!(text(&context, name), None);
-        assert!(context.why_absent(&Variable::new(name)).contains("1024 characters"));
-        assert_eq!(text(&context, &format!("{name}.1")).as_deref(), Some("b"));
-        let list = Variable::new(&format!("{name}.List"));
-        assert_eq!(context.values(&list).unwrap().collect::<Vec<_>>(), ["b"]);
+    fn why(context: &Context, name: &str) -> Cow<'static, str> {
+        context.why_absent(&Variable::new(name))
+    }
+
+    fn attributes(pairs: &[(&str, &str)]) -> ThingAttributes {
+        pairs.iter().map(|(name, value)| (Box::from(*name), Box::from(*value))).collect()
     }
 
     #[test]
     fn the_nearest_reason_speaks() {
         let mut context = Context::new();
-        let why = |context: &Context, name: &str| context.why_absent(&Variable::new(name));
         context.set_connect_attributes(&Scope::new("1", "r"), true, Some(&"will".into()));
+        assert_eq!(
+            text(&context, "iot:LastWillTopic").as_deref(),
+            Some("arn:aws:iot:r:1:topic/will")
+        );
+        assert_eq!(why(&context, "iot:ConnectAttributes"), ONLY_FOR_CONDITIONS);
+        context.set_connect_attributes(&Scope::new("1", "r"), false, None);
+        assert_eq!(why(&context, "iot:ConnectAttributes"), "the set is empty");
+        assert_eq!(why(&context, "iot:LastWillTopic"), "the client names no will");
         context.set_connected();
         assert_eq!(text(&context, "iot:LastWillTopic"), None);
         assert_eq!(why(&context, "iot:ConnectAttributes"), "only a CONNECT has it");
-        context.absent("iot:Connection.Thing.", "no thing");
-        context.absent("iot:Connection.Thing.ThingTypeName", "no type");
+        assert_eq!(why(&context, "iot:Connection.Thing.ThingName"), UNKNOWN);
+        context.set_no_thing("no thing".into());
         assert_eq!(why(&context, "iot:connection.thing.THINGNAME"), "no thing");
-        assert_eq!(why(&context, "iot:Connection.Thing.ThingTypeName"), "no type");
+        context.set_thing("T".into(), None, ThingAttributes::default());
+        assert_eq!(why(&context, "iot:Connection.Thing.ThingTypeName"), "the thing has no type");
+        let attribute = "iot:Connection.Thing.Attributes[a]";
+        assert_eq!(why(&context, attribute), "the thing has no such attribute");
         assert_eq!(why(&context, "iot:Connection"), "AWS IoT has no such variable");
-        assert_eq!(why(&context, "iot:DomainName"), "it is not known here");
+        assert_eq!(why(&context, "aws:SourceVpc"), "there is no VPC here");
+        assert_eq!(why(&context, "iot:DomainName"), UNKNOWN);
+        assert_eq!(why(&context, "iot:CertificateId"), UNKNOWN);
+        context.set_source_ip(IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(why(&context, "iot:DomainName"), "the client sent no host name in SNI");
+        assert_eq!(why(&context, "iot:CertificateId"), "the client has no certificate");
+        assert_eq!(why(&context, "aws:EpochTime"), UNKNOWN);
     }
 
     #[test]
-    fn a_value_and_its_absence_replace_each_other() {
+    fn a_thing_and_its_absence_replace_each_other() {
         let name = "iot:Connection.Thing.ThingName";
         let mut context = Context::new();
-        context.set_thing(&"T".into(), Some("Lamp"), [("site", "Berlin")]);
+        let site = attributes(&[("city", "Berlin"), ("site", "7")]);
+        context.set_thing("T".into(), Some("Lamp".into()), site);
         assert_eq!(text(&context, name).as_deref(), Some("T"));
-        context.set_no_thing("the certificate is attached to no thing");
+        assert_eq!(text(&context, "iot:Connection.Thing.ThingTypeName").as_deref(), Some("Lamp"));
+        assert_eq!(text(&context, "iot:Connection.Thing.Attributes[site]").as_deref(), Some("7"));
+        assert_eq!(text(&context, "iot:Connection.Thing.Attributes[Site]"), None);
+        context.set_no_thing("the certificate is attached to no thing".into());
         assert_eq!(text(&context, name), None);
         assert_eq!(text(&context, "iot:Connection.Thing.Attributes[site]"), None);
         assert_eq!(text(&context, "iot:Connection.Thing.IsAttached").as_deref(), Some("false"));
-        context.set_thing(&"U".into(), None, []);
+        context.set_thing("U".into(), None, ThingAttributes::default());
         assert_eq!(text(&context, name).as_deref(), Some("U"));
         context.set_https();
         assert_eq!(text(&context, "iot:Connection.Thing.IsAttached"), None);
+        assert_eq!(why(&context, "iot:ClientId"), NOT_OVER_HTTPS);
     }
 
     #[test]
     fn an_ipv4_address_is_spelt_as_one_even_on_an_ipv6_socket() {
         let mut context = Context::new();
+        assert_eq!(text(&context, "aws:SecureTransport"), None);
         context.set_source_ip("::ffff:192.0.2.1".parse().unwrap());
         assert_eq!(text(&context, "aws:SourceIp").as_deref(), Some("192.0.2.1"));
+        assert_eq!(text(&context, "aws:SecureTransport").as_deref(), Some("true"));
+    }
+
+    #[test]
+    fn the_moment_is_spelt_for_its_own_second() {
+        let mut context = Context::new();
+        for seconds in [0, 1] {
+            context.set_now(Timestamp::from_seconds(seconds));
+            assert_eq!(text(&context, "aws:EpochTime"), Some(seconds.to_string()));
+        }
+        assert_eq!(text(&context, "aws:CurrentTime").as_deref(), Some("1970-01-01T00:00:01Z"));
     }
 }

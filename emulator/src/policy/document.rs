@@ -7,7 +7,7 @@
 
 use super::action::KNOWN;
 use super::condition::{Condition, colon_outside_variables};
-use super::context::{Context, is_time};
+use super::context::Context;
 use super::json::Json;
 use super::pattern::{Meaning, Pattern};
 use super::variable::Variable;
@@ -95,12 +95,12 @@ impl Document {
             .collect::<Result<_, _>>()?;
         let by_action = KNOWN.map(|action| places(&statements, action));
         let asks_for_the_time =
-            statements.iter().any(|statement| statement.variables().any(is_time));
+            statements.iter().any(|statement| statement.variables().any(Variable::is_time));
         Ok(Self { statements, by_action, asks_for_the_time })
     }
 
     /// Whether a decision may change by time alone.
-    pub(super) fn asks_for_the_time(&self) -> bool {
+    pub(crate) fn asks_for_the_time(&self) -> bool {
         self.asks_for_the_time
     }
 
@@ -110,8 +110,8 @@ impl Document {
     }
 
     /// The statements that speak of the action at `place` in [`KNOWN`].
-    pub(super) fn speaking_of(&self, place: usize) -> impl Iterator<Item = &Statement> {
-        let places = self.by_action.get(place).map_or(&[][..], |places| places);
+    pub(super) fn speaking_of(&self, place: u8) -> impl Iterator<Item = &Statement> {
+        let places = self.by_action.get(usize::from(place)).map_or(&[][..], |places| places);
         places.iter().filter_map(|index| self.statements.get(usize::from(*index)))
     }
 }
@@ -175,6 +175,21 @@ impl Statement {
         let conditions = self.conditions.iter().flat_map(|condition| {
             let wanted = condition.wanted().flat_map(|pattern| pattern.variables());
             std::iter::once(condition.key()).chain(wanted)
+        });
+        resources.chain(conditions)
+    }
+
+    /// The variables that keep it from being decided, as nothing stands for them.
+    pub(super) fn missing<'a>(
+        &'a self,
+        context: &'a Context,
+    ) -> impl Iterator<Item = &'a Variable> {
+        let resources = self.resources.patterns.iter();
+        let resources = resources.flat_map(|pattern| pattern.unresolved(context));
+        let conditions = self.conditions.iter().flat_map(|condition| {
+            let wanted = condition.wanted().flat_map(|pattern| pattern.unresolved(context));
+            let key = Some(condition.key()).filter(|key| context.values(key).is_none());
+            key.into_iter().chain(wanted)
         });
         resources.chain(conditions)
     }

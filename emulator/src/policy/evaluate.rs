@@ -30,7 +30,7 @@ pub(crate) struct Evaluation<'a> {
 pub(super) fn decide(
     policies: &[PolicyInForce],
     context: &Context,
-    place: usize,
+    place: u8,
     arn: &str,
 ) -> Decision {
     let mut allowed = false;
@@ -71,8 +71,8 @@ pub(crate) fn evaluate<'a>(
             if !statement.actions.covers(&action, context) {
                 continue;
             }
-            let missing = statement.variables().filter(|name| context.values(name).is_none());
-            evaluation.missing_context_values.extend(missing.map(|name| name.written().to_owned()));
+            let missing = statement.missing(context).map(|name| name.written().to_owned());
+            evaluation.missing_context_values.extend(missing);
             let applies = applies_to_resource(statement, context, arn);
             allows |= applies && statement.effect == Effect::Allow;
             denies |= applies && statement.effect == Effect::Deny;

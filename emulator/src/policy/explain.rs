@@ -9,7 +9,6 @@ use super::context::Context;
 use super::document::{Effect, Selection, Statement};
 use super::evaluate::applies_to_resource;
 use super::pattern::Pattern;
-use super::variable::Variable;
 use super::{Decision, PolicyInForce};
 use crate::names::topic_matches;
 use crate::trace::on_one_line;
@@ -192,7 +191,7 @@ impl<'a> Question<'a> {
         for condition in failed {
             lines.push(format!("{INDENT}but not {}", self.spell(condition)));
             for wanted in condition.wanted() {
-                self.missing(wanted.variables(), lines);
+                self.missing(wanted, lines);
             }
         }
     }
@@ -213,8 +212,8 @@ impl<'a> Question<'a> {
     /// The pattern, what it becomes, and which of its variables have no value.
     fn describe(self, label: &str, pattern: &Pattern, lines: &mut Vec<String>) {
         lines.push(format!("{label}{}", pattern.text()));
-        if pattern.variables().any(|variable| self.context.text(variable).is_some()) {
-            let substituted = pattern.substituted(self.context);
+        let substituted = pattern.substituted(self.context);
+        if pattern.variables().count() > pattern.unresolved(self.context).count() {
             // The front of both is the same; what differs is behind it.
             let tail = substituted.splitn(6, ':').nth(5).filter(|_| has_plain_front(pattern));
             match tail {
@@ -222,11 +221,11 @@ impl<'a> Question<'a> {
                 None => lines.push(format!("{INDENT}→ {substituted}")),
             }
         }
-        self.missing(pattern.variables(), lines);
+        self.missing(pattern, lines);
     }
 
-    fn missing<'v>(self, variables: impl Iterator<Item = &'v Variable>, lines: &mut Vec<String>) {
-        for variable in variables.filter(|variable| self.context.text(variable).is_none()) {
+    fn missing(self, pattern: &Pattern, lines: &mut Vec<String>) {
+        for variable in pattern.unresolved(self.context) {
             let why = self.context.why_absent(variable);
             lines.push(format!("{INDENT}${{{}}} has no value: {why}", variable.written()));
         }

@@ -24,6 +24,7 @@ mod variable;
 
 use std::cell::Cell;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 pub(crate) use action::*;
@@ -32,7 +33,7 @@ pub(crate) use document::{Document, MalformedDocument};
 pub(crate) use recent::RecentlyAllowed;
 
 use crate::errors::{ApiError, ErrorCode};
-use crate::names::{PolicyName, Scope};
+use crate::names::{PolicyName, Scope, TemplateName, ThingGroupName};
 
 /// Leave to do `A` to one resource, once. Only this module makes one.
 // INVARIANT: the field stays private. Outside tests, a permit comes from `authorize`, from what
@@ -92,14 +93,59 @@ impl From<MalformedDocument> for ApiError {
     }
 }
 
+/// A version of a policy: read once, and shared by all for whom it counts.
+#[derive(Debug)]
+pub(crate) struct PolicyVersion {
+    pub(crate) name: PolicyName,
+    pub(crate) version_id: u64,
+    pub(crate) document: Document,
+}
+
 /// A policy version that counts for a principal.
 #[derive(Clone, Debug)]
 pub(crate) struct PolicyInForce {
-    pub(crate) name: PolicyName,
-    pub(crate) version_id: String,
-    pub(crate) document: Arc<Document>,
-    /// As the trace says it: `the certificate`, `thing group G`.
-    pub(crate) attached_to: String,
+    version: Arc<PolicyVersion>,
+    pub(crate) attached_to: AttachedTo,
+}
+
+impl PolicyInForce {
+    /// `version` counts because it is attached to `attached_to`.
+    pub(crate) const fn new(version: Arc<PolicyVersion>, attached_to: AttachedTo) -> Self {
+        Self { version, attached_to }
+    }
+}
+
+impl Deref for PolicyInForce {
+    type Target = PolicyVersion;
+
+    fn deref(&self) -> &PolicyVersion {
+        &self.version
+    }
+}
+
+/// Why a policy counts for a principal: what it is attached to. Small, as every session has some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AttachedTo {
+    Certificate,
+    ThingGroup(Box<ThingGroupName>),
+    /// It comes with a claim for this template.
+    ProvisioningClaim(Box<TemplateName>),
+    /// An Amazon Cognito identity.
+    Identity,
+    /// Nothing: TestAuthorization adds it.
+    PolicyNamesToAdd,
+}
+
+impl fmt::Display for AttachedTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate => f.write_str("the certificate"),
+            Self::ThingGroup(name) => write!(f, "thing group `{name}`"),
+            Self::ProvisioningClaim(name) => write!(f, "the provisioning claim for `{name}`"),
+            Self::Identity => f.write_str("the identity"),
+            Self::PolicyNamesToAdd => f.write_str("policyNamesToAdd"),
+        }
+    }
 }
 
 /// What the policies say, in the words of TestAuthorization's `authDecision`.

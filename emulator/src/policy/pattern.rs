@@ -22,7 +22,15 @@ enum Segment {
     Any,
     /// `?`: one character.
     One,
-    Variable(Variable),
+    Variable(Slot),
+}
+
+/// The place of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Slot {
+    variable: Variable,
+    /// What stands there if the variable has no value: `${name, 'default'}`.
+    default: Option<Box<str>>,
 }
 
 /// What the characters of a pattern mean, apart from themselves.
@@ -74,12 +82,21 @@ impl Pattern {
         &self.text
     }
 
-    /// The variables in it.
-    pub(super) fn variables(&self) -> impl Iterator<Item = &Variable> {
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.segments.iter().filter_map(|segment| match segment {
-            Segment::Variable(variable) => Some(variable),
+            Segment::Variable(slot) => Some(slot),
             _ => None,
         })
+    }
+
+    /// The variables in it.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.slots().map(|slot| &slot.variable)
+    }
+
+    /// The variables in it that nothing stands for.
+    pub(super) fn unresolved(&self, context: &Context) -> impl Iterator<Item = &Variable> {
+        self.slots().filter(|slot| slot.text(context).is_none()).map(|slot| &slot.variable)
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/pub-sub-policy.html
@@ -135,11 +152,11 @@ impl Pattern {
                 Segment::Literal(literal) => text.push_str(literal),
                 Segment::Any => text.push('*'),
                 Segment::One => text.push('?'),
-                Segment::Variable(variable) => match context.text(variable) {
+                Segment::Variable(slot) => match slot.text(context) {
                     Some(value) => text.push_str(value),
                     None => {
                         text.push_str("${");
-                        text.push_str(variable.written());
+                        text.push_str(slot.variable.written());
                         text.push('}');
                     }
                 },
@@ -151,7 +168,7 @@ impl Pattern {
     /// The pattern as it would be if a `*` stood for every variable that has no value.
     pub(super) fn forgiving(&self, context: &Context) -> Self {
         let forgive = |segment: &Segment| match segment {
-            Segment::Variable(variable) if context.text(variable).is_none() => Segment::Any,
+            Segment::Variable(slot) if slot.text(context).is_none() => Segment::Any,
             segment => segment.clone(),
         };
         Self { text: self.text.clone(), segments: self.segments.iter().map(forgive).collect() }
@@ -159,8 +176,25 @@ impl Pattern {
 
     /// The text with every variable replaced, or `None` if one has no value.
     pub(super) fn resolved(&self, context: &Context) -> Option<String> {
-        let complete = self.variables().all(|variable| context.text(variable).is_some());
+        let complete = self.unresolved(context).next().is_none();
         complete.then(|| self.substituted(context))
+    }
+}
+
+impl Slot {
+    //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    //# a default value stands in single quotes, behind a comma and a space
+    //? assumed: AWS IoT has defaults as IAM has, plain text each; the space may be missing
+    fn of(inner: &str) -> Self {
+        let quoted = inner.split_once(',').and_then(|(name, rest)| {
+            let default = rest.trim_start_matches(' ').strip_prefix('\'')?.strip_suffix('\'')?;
+            Some(Self { variable: Variable::new(name), default: Some(default.into()) })
+        });
+        quoted.unwrap_or_else(|| Self { variable: Variable::new(inner), default: None })
+    }
+
+    fn text<'a>(&'a self, context: &'a Context) -> Option<&'a str> {
+        context.text(&self.variable).or(self.default.as_deref())
     }
 }
 
@@ -171,7 +205,7 @@ impl Segment {
     fn strip<'t>(&self, text: &'t str, context: &Context) -> Option<&'t str> {
         match self {
             Self::Literal(literal) => text.strip_prefix(&**literal),
-            Self::Variable(variable) => text.strip_prefix(context.text(variable)?),
+            Self::Variable(slot) => text.strip_prefix(slot.text(context)?),
             Self::One => {
                 let mut characters = text.chars();
                 characters.next().map(|_one| characters.as_str())
@@ -191,13 +225,15 @@ fn head(text: &str, meaning: Meaning) -> Option<(Head<'_>, usize)> {
         let inner = text.get(1..).unwrap_or_default();
         for (open, close) in [('{', '}'), ('(', ')')] {
             let Some(inner) = inner.strip_prefix(open) else { continue };
-            let Some(name) = inner.find(close).and_then(|end| inner.get(..end)) else { continue };
+            let Some(name) = end_of(inner, close).and_then(|end| inner.get(..end)) else {
+                continue;
+            };
             let length = name.len() + "${}".len();
             if matches!(name, "*" | "?" | "$") {
                 return Some((Head::Literal(name), length));
             }
             if open == '{' && !name.is_empty() {
-                return Some((Head::Segment(Segment::Variable(Variable::new(name))), length));
+                return Some((Head::Segment(Segment::Variable(Slot::of(name))), length));
             }
         }
     }
@@ -206,6 +242,19 @@ fn head(text: &str, meaning: Meaning) -> Option<(Head<'_>, usize)> {
         '?' if meaning.wildcards => (Head::Segment(Segment::One), 1),
         _ => literal(first.len_utf8()),
     })
+}
+
+/// Where `close` stands that is not part of a quoted default.
+fn end_of(inner: &str, close: char) -> Option<usize> {
+    let end = inner.find(close)?;
+    match inner.find('\'').filter(|quote| *quote < end) {
+        Some(quote) => {
+            let closing = format!("'{close}");
+            let behind = inner.get(quote + 1..)?;
+            behind.find(&closing).map(|at| quote + 1 + at + 1).or(Some(end))
+        }
+        None => Some(end),
+    }
 }
 
 #[cfg(test)]
@@ -218,8 +267,8 @@ mod tests {
 
     fn context() -> Context {
         let mut context = Context::new();
-        context.set("iot:ClientId", "c1");
-        context.set("star", "*");
+        context.set_client_id(&"c1".into());
+        context.set_domain_name(Some("*".into()));
         context
     }
 
@@ -259,8 +308,8 @@ mod tests {
         let table = [
             ("x/${iot:ClientId}/y", "x/c1/y", true),
             ("x/${iot:ClientId}/y", "x/c2/y", false),
-            ("${star}", "*", true),
-            ("${star}", "a", false),
+            ("${iot:DomainName}", "*", true),
+            ("${iot:DomainName}", "a", false),
             ("*${IOT:CLIENTID}*", "-c1-", true),
             ("${*}", "*", true),
             ("${*}", "a", false),
@@ -274,6 +323,28 @@ mod tests {
         for (pattern, text, expected) in table {
             assert_eq!(matches(pattern, text), expected, "{pattern} against {text}");
         }
+    }
+
+    #[test]
+    fn a_default_stands_for_a_variable_without_a_value() {
+        let table = [
+            ("x/${iot:ClientId, 'nobody'}", "x/c1", true),
+            ("x/${iot:ClientId, 'nobody'}", "x/nobody", false),
+            ("x/${aws:SourceIp, 'no:where'}/y", "x/no:where/y", true),
+            ("x/${aws:SourceIp,'*'}", "x/*", true),
+            ("x/${aws:SourceIp,'*'}", "x/a", false),
+            ("x/${aws:SourceIp, '}'}/y", "x/}/y", true),
+            ("x/${aws:SourceIp, ''}/y", "x//y", true),
+            ("x/${aws:SourceIp, open}", "x/open", false),
+            ("x/${aws:SourceIp, 'open}", "x/open", false),
+        ];
+        for (pattern, text, expected) in table {
+            assert_eq!(matches(pattern, text), expected, "{pattern} against {text}");
+        }
+        let pattern = Pattern::compile("${aws:SourceIp, 'a'}/${aws:CurrentTime}", ALL);
+        let context = context();
+        let unresolved = pattern.unresolved(&context).map(Variable::written);
+        assert_eq!(unresolved.collect::<Vec<_>>(), ["aws:CurrentTime"]);
     }
 
     #[test]

@@ -3,82 +3,87 @@
 //! It decides nothing: it remembers permits that [`authorize`] gave, for as long as nothing has
 //! changed that they depend on. Refusals are never remembered, as each must say why.
 
+use std::sync::Arc;
+
 use super::{Action, Context, Permit, PolicyInForce, Refusal, authorize};
 use crate::names::Scope;
 
-/// A device publishes and receives on a handful of topics; more would only be searched longer.
-const REMEMBERED: usize = 8;
+/// A device publishes and receives on a handful of topics; more would be searched longer, and kept
+/// by every session.
+const REMEMBERED: usize = 6;
 
 /// The latest resources that one connection was allowed to act on.
 ///
-/// It belongs to one [`Context`] and one [`Scope`]: whoever changes either starts a new one.
+/// It belongs to one [`Scope`], and to the policies and the [`Context`] of one connection: whoever
+/// changes either calls [`RecentlyAllowed::forget`].
 #[derive(Debug, Default)]
 pub(crate) struct RecentlyAllowed {
-    revision: u64,
-    allowed: [Option<Allowed>; REMEMBERED],
-    oldest: usize,
+    /// The oldest first. Has room for all from the first one, so that no later decision allocates.
+    allowed: Vec<Allowed>,
 }
 
 #[derive(Debug)]
 struct Allowed {
     /// The action's place in `KNOWN`.
-    place: usize,
-    name: Box<str>,
+    place: u8,
+    name: Arc<str>,
 }
 
 impl RecentlyAllowed {
-    /// As [`authorize`]; `revision` must grow whenever `policies` may have changed.
+    /// Policies or context have changed.
+    pub(crate) fn forget(&mut self) {
+        self.allowed.clear();
+    }
+
+    /// As [`authorize`].
     pub(crate) fn authorize<A: Action>(
         &mut self,
-        revision: u64,
         policies: &[PolicyInForce],
         context: &Context,
         scope: &Scope,
         resource: A::Resource,
     ) -> Result<Permit<A>, Refusal> {
         let name = A::resource_name(&resource);
-        if self.revision != revision {
-            *self = Self { revision, ..Self::default() };
-        } else if self.remembers(A::PLACE, name) {
+        if self.remembers(A::PLACE, name) {
             return Ok(Permit { resource });
         }
         let permit = authorize::<A>(policies, context, scope, resource)?;
         // What is allowed now may not be allowed in a second if a policy asks for the time.
-        if policies.iter().all(|policy| !policy.document.asks_for_the_time()) {
-            self.remember(A::PLACE, A::resource_name(permit.resource()));
+        if policies.iter().all(|policy| !policy.document.asks_for_the_time())
+            && let Some(name) = A::resource_to_remember(permit.resource())
+        {
+            self.remember(A::PLACE, name);
         }
         Ok(permit)
     }
 
-    fn remembers(&self, place: usize, name: &str) -> bool {
-        let mut allowed = self.allowed.iter().flatten();
-        allowed.any(|allowed| allowed.place == place && *allowed.name == *name)
+    fn remembers(&self, place: u8, name: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed.place == place && *allowed.name == *name)
     }
 
-    fn remember(&mut self, place: usize, name: &str) {
-        if let Some(slot) = self.allowed.get_mut(self.oldest) {
-            *slot = Some(Allowed { place, name: name.into() });
+    fn remember(&mut self, place: u8, name: Arc<str>) {
+        if self.allowed.capacity() == 0 {
+            self.allowed.reserve_exact(REMEMBERED);
         }
-        self.oldest = (self.oldest + 1) % REMEMBERED;
+        if self.allowed.len() == REMEMBERED {
+            self.allowed.remove(0);
+        }
+        self.allowed.push(Allowed { place, name });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::policy::{Connect, Document, Publish, Receive};
+    use crate::names::TopicName;
+    use crate::policy::{AttachedTo, Connect, Document, PolicyVersion, Publish, Receive};
     use crate::time::Timestamp;
 
     fn policies(statement: &str) -> Vec<PolicyInForce> {
         let text = format!(r#"{{"Version": "2012-10-17", "Statement": {{{statement}}}}}"#);
-        vec![PolicyInForce {
-            name: "P".into(),
-            version_id: "1".to_owned(),
-            document: Arc::new(Document::parse(&text).unwrap()),
-            attached_to: "the certificate".to_owned(),
-        }]
+        let document = Document::parse(&text).unwrap();
+        let version = PolicyVersion { name: "P".into(), version_id: 1, document };
+        vec![PolicyInForce::new(Arc::new(version), AttachedTo::Certificate)]
     }
 
     fn scope() -> Scope {
@@ -86,17 +91,18 @@ mod tests {
     }
 
     #[test]
-    fn what_was_allowed_is_allowed_until_the_revision_grows() {
+    fn what_was_allowed_is_allowed_until_it_is_forgotten() {
         let mut recent = RecentlyAllowed::default();
         let context = Context::new();
         let all = policies(r#""Effect": "Allow", "Action": "*", "Resource": "*""#);
-        assert!(recent.authorize::<Publish>(1, &all, &context, &scope(), "a".into()).is_ok());
+        assert!(recent.authorize::<Publish>(&all, &context, &scope(), "a".into()).is_ok());
         // Without policies, only memory can allow it.
-        assert!(recent.authorize::<Publish>(1, &[], &context, &scope(), "a".into()).is_ok());
-        assert!(recent.authorize::<Publish>(1, &[], &context, &scope(), "b".into()).is_err());
-        assert!(recent.authorize::<Receive>(1, &[], &context, &scope(), "a".into()).is_err());
-        assert!(recent.authorize::<Connect>(1, &[], &context, &scope(), "a".into()).is_err());
-        assert!(recent.authorize::<Publish>(2, &[], &context, &scope(), "a".into()).is_err());
+        assert!(recent.authorize::<Publish>(&[], &context, &scope(), "a".into()).is_ok());
+        assert!(recent.authorize::<Publish>(&[], &context, &scope(), "b".into()).is_err());
+        assert!(recent.authorize::<Receive>(&[], &context, &scope(), "a".into()).is_err());
+        assert!(recent.authorize::<Connect>(&[], &context, &scope(), "a".into()).is_err());
+        recent.forget();
+        assert!(recent.authorize::<Publish>(&[], &context, &scope(), "a".into()).is_err());
     }
 
     #[test]
@@ -106,10 +112,10 @@ mod tests {
         let all = policies(r#""Effect": "Allow", "Action": "*", "Resource": "*""#);
         for number in 0..=REMEMBERED {
             let topic = number.to_string().into();
-            assert!(recent.authorize::<Publish>(1, &all, &context, &scope(), topic).is_ok());
+            assert!(recent.authorize::<Publish>(&all, &context, &scope(), topic).is_ok());
         }
-        assert!(recent.authorize::<Publish>(1, &[], &context, &scope(), "0".into()).is_err());
-        assert!(recent.authorize::<Publish>(1, &[], &context, &scope(), "1".into()).is_ok());
+        assert!(recent.authorize::<Publish>(&[], &context, &scope(), "0".into()).is_err());
+        assert!(recent.authorize::<Publish>(&[], &context, &scope(), "1".into()).is_ok());
     }
 
     #[test]
@@ -122,8 +128,37 @@ mod tests {
         let mut context = Context::new();
         for (now, allowed) in [(99, true), (100, false), (99, true)] {
             context.set_now(Timestamp::from_seconds(now));
-            let decided = recent.authorize::<Publish>(1, &until, &context, &scope(), "a".into());
+            let decided = recent.authorize::<Publish>(&until, &context, &scope(), "a".into());
             assert_eq!(decided.is_ok(), allowed, "at {now}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_decision_allocates_nothing() {
+        let policies = policies(
+            r#""Effect": "Allow", "Action": "iot:*", "Resource": [
+                "arn:aws:iot:us-east-1:123456789012:topic/a/${iot:ClientId}/*",
+                "arn:aws:iot:us-east-1:123456789012:topic/b/${iot:Connection.Thing.ThingName}"
+            ], "Condition": {"StringLike": {"iot:Connection.Thing.Attributes[site]": "B*"}}"#,
+        );
+        let (scope, mut context) = (scope(), Context::new());
+        context.set_client_id(&"c".into());
+        context.set_thing("t".into(), None, [("site".into(), "Berlin".into())].into());
+        let mut recent = RecentlyAllowed::default();
+        let mut allocations = |topic: &str| {
+            let topic = TopicName::new(topic);
+            let allocated = allocation_counter::measure(|| {
+                let topic = topic.clone();
+                let asked = recent.authorize::<Publish>(&policies, &context, &scope, topic);
+                assert!(asked.is_ok());
+            });
+            allocated.count_total
+        };
+        // The first decision makes room: for the ARN, once a thread, and for what is remembered.
+        assert!(allocations("a/c/first") <= 5);
+        let topics = ["a/c/x", "b/t", "a/c/x", "a/c/y", "a/c/z", "b/t", "a/c/x/y/z"];
+        for topic in topics {
+            assert_eq!(allocations(topic), 0, "{topic}");
         }
     }
 }

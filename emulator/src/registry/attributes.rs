@@ -5,6 +5,7 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html>.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -16,9 +17,10 @@ pub(crate) struct AttributePayload {
     pub(crate) merge: bool,
 }
 
-/// Attributes. A fleet has one of these for each thing, so that it has no room to grow.
+/// Attributes, shared by all that ask. A fleet has one of these for each thing, so that it has no
+/// room to grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Attributes(Box<[(Box<str>, Box<str>)]>);
+pub(crate) struct Attributes(Arc<[(Box<str>, Box<str>)]>);
 
 impl Attributes {
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html
@@ -26,7 +28,9 @@ impl Attributes {
     /// The attributes of `map` that have a value.
     fn new(map: BTreeMap<String, String>) -> Self {
         let with_value = map.into_iter().filter(|(_, value)| !value.is_empty());
-        Self(with_value.map(|(name, value)| (name.into(), value.into())).collect())
+        let mut pairs = with_value.map(|(name, value)| (name.into(), value.into())).peekable();
+        // All that are empty share one allocation.
+        if pairs.peek().is_none() { Self::default() } else { Self(pairs.collect()) }
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_AttributePayload.html
@@ -44,11 +48,16 @@ impl Attributes {
         }
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    /// Names and values, in the order of the names.
+    pub(super) fn shared(&self) -> Arc<[(Box<str>, Box<str>)]> {
+        Arc::clone(&self.0)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) const fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 

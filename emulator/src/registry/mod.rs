@@ -53,7 +53,7 @@ use crate::names::{
     ThingName, ThingTypeName,
 };
 use crate::pki;
-use crate::policy::PolicyInForce;
+use crate::policy::{AttachedTo, PolicyInForce};
 use crate::time::Timestamp;
 
 pub(crate) use attributes::{AttributePayload, Attributes};
@@ -200,11 +200,11 @@ impl Registry {
         }
         let attached = self.policies_attached_to(&Target::Certificate(certificate));
         let mut policies: Vec<_> =
-            attached.map(|policy| policy.in_force("the certificate")).collect();
+            attached.map(|policy| policy.in_force(AttachedTo::Certificate)).collect();
         let of_groups = thing.into_iter().flat_map(|thing| self.group_policies_of_thing(thing));
         for (group, policy) in of_groups {
             if !policies.iter().any(|known| known.name == policy.name) {
-                policies.push(policy.in_force(&group.attached_to()));
+                policies.push(policy.in_force(group.attached_to()));
             }
         }
         policies

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::{Arn, PolicyName, hex};
-use crate::policy::{Document, PolicyInForce};
+use crate::policy::{self, AttachedTo, Document, PolicyInForce};
 use crate::time::Timestamp;
 
 use super::paging::PageRequest;
@@ -109,17 +109,21 @@ pub(super) struct Policy {
 pub(super) struct PolicyVersion {
     /// As it was given.
     pub(super) text: String,
-    pub(super) document: Arc<Document>,
+    compiled: Arc<policy::PolicyVersion>,
     pub(super) created: Timestamp,
 }
 
 impl PolicyVersion {
-    /// Reads a policy document.
-    pub(super) fn new(text: String, now: Timestamp) -> Result<Self, ApiError> {
-        let document = Document::parse(&text).map_err(|malformed| {
-            ApiError::new(ErrorCode::MalformedPolicyException, malformed.to_string())
-        })?;
-        Ok(Self { text, document: Arc::new(document), created: now })
+    /// The version `version_id` of `name`, whose `text` was read as `document`.
+    pub(super) fn new(
+        name: PolicyName,
+        version_id: u64,
+        text: String,
+        document: Document,
+        now: Timestamp,
+    ) -> Self {
+        let compiled = Arc::new(policy::PolicyVersion { name, version_id, document });
+        Self { text, compiled, created: now }
     }
 }
 
@@ -133,13 +137,8 @@ impl Policy {
         self.versions.get(&self.default_version).expect("a policy keeps its default version")
     }
 
-    pub(super) fn in_force(&self, attached_to: &str) -> PolicyInForce {
-        PolicyInForce {
-            name: self.name.clone(),
-            version_id: self.default_version.to_string(),
-            document: Arc::clone(&self.default().document),
-            attached_to: attached_to.to_owned(),
-        }
+    pub(super) fn in_force(&self, attached_to: AttachedTo) -> PolicyInForce {
+        PolicyInForce::new(Arc::clone(&self.default().compiled), attached_to)
     }
 }
 
@@ -153,8 +152,8 @@ impl Registry {
         let CreatePolicyRequest { policy_name, policy_document, tags } = input;
         check_new_tags(&tags)?;
         let arn = self.scope.iot_arn("policy", &policy_name);
-        let version = PolicyVersion::new(policy_document, now)?;
         let name = PolicyName::from(policy_name);
+        let document = Document::parse(&policy_document)?;
         if self.policies.contains_key(&name) {
             //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/models.py
             //# the text for a name that is taken
@@ -162,7 +161,7 @@ impl Registry {
             return Err(Self::already_exists(message, &name, arn));
         }
         let position = self.next_position();
-        let policy_document = version.text.clone();
+        let version = PolicyVersion::new(name.clone(), 1, policy_document.clone(), document, now);
         let policy = Policy {
             name: name.clone(),
             arn: arn.clone(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::{Arn, PolicyName};
+use crate::policy::Document;
 use crate::quotas::POLICY_VERSIONS;
 use crate::time::Timestamp;
 
@@ -88,7 +89,7 @@ impl Registry {
         now: Timestamp,
     ) -> Result<CreatePolicyVersionResponse, ApiError> {
         let CreatePolicyVersionRequest { policy_name, policy_document, set_as_default } = input;
-        let version = PolicyVersion::new(policy_document, now)?;
+        let document = Document::parse(&policy_document)?;
         let policy = self.policies.get_mut(policy_name.as_str()).ok_or_else(policy_not_found)?;
         if policy.versions.len() >= POLICY_VERSIONS {
             //= https://github.com/getmoto/moto/blob/5.2.1/moto/iot/exceptions.py
@@ -103,7 +104,8 @@ impl Registry {
         }
         policy.last_version += 1;
         let id = policy.last_version;
-        let policy_document = version.text.clone();
+        let (name, text) = (policy.name.clone(), policy_document.clone());
+        let version = PolicyVersion::new(name, id, text, document, now);
         policy.versions.insert(id, version);
         if set_as_default {
             policy.default_version = id;

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::errors::ApiError;
 use crate::names::{CertificateId, PolicyName, Scope};
 use crate::pki::{Certificate, DeviceKeyPair};
-use crate::policy::{Document, PolicyInForce};
+use crate::policy::{AttachedTo, Document, PolicyInForce, PolicyVersion};
 use crate::time::Timestamp;
 
 use super::{KeyPair, ProvisioningTemplateRequest, Registry};
@@ -51,12 +51,13 @@ impl Registry {
     ) -> Result<CreateProvisioningClaimResponse, ApiError> {
         let name = self.existing_template(&input.template_name)?.name.as_str();
         let expires = certificate.not_after();
-        let policy = PolicyInForce {
+        let version = PolicyVersion {
             name: PolicyName::new("provisioning claim"),
-            version_id: "1".to_owned(),
-            document: Arc::new(permission(&self.scope, name, expires)?),
-            attached_to: format!("the provisioning claim for `{name}`"),
+            version_id: 1,
+            document: permission(&self.scope, name, expires)?,
         };
+        let attached_to = AttachedTo::ProvisioningClaim(Box::new(name.into()));
+        let policy = PolicyInForce::new(Arc::new(version), attached_to);
         self.provisioning_claims.retain(|_, claim| now <= claim.expires);
         let certificate_id = certificate.id();
         self.provisioning_claims.insert(certificate_id, ProvisioningClaim { policy, expires });

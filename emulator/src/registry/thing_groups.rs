@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::errors::ApiError;
 use crate::events::{Link, Operation};
 use crate::names::{Arn, ThingGroupName, ThingName};
+use crate::policy::AttachedTo;
 use crate::quotas::{ATTRIBUTES_PER_THING_GROUP, CHILD_GROUPS_PER_THING_GROUP, THING_GROUP_LEVELS};
 use crate::time::Timestamp;
 
@@ -167,9 +168,9 @@ impl ThingGroup {
         Target::ThingGroup(self.name.clone())
     }
 
-    /// As the trace says it.
-    pub(super) fn attached_to(&self) -> String {
-        format!("thing group `{}`", self.name)
+    /// As a policy that is attached to it says it.
+    pub(super) fn attached_to(&self) -> AttachedTo {
+        AttachedTo::ThingGroup(Box::new(self.name.clone()))
     }
 }
 

@@ -137,6 +137,11 @@ impl Thing {
         self.thing_type.as_ref().map(ThingTypeName::as_str)
     }
 
+    /// Its thing type, if it has one.
+    pub(super) const fn thing_type(&self) -> Option<&ThingTypeName> {
+        self.thing_type.as_ref()
+    }
+
     /// The name of its billing group, if it is in one.
     pub(crate) fn billing_group_name(&self) -> Option<&str> {
         self.billing_group.as_ref().map(BillingGroupName::as_str)

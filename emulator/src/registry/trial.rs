@@ -4,6 +4,7 @@
 //! say is decided in `policy/`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html>.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::errors::ApiError;
 use crate::names::{Arn, CertificateId, ClientId, PolicyName, ThingName};
 use crate::policy::evaluate::evaluate;
 use crate::policy::{
-    Action, Connect, Context, Decision, PolicyInForce, Publish, Receive, Subscribe,
+    Action, AttachedTo, Connect, Context, Decision, PolicyInForce, Publish, Receive, Subscribe,
 };
 use crate::time::Timestamp;
 
@@ -138,11 +139,11 @@ impl Registry {
             }
             Some(Target::ThingGroup(name)) => {
                 let attached = self.policies_up_from(name.as_str());
-                attached.map(|(group, policy)| policy.in_force(&group.attached_to())).collect()
+                attached.map(|(group, policy)| policy.in_force(group.attached_to())).collect()
             }
             Some(identity @ Target::CognitoIdentity(_)) => {
                 let attached = self.policies_attached_to(identity);
-                attached.map(|policy| policy.in_force("the identity")).collect()
+                attached.map(|policy| policy.in_force(AttachedTo::Identity)).collect()
             }
             None => Vec::new(),
         };
@@ -150,7 +151,7 @@ impl Registry {
             attached.into_iter().map(|policy| (policy.name.clone(), policy)).collect();
         for name in &input.policy_names_to_add {
             let policy = self.policy(name)?;
-            let added = || policy.in_force("policyNamesToAdd");
+            let added = || policy.in_force(AttachedTo::PolicyNamesToAdd);
             policies.entry(policy.name.clone()).or_insert_with(added);
         }
         policies
@@ -172,7 +173,7 @@ impl Registry {
         }
         if let Some(Target::Certificate(id)) = target {
             if let Some(record) = self.certificate(*id) {
-                context.set_certificate(&record.certificate, *id);
+                context.set_certificate(&record.certificate);
             }
             if let Some(client_id) = client_id {
                 self.set_thing_variables(&mut context, *id, client_id);
@@ -191,26 +192,32 @@ impl Registry {
         let thing = self.associated_thing(certificate, client_id);
         match thing.as_ref().and_then(|name| Some((name, self.thing(name)?))) {
             Some((name, thing)) => {
-                context.set_thing(name, thing.thing_type_name(), thing.attributes.iter());
+                let thing_type = thing.thing_type().cloned();
+                context.set_thing(name.clone(), thing_type, thing.attributes.shared());
             }
-            None => context.set_no_thing(&self.why_no_thing(certificate, client_id)),
+            None => context.set_no_thing(self.why_no_thing(certificate, client_id)),
         }
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
     //# thing variables need a client ID that is the name of a thing the certificate is attached to
-    pub(super) fn why_no_thing(&self, certificate: CertificateId, client_id: &ClientId) -> String {
+    pub(super) fn why_no_thing(
+        &self,
+        certificate: CertificateId,
+        client_id: &ClientId,
+    ) -> Cow<'static, str> {
         let mut things = self.things_of_certificate(certificate).map(ThingName::as_str);
         let named: Vec<&str> = things.by_ref().take(NAMED_THINGS).collect();
         if named.is_empty() {
-            return "the certificate is attached to no thing".to_owned();
+            return "the certificate is attached to no thing".into();
         }
         let others = things.next().map_or("", |_| " and others");
-        format!(
+        let why = format!(
             "the client ID `{client_id}` differs from the thing name: the certificate is attached \
              to {}{others}",
             named.join(", ")
-        )
+        );
+        Cow::Owned(why)
     }
 
     //? assumed: of several resources all must be allowed; one that is denied explicitly denies all.

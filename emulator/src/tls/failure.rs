@@ -1,6 +1,7 @@
 //! Why a handshake failed, in words that help whoever set up the client.
 
 use std::io;
+use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
@@ -11,26 +12,26 @@ pub(crate) enum HandshakeFailure {
     #[error("the client went away during the handshake")]
     Closed {
         /// The host name (SNI) that the client sent.
-        server_name: Option<String>,
+        server_name: Option<Arc<str>>,
     },
     /// A certificate was required, and the client showed none.
     #[error("the client showed no certificate")]
     NoClientCertificate {
         /// The host name (SNI) that the client sent.
-        server_name: Option<String>,
+        server_name: Option<Arc<str>>,
     },
     /// Anything else.
     #[error("{why}")]
     Failed {
         /// The host name (SNI) that the client sent.
-        server_name: Option<String>,
+        server_name: Option<Arc<str>>,
         /// What is wrong, and what to do.
         why: String,
     },
 }
 
 impl HandshakeFailure {
-    pub(super) fn of(error: io::Error, server_name: Option<String>) -> Self {
+    pub(super) fn of(error: io::Error, server_name: Option<Arc<str>>) -> Self {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
         match inner {
             Some(Error::NoCertificatesPresented) => Self::NoClientCertificate { server_name },

@@ -99,7 +99,7 @@ pub(crate) struct Accepted {
     /// The connection.
     pub(crate) stream: Stream,
     /// The host name (SNI) that the client sent.
-    pub(crate) server_name: Option<String>,
+    pub(crate) server_name: Option<Arc<str>>,
     /// The client's certificates as it sent them, leaf first. It holds the leaf's private key.
     pub(crate) chain: Vec<Certificate>,
     /// What is wrong with certificates behind the leaf that could not be read.
@@ -166,7 +166,7 @@ impl TlsServer {
 
         let hello = LazyConfigAcceptor::new(Acceptor::default(), Wire::new(tcp)).await;
         let mut start = hello.map_err(|error| HandshakeFailure::of(error, None))?;
-        let server_name = start.client_hello().server_name().map(str::to_owned);
+        let server_name = start.client_hello().server_name().map(Arc::<str>::from);
         let (terms, configuration) = self.agree(&start, choose, local.ip());
         if terms.client_certificate == ClientCertificate::Required {
             start.io.hold();
@@ -267,7 +267,7 @@ fn provider() -> CryptoProvider {
 
 fn finished(
     stream: Stream,
-    server_name: Option<String>,
+    server_name: Option<Arc<str>>,
     peer: SocketAddr,
     local: SocketAddr,
 ) -> Accepted {
