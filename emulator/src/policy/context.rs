@@ -156,6 +156,20 @@ impl Context {
         }
     }
 
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/direct-messaging-policy-examples.html
+    //# `iot:Topic` is the topic of a direct message as it stands, without an ARN in front
+    /// Sets `iot:Topic`, which SendDirectMessage alone has.
+    pub(crate) fn set_topic(&mut self, topic: &TopicName) {
+        self.set("iot:Topic", topic.as_str());
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/device-connectivity-status.html
+    //# `iot:IncludeSocketInformation` says whether socket information is asked for
+    /// Sets `iot:IncludeSocketInformation`, which GetConnection alone has.
+    pub(crate) fn set_include_socket_information(&mut self, included: bool) {
+        self.set("iot:IncludeSocketInformation", included.to_string());
+    }
+
     //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
     //# the thing that belongs to the connection gives its name, its type and its attributes
     /// Sets `iot:Connection.Thing.…` for the thing that belongs to the connection.
@@ -263,6 +277,8 @@ impl Context {
             "iot:thing.thingname" => {
                 "AWS IoT has no such variable; iot:Connection.Thing.ThingName is one"
             }
+            "iot:topic" => "only a request of SendDirectMessage has it",
+            "iot:includesocketinformation" => "only a request of GetConnection has it",
             _ if is_attribute(name) => "the certificate has no such attribute",
             _ if KNOWN.contains(&name) => "it is not known here",
             _ => "AWS IoT has no such variable",
