@@ -467,6 +467,9 @@ mod tests {
             ("GET", "/connections/%ff", "GetConnection"),
             ("DELETE", "/connections/x", "DeleteConnection"),
             ("GET", "/connections/x/subscriptions", "ListSubscriptions"),
+            ("POST", "/connections/%ff/messages", "SendDirectMessage"),
+            ("GET", "/things/T/shadow", "GetThingShadow"),
+            ("PUT", "/things/T/jobs/%24next", "StartNextPendingJobExecution"),
             ("GET", "/elsewhere", "DataPlaneRequest"),
         ];
         for (method, path, expected) in table {

@@ -126,3 +126,18 @@ impl IotCore {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service_model;
+
+    #[test]
+    fn c22_the_rows_of_the_data_plane_are_aws_own_and_not_here() {
+        for row in ROWS.iter().filter(|row| row.service == "iot-data") {
+            let path = format!("/{}", row.path.join("/"));
+            let expected = Some((row.service, row.name()));
+            assert_eq!(service_model::not_here(&["iot-data"], row.method, &path), expected);
+        }
+    }
+}
