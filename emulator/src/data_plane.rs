@@ -14,7 +14,10 @@ use serde_json::{Map, Value};
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::{Method, Request, Response, response, set_header};
-use crate::iot_core::{HttpCaller, IotCore, Page, PublishRequest};
+use crate::iot_core::{
+    Absent, DirectMessageRequest, HttpCaller, HttpRefusal, IotCore, Page, PublishRequest, Sent,
+    http_status,
+};
 use crate::message::{Properties, QoS};
 use crate::names::{ClientId, TopicName};
 use crate::quotas::{CORRELATION_DATA_BYTES, USER_PROPERTIES_BYTES};
@@ -30,6 +33,9 @@ enum Operation {
     DeleteConnection(ClientId),
     GetConnection(ClientId),
     ListSubscriptions(ClientId),
+    SendDirectMessage(ClientId),
+    /// Nobody serves it.
+    Absent(Absent),
 }
 
 /// What an operation answers if it did what was asked.
@@ -42,7 +48,7 @@ enum Done {
 }
 
 /// Answers one request of `caller`; `trace_id` goes into header and body.
-pub(crate) fn answer(
+pub(crate) async fn answer(
     iot_core: &IotCore,
     caller: &HttpCaller,
     trace_id: &str,
@@ -50,15 +56,21 @@ pub(crate) fn answer(
 ) -> Response {
     let (method, path) = (&request.method, request.uri.path());
     let operation = Operation::of(method, path);
-    match operation.and_then(|operation| operation.run(iot_core, caller, request)) {
+    let done = match operation {
+        Ok(operation) => operation.run(iot_core, caller, request).await,
+        Err(error) => Err(error.into()),
+    };
+    match done {
         //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
         //# a publish that was taken answers 200 with a message and a trace ID
+        //? assumed: the word for a direct message, which is answered in the same form
         Ok(Done::Taken) => worded(200, None, "OK", trace_id),
         Ok(Done::Nothing) => identified(response(200, JSON, ""), trace_id),
         Ok(Done::Output(output)) => identified(response(200, JSON, output.to_string()), trace_id),
-        Err(error) => {
-            iot_core.note_http_failure(caller, event_type(method, path), path, &error);
-            failure(&error, trace_id)
+        Err(refusal) => {
+            iot_core.note_http_failure(caller, event_type(method, path), path, &refusal);
+            let answer = failure(&refusal.error, trace_id);
+            if refusal.wordless { answer.map(|_body| Default::default()) } else { answer }
         }
     }
 }
@@ -66,30 +78,33 @@ pub(crate) fn answer(
 impl Operation {
     /// The operation that a method and a path name.
     fn of(method: &Method, path: &str) -> Result<Self, ApiError> {
-        let known: &[(Method, Self)] = if let Some(topic) = path.strip_prefix("/topics/") {
-            &[(Method::POST, Self::Publish(topic_name(topic)?))]
+        let known: Vec<(Method, Self)> = if let Some(topic) = path.strip_prefix("/topics/") {
+            vec![(Method::POST, Self::Publish(topic_name(topic)?))]
         } else if matches!(path, "/retainedMessage" | "/retainedMessage/") {
-            &[(Method::GET, Self::ListRetainedMessages)]
+            vec![(Method::GET, Self::ListRetainedMessages)]
         } else if let Some(topic) = path.strip_prefix("/retainedMessage/") {
-            &[(Method::GET, Self::GetRetainedMessage(topic_name(topic)?))]
+            vec![(Method::GET, Self::GetRetainedMessage(topic_name(topic)?))]
         } else if let Some(rest) = path.strip_prefix("/connections/") {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
             //# a client ID is one encoded segment: `x/subscriptions` means the subscriptions of `x`
             match rest.split_once('/') {
                 Some((client_id, "subscriptions")) => {
-                    &[(Method::GET, Self::ListSubscriptions(client_id_of(client_id)?))]
+                    vec![(Method::GET, Self::ListSubscriptions(client_id_of(client_id)?))]
                 }
-                Some(_) => &[],
+                Some((client_id, "messages")) => {
+                    vec![(Method::POST, Self::SendDirectMessage(client_id_of(client_id)?))]
+                }
+                Some(_) => Vec::new(),
                 None => {
                     let client_id = client_id_of(rest)?;
-                    &[
+                    vec![
                         (Method::GET, Self::GetConnection(client_id.clone())),
                         (Method::DELETE, Self::DeleteConnection(client_id)),
                     ]
                 }
             }
         } else {
-            &[]
+            absent_at(path)?
         };
         if let Some((_, operation)) = known.iter().find(|(known, _)| known == method) {
             return Ok(operation.clone());
@@ -101,17 +116,18 @@ impl Operation {
         Err(ApiError::new(ErrorCode::MethodNotAllowedException, "Method Not Allowed"))
     }
 
-    fn run(
+    async fn run(
         self,
         iot_core: &IotCore,
         caller: &HttpCaller,
         request: &Request,
-    ) -> Result<Done, ApiError> {
+    ) -> Result<Done, HttpRefusal> {
         let query = Query(request.query());
         match self {
             Self::Publish(topic) => {
                 let publish = read_publish(topic, &query, request)?;
-                iot_core.publish_over_http(caller, publish).map(|()| Done::Taken)
+                iot_core.publish_over_http(caller, publish)?;
+                Ok(Done::Taken)
             }
             Self::GetRetainedMessage(topic) => output(iot_core.retained_message(caller, topic)?),
             Self::ListRetainedMessages => {
@@ -130,6 +146,19 @@ impl Operation {
             Self::ListSubscriptions(client_id) => {
                 output(iot_core.subscriptions(caller, client_id, &query.page()?)?)
             }
+            Self::SendDirectMessage(client_id) => {
+                let message = read_direct_message(client_id, &query, request)?;
+                if let Sent::Awaited(confirmation) =
+                    iot_core.send_direct_message(caller, message)?
+                {
+                    confirmation.received().await?;
+                }
+                Ok(Done::Taken)
+            }
+            Self::Absent(absent) => {
+                let absent = absent.with_shadow(query.value("name"));
+                Err(iot_core.refuse_absent(caller, absent).into())
+            }
         }
     }
 }
@@ -146,13 +175,17 @@ fn event_type(method: &Method, path: &str) -> &'static str {
         }
         Some("retainedMessage") => "GetRetainedMessage",
         Some("connections") if path.ends_with("/subscriptions") => "ListSubscriptions",
+        Some("connections") if path.ends_with("/messages") => "SendDirectMessage",
         Some("connections") if method == Method::DELETE => "DeleteConnection",
         Some("connections") => "GetConnection",
-        _ => "DataPlaneRequest",
+        _ => match Operation::of(method, path) {
+            Ok(Operation::Absent(absent)) => absent.name(),
+            _ => "DataPlaneRequest",
+        },
     }
 }
 
-fn output(output: impl Serialize) -> Result<Done, ApiError> {
+fn output(output: impl Serialize) -> Result<Done, HttpRefusal> {
     let output = serde_json::to_value(output)
         .map_err(|error| ApiError::new(ErrorCode::InternalFailureException, error.to_string()))?;
     Ok(Done::Output(output))
@@ -162,7 +195,7 @@ fn output(output: impl Serialize) -> Result<Done, ApiError> {
 //# the error type ends in a colon, the body repeats the request ID as traceId
 /// A refusal in the data endpoint's words.
 pub(crate) fn failure(error: &ApiError, trace_id: &str) -> Response {
-    worded(error.code().status(), Some(error.code().name()), error.message(), trace_id)
+    worded(http_status(error.code()), Some(error.code().name()), error.message(), trace_id)
 }
 
 fn worded(status: u16, error: Option<&str>, message: &str, trace_id: &str) -> Response {
@@ -185,6 +218,17 @@ fn identified(mut response: Response, trace_id: &str) -> Response {
 fn decoded(text: &str) -> Result<String, ApiError> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map(Into::into).map_err(|_| ApiError::invalid_request("the path is not UTF-8"))
+}
+
+/// What AWS has at a path, and nobody serves here, by method.
+fn absent_at(path: &str) -> Result<Vec<(Method, Operation)>, ApiError> {
+    let segments = path.split('/').skip(1).map(decoded);
+    let segments = segments.collect::<Result<Vec<String>, ApiError>>()?;
+    let known = Absent::at(&segments).filter_map(|absent| {
+        let method = Method::from_bytes(absent.method().as_bytes()).ok()?;
+        Some((method, Operation::Absent(absent)))
+    });
+    Ok(known.collect())
 }
 
 fn client_id_of(segment: &str) -> Result<ClientId, ApiError> {
@@ -242,15 +286,39 @@ fn read_publish(
     let retain = query.flag("retain")?;
     let expiry = query.value("messageExpiry");
     let expiry = expiry.map(|text| text.parse().map_err(|_| bad("messageExpiry", text)));
-    let properties = Properties {
+    let properties = read_properties(query, request)?;
+    let (payload, expiry_seconds) = (request.body.clone(), expiry.transpose()?);
+    Ok(PublishRequest { topic, payload, qos, retain, expiry_seconds, properties })
+}
+
+//= https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_SendDirectMessage.html
+//# POST /connections/CLIENT_ID/messages?topic=…&confirmation=…&timeout=…
+/// Reads a direct message; what its parameters may be is decided where it is sent.
+fn read_direct_message(
+    client_id: ClientId,
+    query: &Query,
+    request: &Request,
+) -> Result<DirectMessageRequest, ApiError> {
+    let value = |name: &str| query.value(name).map(str::to_owned);
+    Ok(DirectMessageRequest {
+        client_id,
+        topic: value("topic"),
+        confirmation: value("confirmation"),
+        timeout: value("timeout"),
+        payload: request.body.clone(),
+        properties: read_properties(query, request)?,
+    })
+}
+
+/// Reads the MQTT 5 properties of a message.
+fn read_properties(query: &Query, request: &Request) -> Result<Properties, ApiError> {
+    Ok(Properties {
         payload_is_utf8: payload_format(request)?,
         content_type: query.value("contentType").map(str::to_owned),
         response_topic: query.value("responseTopic").map(response_topic).transpose()?,
         correlation_data: correlation_data(request)?,
         user_properties: user_properties(request)?,
-    };
-    let (payload, expiry_seconds) = (request.body.clone(), expiry.transpose()?);
-    Ok(PublishRequest { topic, payload, qos, retain, expiry_seconds, properties })
+    })
 }
 
 fn bad(name: &str, value: &str) -> ApiError {
@@ -314,13 +382,14 @@ pub(crate) fn missing_authentication_token(trace_id: &str) -> Response {
 
 /// What this room answers, as the table of the AWS API has to list it.
 #[cfg(test)]
-pub(crate) const NAMES: [&str; 6] = [
+pub(crate) const NAMES: [&str; 7] = [
     "Publish",
     "GetRetainedMessage",
     "ListRetainedMessages",
     "DeleteConnection",
     "GetConnection",
     "ListSubscriptions",
+    "SendDirectMessage",
 ];
 
 /// The name of the operation that a method and a path name.
@@ -371,7 +440,13 @@ mod tests {
             ("GET", "/connections/c/subscriptions", Ok(ListSubscriptions("c".into()))),
             ("GET", "/connections/c%2Fsubscriptions", Ok(GetConnection("c/subscriptions".into()))),
             ("DELETE", "/connections/c/subscriptions", Err(405)),
-            ("POST", "/connections/c/messages", Err(404)),
+            ("POST", "/connections/c/messages", Ok(SendDirectMessage("c".into()))),
+            ("POST", "/connections/a%2Fb/messages", Ok(SendDirectMessage("a/b".into()))),
+            ("GET", "/connections/c/messages", Err(405)),
+            ("POST", "/connections/c/letters", Err(404)),
+            ("PUT", "/things/T/shadow", Err(405)),
+            ("GET", "/things//shadow", Err(404)),
+            ("PUT", "/things/T/jobs/j", Err(405)),
             ("GET", "/connections/%ff", Err(400)),
             ("GET", "/", Err(404)),
             ("GET", "/topics", Err(404)),
@@ -392,6 +467,9 @@ mod tests {
             ("GET", "/connections/%ff", "GetConnection"),
             ("DELETE", "/connections/x", "DeleteConnection"),
             ("GET", "/connections/x/subscriptions", "ListSubscriptions"),
+            ("POST", "/connections/%ff/messages", "SendDirectMessage"),
+            ("GET", "/things/T/shadow", "GetThingShadow"),
+            ("PUT", "/things/T/jobs/%24next", "StartNextPendingJobExecution"),
             ("GET", "/elsewhere", "DataPlaneRequest"),
         ];
         for (method, path, expected) in table {

@@ -47,6 +47,7 @@ error_codes! {
     ConflictingResourceUpdateException 409,
     DeleteConflictException 409,
     ForbiddenException 403,
+    GatewayTimeoutException 504,
     InternalFailureException 500,
     InvalidParameterValueException 400,
     InvalidRequestContentException 400,
@@ -101,6 +102,13 @@ impl ApiError {
     /// `ResourceNotFoundException` with `message`.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::ResourceNotFoundException, message)
+    }
+
+    /// `UnknownOperationException` for an operation that AWS has and the emulator has not.
+    pub(crate) fn not_here(service: &str, operation: &str) -> Self {
+        let message =
+            format!("iot-emulator does not have the operation {operation} of `{service}`");
+        Self::new(ErrorCode::UnknownOperationException, message)
     }
 
     /// Adds `resourceId` and `resourceArn`, as `ResourceAlreadyExistsException` carries them.

@@ -39,6 +39,15 @@ pub const CONTENT_TYPE_BYTES: usize = 256;
 pub const CORRELATION_DATA_BYTES: usize = 8 * 1024;
 /// All MQTT 5 user properties of one packet, in bytes.
 pub const USER_PROPERTIES_BYTES: usize = 8 * 1024;
+//= https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_SendDirectMessage.html
+//# a sender waits 1 to 15 seconds for the confirmation, 5 unless told
+/// How long the sender of a direct message may wait for its confirmation, in seconds.
+pub const DIRECT_MESSAGE_TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=15;
+/// How long it waits unless it says.
+pub const DIRECT_MESSAGE_TIMEOUT_DEFAULT_SECONDS: u64 = 5;
+
+//= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+//# message broker limits of an account
 /// Retained messages of one account.
 pub const RETAINED_MESSAGES: usize = 500_000;
 /// Groups of shared subscriptions in one account, and members of one group.

@@ -5,6 +5,7 @@ mod articles;
 mod bad_input;
 mod codec_second_reading;
 mod common;
+mod direct_messages;
 mod domains;
 mod events;
 mod in_process;

@@ -117,7 +117,7 @@ fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, 
         let method = request.method.as_str();
         let names: Vec<&str> = among.iter().map(|service| service.name()).collect();
         return Err(match service_model::not_here(&names, method, path) {
-            Some((service, operation)) => not_here(service, operation),
+            Some((service, operation)) => ApiError::not_here(service, operation),
             None => unknown(&format!(
                 "there is no operation {method} {path} of the service `{}`",
                 signing_name.unwrap_or("-")
@@ -150,7 +150,8 @@ async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Res
         }
         Answerer::IotData => {
             let caller = HttpCaller::AwsCaller { source_ip: peer.ip() };
-            return Ok(data_plane::answer(&regional.iot_core, &caller, request_id, request));
+            let answered = data_plane::answer(&regional.iot_core, &caller, request_id, request);
+            return Ok(answered.await);
         }
     };
     Ok(success(operation.wire.operation.status, &output))
@@ -253,7 +254,7 @@ impl IotCore {
         let row = operations::find(Service::Iot, operation);
         match row.map(|row| (row, &row.handler.by)) {
             Some((row, Answerer::Iot(method))) => method(self, row.allowed(input)?),
-            _ => Err(not_here(Service::Iot.name(), operation)),
+            _ => Err(ApiError::not_here(Service::Iot.name(), operation)),
         }
     }
 }
@@ -271,22 +272,18 @@ pub(crate) fn call(
         return Err(no_service(service));
     };
     let Some(row) = operations::find(service, operation) else {
-        return Err(not_here(service.name(), operation));
+        return Err(ApiError::not_here(service.name(), operation));
     };
     match &row.handler.by {
         Answerer::Iot(method) => method(&regional.iot_core, row.allowed(input)?),
         Answerer::Lambda(method) => method(&regional.functions, row.allowed(input)?, now),
         Answerer::ApiGateway(method) => method(&regional.api_gateway, row.allowed(input)?, now),
-        Answerer::Invoke | Answerer::IotData => Err(not_here(service.name(), operation)),
+        Answerer::Invoke | Answerer::IotData => Err(ApiError::not_here(service.name(), operation)),
     }
 }
 
 fn no_service(name: &str) -> ApiError {
     unknown(&format!("iot-emulator does not answer for the service `{name}`"))
-}
-
-fn not_here(service: &str, operation: &str) -> ApiError {
-    unknown(&format!("iot-emulator does not have the operation {operation} of `{service}`"))
 }
 
 fn unknown(message: &str) -> ApiError {

@@ -383,6 +383,7 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(IotData, "DeleteConnection", data_plane()),
         row(IotData, "GetConnection", data_plane()),
         row(IotData, "ListSubscriptions", data_plane()),
+        row(IotData, "SendDirectMessage", data_plane()),
         row(Lambda, "CreateFunction", lambda(Functions::create_function)),
         row(Lambda, "GetFunction", lambda(Functions::get_function)),
         row(Lambda, "GetFunctionConfiguration", lambda(Functions::get_function_configuration)),

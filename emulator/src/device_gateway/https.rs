@@ -35,7 +35,7 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: Accepted) {
             };
             let caller = HttpCaller::Device { principal, peer: peer.clone() };
             let trace_id = cloud.uuid().to_string();
-            data_plane::answer(iot_core, &caller, &trace_id, &request).into()
+            data_plane::answer(iot_core, &caller, &trace_id, &request).await.into()
         }
     })
     .await;
@@ -60,7 +60,7 @@ pub(super) async fn serve_signed(cloud: &Cloud, meant: Meant, accepted: Accepted
             return data_plane::missing_authentication_token(&trace_id).into();
         }
         let caller = HttpCaller::AwsCaller { source_ip };
-        data_plane::answer(iot_core, &caller, &trace_id, &request).into()
+        data_plane::answer(iot_core, &caller, &trace_id, &request).await.into()
     })
     .await;
     tls::hang_up(stream).await;

@@ -4,6 +4,7 @@
 //! It decides which thing belongs to a connection; what the policies say is decided in `policy/`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html>.
 
+use super::http_calls::Asks;
 use super::requests::Peer;
 use crate::names::{ClientId, Scope, TopicName};
 use crate::policy::{Action, Context, Permit, PolicyInForce, RecentlyAllowed, Refusal};
@@ -73,6 +74,16 @@ impl Authorizer {
         last_will: Option<&TopicName>,
     ) {
         self.context.set_connect_attributes(scope, persistent, last_will);
+        self.recently.forget();
+    }
+
+    /// Says what only this request has, so that nothing allowed before speaks for it.
+    pub(super) fn set_request(&mut self, asks: Asks<'_>) {
+        match asks {
+            Asks::Nothing => return,
+            Asks::Topic(topic) => self.context.set_topic(topic),
+            Asks::SocketInformation(asked) => self.context.set_include_socket_information(asked),
+        }
         self.recently.forget();
     }
 

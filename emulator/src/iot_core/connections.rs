@@ -24,6 +24,7 @@ use crate::outbox::Mailbox;
 use crate::policy::{Connect, Permit};
 use crate::provisioning::Principal;
 use crate::quotas::{CLIENT_ID_BYTES, MAXIMUM_PACKET_SIZE_FLOOR};
+use crate::registry::Registry;
 use crate::time::Timestamp;
 use crate::trace::Entry;
 
@@ -41,6 +42,14 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn mailbox(&self) -> &Mailbox {
         &self.mailbox
+    }
+
+    /// Takes in what has changed in the registry since.
+    pub(super) fn bring_up_to_date(&mut self, registry: &Registry) {
+        if self.authorizer.is_stale(registry) {
+            let client_id = Some(&self.facts.client_id);
+            self.authorizer.refresh(registry, &self.principal, client_id);
+        }
     }
 
     pub(super) fn close(self, reason: DisconnectReason) {
@@ -88,10 +97,7 @@ impl IotCore {
     ) -> Option<R> {
         self.locked(|state, now| {
             let live = state.live.get_mut(&connection)?;
-            if live.authorizer.is_stale(&state.registry) {
-                let client_id = Some(&live.facts.client_id);
-                live.authorizer.refresh(&state.registry, &live.principal, client_id);
-            }
+            live.bring_up_to_date(&state.registry);
             Some(ask(&mut Held { state, scope: self.scope(), connection, now }))
         })
     }
@@ -177,6 +183,8 @@ impl State {
             thing_name,
             source_ip: peer.address.ip(),
             source_port: peer.address.port(),
+            target_ip: peer.local.ip(),
+            target_port: peer.local.port(),
         };
         let will = request.will.zip(will_permits).map(|(will, (permit, retain))| Will {
             permit,

@@ -13,20 +13,18 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::authorization::Authorizer;
-use super::publishing::{Origin, boxed, check_sizes, refused};
+use super::http_calls::{Asks, Call};
+use super::publishing::{Origin, boxed, check_sizes};
 use super::requests::{HttpCaller, PublishRequest};
-use super::{IotCore, State, topics};
+use super::{IotCore, topics};
 use crate::errors::{ApiError, ErrorCode};
 use crate::message_broker::{Deleted, DisconnectReason, Message, Publication};
-use crate::names::{ClientId, Scope, ThingName, TopicFilter, TopicName};
+use crate::names::{ClientId, ThingName, TopicFilter, TopicName};
 use crate::policy::{
-    ByAws, DeleteConnection, GetConnection, GetRetainedMessage, ListRetainedMessages,
-    ListSubscriptions, Permit, Publish, RetainPublish,
+    DeleteConnection, GetConnection, GetRetainedMessage, ListRetainedMessages, ListSubscriptions,
+    Publish, RetainPublish,
 };
 use crate::quotas::CLIENT_ID_BYTES;
-use crate::time::Timestamp;
-use crate::trace::Entry;
 
 /// Which page of a list is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +65,8 @@ struct RetainedMessageSummary {
     last_modified_time: i64,
 }
 
+//= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+//# the fields of a connection; `vpcEndpointId` only behind a VPC endpoint, which is not here
 /// GetConnection's answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -88,6 +88,10 @@ pub(crate) struct ConnectionStatus {
     source_ip: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_port: Option<u16>,
 }
 
 /// ListSubscriptions' answer.
@@ -128,7 +132,7 @@ impl IotCore {
         let destination = destination.map_err(|refusal| ApiError::invalid_request(refusal.0))?;
         let scope = self.scope();
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "Publish-In", scope, now };
+            let call = Call::new(caller, "Publish-In", scope, now);
             let permit = state.permit::<Publish>(call, topic.clone())?;
             //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
             //# a retained publish needs iot:RetainPublish besides
@@ -153,7 +157,7 @@ impl IotCore {
         topic: TopicName,
     ) -> Result<RetainedMessage, ApiError> {
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "GetRetainedMessage", scope: self.scope(), now };
+            let call = Call::new(caller, "GetRetainedMessage", self.scope(), now);
             let permit = state.permit::<GetRetainedMessage>(call, topic)?;
             //? assumed: the text
             let message = state.broker.retained_message(&permit, now).ok_or_else(|| {
@@ -176,7 +180,7 @@ impl IotCore {
         let (after, size) = page.read(200)?;
         let after = after.as_deref().map(TopicName::new);
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "ListRetainedMessage", scope: self.scope(), now };
+            let call = Call::new(caller, "ListRetainedMessage", self.scope(), now);
             let permit = state.permit::<ListRetainedMessages>(call, ())?;
             let mut found = state.broker.retained_messages(&permit, after.as_ref(), now);
             let retained_topics: Vec<RetainedMessageSummary> =
@@ -202,7 +206,7 @@ impl IotCore {
         check_client_id(&client_id)?;
         let scope = self.scope();
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "DeleteConnection", scope, now };
+            let call = Call::new(caller, "DeleteConnection", scope, now);
             let permit = state.permit::<DeleteConnection>(call, client_id)?;
             let broker = &mut state.broker;
             let deleted =
@@ -227,7 +231,10 @@ impl IotCore {
     ) -> Result<ConnectionStatus, ApiError> {
         check_client_id(&client_id)?;
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "GetConnection", scope: self.scope(), now };
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+            //# asked for socket information that it may not see, the entire call fails with 403
+            let call = Call::new(caller, "GetConnection", self.scope(), now)
+                .asking(Asks::SocketInformation(include_socket_information));
             let permit = state.permit::<GetConnection>(call, client_id)?;
             let status = state.broker.client(&permit, now);
             let status = status.ok_or_else(|| unknown_client(permit.resource()))?;
@@ -247,6 +254,8 @@ impl IotCore {
                 session_expiry: status.session_expiry_seconds,
                 source_ip: include_socket_information.then_some(details.source_ip),
                 source_port: include_socket_information.then_some(details.source_port),
+                target_ip: include_socket_information.then_some(details.target_ip),
+                target_port: include_socket_information.then_some(details.target_port),
             })
         })
     }
@@ -263,7 +272,7 @@ impl IotCore {
         check_client_id(&client_id)?;
         let (after, size) = page.read(20)?;
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "ListSubscriptions", scope: self.scope(), now };
+            let call = Call::new(caller, "ListSubscriptions", self.scope(), now);
             let permit = state.permit::<ListSubscriptions>(call, client_id)?;
             let all = state.broker.subscriptions_of(&permit);
             let all = all.ok_or_else(|| unknown_client(permit.resource()))?;
@@ -283,77 +292,6 @@ impl IotCore {
             drop(found);
             state.note(call.success().member("clientId", permit.resource()));
             Ok(Subscriptions { subscriptions, next_token })
-        })
-    }
-
-    /// Traces a request that failed for another reason than a policy.
-    pub(crate) fn note_http_failure(
-        &self,
-        caller: &HttpCaller,
-        event_type: &'static str,
-        path: &str,
-        error: &ApiError,
-    ) {
-        if error.code() == ErrorCode::ForbiddenException {
-            return;
-        }
-        let entry = Entry::failure(self.scope(), event_type, error.code().name());
-        let entry = entry.member("protocol", "HTTP").member("uri", path);
-        let entry = entry.member("sourceIp", caller.source_ip()).details(error.message());
-        self.trace().record(entry.answer(format!("HTTP {}", error.code().status())));
-    }
-}
-
-/// One request, as the checks and the trace see it.
-#[derive(Clone, Copy)]
-struct Call<'a> {
-    caller: &'a HttpCaller,
-    event_type: &'static str,
-    scope: &'a Scope,
-    now: Timestamp,
-}
-
-impl Call<'_> {
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
-    //# each of these requests is logged, with protocol HTTP
-    fn success(&self) -> Entry {
-        self.signed(Entry::success(self.scope, self.event_type))
-    }
-
-    fn signed(&self, entry: Entry) -> Entry {
-        let entry = entry.member("protocol", "HTTP");
-        let entry = match self.caller.principal() {
-            Some(principal) => entry.member("principalId", principal),
-            None => entry,
-        };
-        entry.member("sourceIp", self.caller.source_ip())
-    }
-}
-
-impl State {
-    /// Leave to do `A`: a device's policies decide, and whoever signs may do all.
-    fn permit<A: ByAws>(
-        &mut self,
-        call: Call<'_>,
-        resource: A::Resource,
-    ) -> Result<Permit<A>, ApiError> {
-        let HttpCaller::Device { principal, peer } = call.caller else {
-            //? assumed: whoever signs may do all, since IAM is not here
-            return Ok(Permit::of_aws(resource));
-        };
-        let name = A::resource_name(&resource).to_owned();
-        let mut authorizer = Authorizer::new(&self.registry, principal, peer, None);
-        authorizer.ask::<A>(call.scope, resource, call.now).map_err(|refusal| {
-            let entry = call.signed(refused(call.scope, call.event_type, &refusal));
-            let entry = match A::KIND {
-                "topic" => entry.member("topicName", name),
-                "client" => entry.member("clientId", name),
-                _ => entry,
-            };
-            self.note(entry.answer("HTTP 403"));
-            //= https://github.com/aws/aws-sdk-js-v3/issues/5562
-            //# what is denied is answered 403 with the message Forbidden
-            ApiError::new(ErrorCode::ForbiddenException, "Forbidden")
         })
     }
 }

@@ -9,7 +9,8 @@
 //! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile
 //!   ([`Held`])
 //! - `publishing.rs`: one message to subscribers and rules, and the events
-//! - `data_plane.rs`: the operations of the data endpoint over HTTP
+//! - `data_plane.rs`: the operations of the data endpoint over HTTP; `direct_messages.rs`: those
+//!   that wait for a PUBACK; `absent.rs`: those that nobody serves; `http_calls.rs`: what all share
 //! - `authorization.rs`: policies and variables of one connection
 //! - `domains.rs`: domain configurations, whose names all accounts share
 //! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
@@ -19,11 +20,14 @@
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
 
+mod absent;
 mod authorization;
 mod connections;
 mod data_plane;
+mod direct_messages;
 mod domains;
 mod held;
+mod http_calls;
 mod identity;
 mod neighbours;
 mod operations;
@@ -41,19 +45,24 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
+pub(crate) use absent::Absent;
 pub(crate) use data_plane::Page;
+pub(crate) use direct_messages::Sent;
 pub(crate) use domains::{Domain, Domains};
 pub(crate) use held::Held;
+pub(crate) use http_calls::{HttpRefusal, http_status};
 pub(crate) use neighbours::Neighbours;
 pub(crate) use refusals::{Reaction, Refused};
-pub(crate) use requests::{Accepted, ConnectRequest, HttpCaller, Peer, PublishRequest};
+pub(crate) use requests::{
+    Accepted, ConnectRequest, DirectMessageRequest, HttpCaller, Peer, PublishRequest,
+};
 pub use rust_api::{AutoRegistration, allow};
 
 use self::connections::Live;
 use crate::lambda::Functions;
-use crate::message_broker::{ConnectionId, MessageBroker};
+use crate::message_broker::{ConnectionId, DirectMessageId, MessageBroker, Undelivered};
 use crate::names::{AccountId, CertificateId, Region, Scope};
 use crate::outbox::{Effect, Mailbox, Outbox};
 use crate::registry::{CertificateMode, Registry};
@@ -115,6 +124,8 @@ struct State {
     broker: MessageBroker,
     rules: RulesEngine,
     live: HashMap<ConnectionId, Live>,
+    /// Who waits for the PUBACK of a direct message.
+    waiting: HashMap<DirectMessageId, oneshot::Sender<Delivered>>,
     /// What AWS draws at random and nobody can derive: session identifiers, trace IDs.
     random: fastrand::Rng,
     after: After,
@@ -122,11 +133,15 @@ struct State {
     armed: Option<Timestamp>,
 }
 
+/// What became of a direct message.
+type Delivered = Result<(), Undelivered>;
+
 /// What is done when the lock is free again.
 #[derive(Debug, Default)]
 struct After {
     effects: Vec<Effect>,
     wake: Vec<Mailbox>,
+    delivered: Vec<(oneshot::Sender<Delivered>, Delivered)>,
     entries: Vec<Entry>,
     /// CAs that this account no longer owns.
     released: Vec<CertificateId>,
@@ -144,6 +159,7 @@ impl State {
             broker: MessageBroker::new(salt),
             rules: RulesEngine::new(scope.clone()),
             live: HashMap::new(),
+            waiting: HashMap::new(),
             random: fastrand::Rng::with_seed(salt),
             after: After::default(),
             armed: None,
@@ -204,6 +220,10 @@ impl IotCore {
                 let why = "too many invocations wait already";
                 self.trace().record(entry.member("functionArn", function_arn).details(why));
             }
+        }
+        for (sender, delivered) in after.delivered {
+            // Whoever waits no longer has withdrawn the message.
+            let _gone = sender.send(delivered);
         }
         for mailbox in after.wake {
             mailbox.wake();

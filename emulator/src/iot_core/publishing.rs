@@ -230,6 +230,10 @@ impl State {
                 self.after.wake.push(live.mailbox().clone());
             }
         }
+        for (id, delivered) in self.broker.decided() {
+            let sender = self.waiting.remove(&id);
+            self.after.delivered.extend(sender.map(|sender| (sender, delivered)));
+        }
         for notice in notices {
             let entry = noticed(self.registry.scope(), notice);
             self.after.entries.push(entry);

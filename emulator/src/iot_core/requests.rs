@@ -61,6 +61,17 @@ pub(crate) struct PublishRequest {
     pub(crate) properties: Properties,
 }
 
+/// A message for one client, sent over HTTP; its parameters are as they were written.
+#[derive(Debug)]
+pub(crate) struct DirectMessageRequest {
+    pub(crate) client_id: ClientId,
+    pub(crate) topic: Option<String>,
+    pub(crate) confirmation: Option<String>,
+    pub(crate) timeout: Option<String>,
+    pub(crate) payload: Bytes,
+    pub(crate) properties: Properties,
+}
+
 /// Who asks over HTTP.
 #[derive(Debug)]
 pub(crate) enum HttpCaller {

@@ -94,6 +94,16 @@ pub(super) fn publish(topic: &TopicName, retain: bool) -> Result<Destination, To
     Ok(if unanswered { Destination::Unanswered } else { Destination::Everybody })
 }
 
+//= https://docs.aws.amazon.com/iot/latest/developerguide/direct-messaging.html
+//# the topic must not start with `$`, nor be longer or deeper than another; it is no filter
+/// Whether a direct message may have `topic`.
+pub(super) fn direct(topic: &str) -> Result<(), TopicRefusal> {
+    if topic.is_empty() || topic.contains(['+', '#', '\0']) || topic.starts_with('$') {
+        return Err(TopicRefusal(format!("a direct message cannot have the topic `{topic}`")));
+    }
+    check_size(topic)
+}
+
 /// Whether a device may subscribe to `filter`.
 pub(super) fn subscribe(filter: &TopicFilter) -> Result<(), TopicRefusal> {
     let text = filter.shared().map_or(filter.as_str(), |(_group, filter)| filter);

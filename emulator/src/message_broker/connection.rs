@@ -35,6 +35,9 @@ pub(crate) struct ConnectionDetails {
     pub(crate) thing_name: Option<ThingName>,
     pub(crate) source_ip: IpAddr,
     pub(crate) source_port: u16,
+    /// Of the endpoint that the client connected to.
+    pub(crate) target_ip: IpAddr,
+    pub(crate) target_port: u16,
 }
 
 /// A CONNECT that was found legal and permitted; the client ID stands in the permit.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::direct::DirectMessageId;
 use super::session::Slot;
 use crate::names::TopicName;
 use crate::time::Timestamp;
@@ -17,6 +18,8 @@ pub(super) enum Deadline {
     Redelivery(Slot),
     /// A stored message has bided its time.
     Stored(Slot),
+    /// The sender of a direct message waits no longer for the PUBACK.
+    Confirmation(DirectMessageId),
     /// A retained message expires.
     Retained(TopicName),
 }

@@ -7,6 +7,7 @@
 use super::MessageBroker;
 use super::connection::ConnectionId;
 use super::deadlines::{Deadline, Deadlines};
+use super::direct::{Confirmations, Undelivered};
 use super::message::{Delivery, Message};
 use super::queue::Lane;
 use super::session::Session;
@@ -19,6 +20,7 @@ use crate::time::Timestamp;
 pub(crate) struct PendingDelivery<'a> {
     session: &'a mut Session,
     deadlines: &'a mut Deadlines,
+    confirmations: &'a mut Confirmations,
     connection: ConnectionId,
     lane: Lane,
     paced: bool,
@@ -44,8 +46,9 @@ impl MessageBroker {
             }
             return None;
         };
-        let (deadlines, paced) = (&mut self.deadlines, self.paced);
-        Some(PendingDelivery { session, deadlines, connection, lane, paced, now })
+        let (deadlines, confirmations) = (&mut self.deadlines, &mut self.confirmations);
+        let paced = self.paced;
+        Some(PendingDelivery { session, deadlines, confirmations, connection, lane, paced, now })
     }
 
     /// The client has the message `packet_id`; `false` if it was not sent or is acknowledged.
@@ -55,7 +58,10 @@ impl MessageBroker {
         let Some(session) = self.sessions.connected(connection) else { return false };
         let known = session.queue.acknowledge(packet_id);
         self.effects.wake.extend(session.wake());
-        known
+        if let Some(id) = known.as_ref().and_then(|queued| queued.by.direct()) {
+            self.confirmations.decide(id, Ok(()), &mut self.deadlines);
+        }
+        known.is_some()
     }
 }
 
@@ -87,6 +93,9 @@ impl PendingDelivery<'_> {
     //# iot:Receive is asked for each delivery; a message that is not allowed is not delivered
     /// Forgets the message: this client may not receive it.
     pub(crate) fn refuse(self) {
-        self.session.queue.discard(self.lane);
+        let refused = self.session.queue.discard(self.lane);
+        if let Some(id) = refused.and_then(|queued| queued.by.direct()) {
+            self.confirmations.decide(id, Err(Undelivered::NotPermitted), self.deadlines);
+        }
     }
 }

@@ -193,6 +193,7 @@ impl MessageBroker {
         with_will: bool,
         now: Timestamp,
     ) -> Option<Ended> {
+        self.forget_direct_messages(slot);
         let session = self.sessions.get_mut(slot)?;
         let online = session.online.take()?;
         self.deadlines.clear(online.redelivery, Deadline::Redelivery(slot));
@@ -233,7 +234,7 @@ impl MessageBroker {
     //# what a member of a shared subscription cannot receive any more goes to another member
     fn give_back(&mut self, returned: Vec<Queued>) {
         for queued in returned {
-            if let Some(group) = queued.group {
+            if let Some(group) = queued.by.group() {
                 self.give_to_group(group, &queued.message);
             }
         }
@@ -253,6 +254,7 @@ impl MessageBroker {
                         self.effects.wake.extend(session.wake());
                     }
                 }
+                Deadline::Confirmation(id) => self.give_up_confirmation(id),
                 Deadline::Retained(topic) => self.retained.expire(&topic, now),
             }
         }

@@ -13,6 +13,7 @@ mod clients;
 mod connection;
 mod deadlines;
 mod delivery;
+mod direct;
 mod disconnect;
 mod lifecycle;
 mod lookup;
@@ -28,6 +29,7 @@ mod subscriptions;
 mod tests;
 
 pub(crate) use connection::{ConnectRequest, ConnectionDetails, ConnectionFacts, ConnectionId};
+pub(crate) use direct::{DirectMessageId, Undelivered};
 pub(crate) use disconnect::{ClientDisconnect, DisconnectReason, Ended};
 pub(crate) use lifecycle::Deleted;
 pub(crate) use message::{Delivery, Message, Publication, Will};
@@ -36,6 +38,7 @@ pub(crate) use subscriptions::{RetainHandling, SubscribeOptions};
 
 use clients::Clients;
 use deadlines::Deadlines;
+use direct::Confirmations;
 use retained::Retained;
 use session::Sessions;
 use shared::Groups;
@@ -53,6 +56,7 @@ pub(crate) struct MessageBroker {
     groups: Groups,
     retained: Retained,
     deadlines: Deadlines,
+    confirmations: Confirmations,
     effects: Effects,
     /// The number of the latest connection.
     generation: u64,
@@ -113,6 +117,7 @@ impl MessageBroker {
             groups: Groups::new(seed),
             retained: Retained::default(),
             deadlines: Deadlines::default(),
+            confirmations: Confirmations::default(),
             effects: Effects::default(),
             generation: 0,
             paced: false,
@@ -120,10 +125,11 @@ impl MessageBroker {
         }
     }
 
-    /// Counts connections on from where `before` is, so that one of its own, seen late, means
-    /// nobody.
+    /// Counts connections and direct messages on from where `before` is, so that one of its own,
+    /// seen late, means nobody.
     pub(crate) fn count_on_from(&mut self, before: &Self) {
         self.generation = before.generation;
+        self.confirmations.count_on_from(&before.confirmations);
     }
 
     /// Hands stored messages out at AWS's pace, ten a second, instead of at once.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::deadlines::Deadline;
 use super::message::{Message, Publication};
-use super::queue::{Lane, Queued};
+use super::queue::{By, Lane, Queued};
 use super::session::Slot;
 use super::shared::{GroupId, Kept};
 use super::subscriptions::{Overlap, Subscriber, Target, merge};
@@ -79,7 +79,7 @@ impl MessageBroker {
         //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
         //# RETAIN is 1 only for what comes because of a new subscription; MQTT 5 can ask otherwise
         let retain = message.retain && subscriber.retain_as_published;
-        let queued = Queued::new(Arc::clone(message), retain, None);
+        let queued = Queued::new(Arc::clone(message), retain, By::Subscription);
         self.enqueue(slot, queued, message.qos.min(subscriber.qos), Waits::Live);
     }
 
@@ -88,7 +88,7 @@ impl MessageBroker {
         if let Some(member) = self.groups.choose(group) {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
             //# to a shared subscription a retained publish is like any other
-            let queued = Queued::new(Arc::clone(message), false, Some(group));
+            let queued = Queued::new(Arc::clone(message), false, By::Group(group));
             return self.enqueue(member.slot, queued, message.qos.min(member.qos), Waits::Live);
         }
         let kept = self.groups.keep(group, message);
@@ -112,7 +112,7 @@ impl MessageBroker {
             let qos = options.qos;
             let Some((group, message)) = self.groups.next_waiting(filter, now) else { return };
             let qos = qos.min(message.qos);
-            self.enqueue(slot, Queued::new(message, false, Some(group)), qos, Waits::Stored);
+            self.enqueue(slot, Queued::new(message, false, By::Group(group)), qos, Waits::Stored);
         }
     }
 

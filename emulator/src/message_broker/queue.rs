@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::direct::DirectMessageId;
 use super::message::{Delivery, Message};
 use super::shared::GroupId;
 use crate::message::{ProtocolVersion, QoS};
@@ -38,21 +39,46 @@ const fn retry_window(version: ProtocolVersion) -> Duration {
     }
 }
 
+/// What a message came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Subscription,
+    /// A shared subscription, which gets it back if the client goes away.
+    Group(GroupId),
+    /// Its sender named the client.
+    Direct(DirectMessageId),
+}
+
+impl By {
+    pub(super) const fn group(self) -> Option<GroupId> {
+        match self {
+            Self::Group(group) => Some(group),
+            Self::Subscription | Self::Direct(_) => None,
+        }
+    }
+
+    pub(super) const fn direct(self) -> Option<DirectMessageId> {
+        match self {
+            Self::Direct(id) => Some(id),
+            Self::Subscription | Self::Group(_) => None,
+        }
+    }
+}
+
 /// A message that waits.
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) message: Arc<Message>,
     /// RETAIN as the client will see it.
     pub(super) retain: bool,
-    /// The shared subscription that it came by, which gets it back if the client goes away.
-    pub(super) group: Option<GroupId>,
+    pub(super) by: By,
     /// Counts the session's messages up, so that both QoS leave in the order of their coming.
     sequence: u32,
 }
 
 impl Queued {
-    pub(super) const fn new(message: Arc<Message>, retain: bool, group: Option<GroupId>) -> Self {
-        Self { message, retain, group, sequence: 0 }
+    pub(super) const fn new(message: Arc<Message>, retain: bool, by: By) -> Self {
+        Self { message, retain, by, sequence: 0 }
     }
 
     /// Numbers wrap round; no queue is long enough for that to mislead.
@@ -123,9 +149,14 @@ impl Queue {
         self.in_flight.len() - self.due
     }
 
+    /// Whether the client may be sent another QoS 1 message before it acknowledges one.
+    pub(super) fn is_open(&self, window: u16) -> bool {
+        self.outstanding() < usize::from(window)
+    }
+
     /// Whether something could go out now, stored messages that bide their time aside.
     pub(super) fn is_ready(&self, window: u16) -> bool {
-        let open = self.outstanding() < usize::from(window);
+        let open = self.is_open(window);
         let waiting = self.due > 0 || !self.at_least_once.is_empty() || !self.stored.is_empty();
         !self.at_most_once.is_empty() || open && waiting
     }
@@ -133,7 +164,7 @@ impl Queue {
     /// Where the next delivery comes from; expired messages on the way are forgotten.
     pub(super) fn next(&mut self, window: u16, now: Timestamp) -> Option<Lane> {
         self.forget_expired(now);
-        let open = self.outstanding() < usize::from(window);
+        let open = self.is_open(window);
         if open && self.due > 0 {
             return Some(Lane::Again);
         }
@@ -192,13 +223,36 @@ impl Queue {
         }
     }
 
-    /// Forgets the message that `next` spoke of.
-    pub(super) fn discard(&mut self, lane: Lane) {
+    /// Forgets the message that `next` spoke of, and gives it back.
+    pub(super) fn discard(&mut self, lane: Lane) -> Option<Queued> {
         if let Some(lane) = self.lane(lane) {
-            lane.pop_front();
-        } else if self.in_flight.pop_front().is_some() {
-            self.due = self.due.saturating_sub(1);
+            return lane.pop_front();
         }
+        let sent = self.in_flight.pop_front()?;
+        self.due = self.due.saturating_sub(1);
+        Some(sent.queued)
+    }
+
+    /// Forgets a direct message that was not sent yet.
+    pub(super) fn withdraw(&mut self, id: DirectMessageId) {
+        for lane in [&mut self.at_least_once, &mut self.stored] {
+            lane.retain(|queued| queued.by != By::Direct(id));
+        }
+    }
+
+    /// Forgets all direct messages, as the connection is over.
+    pub(super) fn forget_direct(&mut self) -> Vec<DirectMessageId> {
+        let mut forgotten = Vec::new();
+        let mut stays = |queued: &Queued| {
+            forgotten.extend(queued.by.direct());
+            queued.by.direct().is_none()
+        };
+        for lane in [&mut self.at_most_once, &mut self.at_least_once, &mut self.stored] {
+            lane.retain(&mut stays);
+        }
+        self.due = 0;
+        self.in_flight.retain(|sent| stays(&sent.queued));
+        forgotten
     }
 
     /// Takes the message that `next` spoke of for its way out.
@@ -219,7 +273,7 @@ impl Queue {
             Lane::Stored | Lane::AtLeastOnce => {
                 let queued = self.lane(lane)?.pop_front()?;
                 if lane == Lane::Stored && paced {
-                    let group = queued.group.is_some();
+                    let group = queued.by.group().is_some();
                     let every =
                         if group { STORED_GROUP_MESSAGE_EVERY } else { STORED_MESSAGE_EVERY };
                     self.next_stored = now + every;
@@ -249,16 +303,14 @@ impl Queue {
         }
     }
 
-    /// The client has it; whether it was waited for.
-    pub(super) fn acknowledge(&mut self, packet_id: u16) -> bool {
-        let Some(index) = self.in_flight.iter().position(|sent| sent.packet_id == packet_id) else {
-            return false;
-        };
-        self.in_flight.remove(index);
+    /// The client has it; what it was, if it was waited for.
+    pub(super) fn acknowledge(&mut self, packet_id: u16) -> Option<Queued> {
+        let index = self.in_flight.iter().position(|sent| sent.packet_id == packet_id)?;
+        let sent = self.in_flight.remove(index)?;
         if index < self.due {
             self.due -= 1;
         }
-        true
+        Some(sent.queued)
     }
 
     /// When the oldest message without PUBACK must be sent again.
@@ -294,7 +346,7 @@ impl Queue {
         let mut returned = Vec::new();
         for lane in [std::mem::take(&mut self.stored), std::mem::take(&mut self.at_least_once)] {
             for queued in lane {
-                if queued.group.is_some() {
+                if queued.by.group().is_some() {
                     returned.push(queued);
                 } else {
                     self.stored.push_back(queued);
@@ -323,7 +375,7 @@ impl Queue {
     pub(super) fn into_shared(self) -> impl Iterator<Item = Queued> {
         let in_flight = self.in_flight.into_iter().map(|sent| sent.queued);
         let waiting = in_flight.chain(self.stored).chain(self.at_least_once);
-        waiting.filter(|queued| queued.group.is_some())
+        waiting.filter(|queued| queued.by.group().is_some())
     }
 }
 

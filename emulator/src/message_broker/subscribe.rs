@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::MessageBroker;
 use super::connection::ConnectionId;
 use super::publish::Waits;
-use super::queue::Queued;
+use super::queue::{By, Queued};
 use super::session::Slot;
 use super::shared::{CannotJoin, Member};
 use super::subscriptions::{RetainHandling, SubscribeOptions, Subscriber, Target};
@@ -108,7 +108,7 @@ impl MessageBroker {
             return;
         }
         let qos = message.qos.min(options.qos);
-        self.enqueue(slot, Queued::new(message, true, None), qos, Waits::Live);
+        self.enqueue(slot, Queued::new(message, true, By::Subscription), qos, Waits::Live);
     }
 
     /// Ends a subscription; whether there was one. `None` if the connection is over.

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::ByAws;
 use crate::names::{ClientId, Scope, TopicFilter, TopicName};
 
 /// Something that a device can be allowed to do.
@@ -23,8 +24,10 @@ pub(crate) trait Action: fmt::Debug {
     /// The ARN's part after the slash.
     fn resource_name(resource: &Self::Resource) -> &str;
 
-    /// The same to keep, without copying it; `None` for what is asked too rarely to be remembered.
-    fn resource_to_remember(resource: &Self::Resource) -> Option<Arc<str>>;
+    /// The same to keep, without copying it, if the action is asked so often that it is remembered.
+    fn resource_to_remember(_resource: &Self::Resource) -> Option<Arc<str>> {
+        None
+    }
 
     /// The full ARN that a policy's resources are compared with.
     #[cfg(test)]
@@ -51,7 +54,7 @@ pub(crate) trait Action: fmt::Debug {
 }
 
 /// The actions that a document sorts its statements by when it is read; others are rarer.
-pub(super) const KNOWN: [&str; 10] = [
+pub(super) const KNOWN: [&str; 20] = [
     Connect::NAME,
     Publish::NAME,
     RetainPublish::NAME,
@@ -62,17 +65,66 @@ pub(super) const KNOWN: [&str; 10] = [
     DeleteConnection::NAME,
     GetConnection::NAME,
     ListSubscriptions::NAME,
+    SendDirectMessage::NAME,
+    GetThingShadow::NAME,
+    UpdateThingShadow::NAME,
+    DeleteThingShadow::NAME,
+    ListNamedShadowsForThing::NAME,
+    DescribeJobExecution::NAME,
+    GetPendingJobExecutions::NAME,
+    UpdateJobExecution::NAME,
+    StartNextPendingJobExecution::NAME,
+    AssumeRoleWithCertificate::NAME,
 ];
 
+/// What `SendDirectMessage` acts on: a client, with the topic that `iot:Topic` was asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DirectMessage {
+    pub(crate) client_id: ClientId,
+    pub(crate) topic: TopicName,
+}
+
+impl DirectMessage {
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/direct-messaging-policy-examples.html
+    //# the target client ID is the resource; the topic is the condition key `iot:Topic`
+    fn as_str(&self) -> &str {
+        self.client_id.as_str()
+    }
+}
+
+/// A resource that nobody here keeps: a thing with its shadows and jobs, a role alias.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named(Box<str>);
+
+impl Named {
+    pub(crate) fn new(name: impl Into<Box<str>>) -> Self {
+        Self(name.into())
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
+    //# the thing's name, and the shadow's name, if applicable: `thing/thingOne/shadowOne`
+    /// The same, or its shadow `name`.
+    #[must_use]
+    pub(crate) fn with_shadow(self, name: Option<&str>) -> Self {
+        name.map_or(self.clone(), |name| Self::new(format!("{}/{name}", self.0)))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 macro_rules! actions {
-    ($($(#[$doc:meta])* $action:ident $place:literal $kind:literal $resource:ty,)*) => {
+    ($service:literal: $(
+        $(#[$doc:meta])* $action:ident $place:literal $kind:literal $resource:ident $($often:ident)?,
+    )*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug)]
             pub(crate) struct $action;
 
             impl Action for $action {
-                const NAME: &'static str = concat!("iot:", stringify!($action));
+                const NAME: &'static str = concat!($service, ":", stringify!($action));
                 const PLACE: u8 = $place;
                 const KIND: &'static str = $kind;
                 type Resource = $resource;
@@ -81,37 +133,71 @@ macro_rules! actions {
                     resource.as_str()
                 }
 
-                fn resource_to_remember(resource: &$resource) -> Option<Arc<str>> {
-                    Some(resource.clone().into())
-                }
+                $(fn resource_to_remember(resource: &$resource) -> Option<Arc<str>> {
+                    actions!($often resource)
+                })?
             }
         )*
     };
+    (often $resource:ident) => { Some($resource.clone().into()) };
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
 //# each action is compared with one kind of resource: client, topic or topic filter
-actions! {
+actions! { "iot":
     /// Each CONNECT.
     Connect 0 "client" ClientId,
     /// Each PUBLISH, HTTPS publish and will.
-    Publish 1 "topic" TopicName,
+    Publish 1 "topic" TopicName often,
     /// Each PUBLISH with RETAIN, besides `iot:Publish`.
-    RetainPublish 2 "topic" TopicName,
+    RetainPublish 2 "topic" TopicName often,
     /// Each filter of a SUBSCRIBE, as it was sent.
     Subscribe 3 "topicfilter" TopicFilter,
     /// Each delivery.
-    Receive 4 "topic" TopicName,
+    Receive 4 "topic" TopicName often,
     /// `GET /retainedMessage/{topic}`.
     GetRetainedMessage 5 "topic" TopicName,
     /// `DELETE /connections/{clientId}`.
     DeleteConnection 7 "client" ClientId,
-    //? assumed: these two are actions of IoT policies as well, as DeleteConnection is
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+    //# GetConnection and ListSubscriptions need the action of their name on the client
     /// `GET /connections/{clientId}`.
     GetConnection 8 "client" ClientId,
     /// `GET /connections/{clientId}/subscriptions`.
     ListSubscriptions 9 "client" ClientId,
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/direct-messaging.html
+    //# the sender must have `iot:SendDirectMessage`, with the target client ID as the resource
+    /// `POST /connections/{clientId}/messages`.
+    SendDirectMessage 10 "client" DirectMessage,
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+    //# shadows over HTTPS; over MQTT publish, subscribe and receive on their topics are asked
+    /// `GET /things/{thingName}/shadow`.
+    GetThingShadow 11 "thing" Named,
+    /// `POST /things/{thingName}/shadow`.
+    UpdateThingShadow 12 "thing" Named,
+    /// `DELETE /things/{thingName}/shadow`.
+    DeleteThingShadow 13 "thing" Named,
+    //? assumed: compared with the thing, which `*` covers too; AWS's table names no resource
+    /// `GET /api/things/shadow/ListNamedShadowsForThing/{thingName}`.
+    ListNamedShadowsForThing 14 "thing" Named,
+    /// The credentials provider's `GET /role-aliases/{roleAlias}/credentials`.
+    AssumeRoleWithCertificate 19 "rolealias" Named,
 }
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/iot-data-plane-jobs.html
+//# over HTTPS, policies spell the actions of jobs with the prefix `iotjobsdata:`
+actions! { "iotjobsdata":
+    /// `GET /things/{thingName}/jobs/{jobId}`.
+    DescribeJobExecution 15 "thing" Named,
+    /// `GET /things/{thingName}/jobs`.
+    GetPendingJobExecutions 16 "thing" Named,
+    /// `POST /things/{thingName}/jobs/{jobId}`.
+    UpdateJobExecution 17 "thing" Named,
+    /// `PUT /things/{thingName}/jobs/$next`.
+    StartNextPendingJobExecution 18 "thing" Named,
+}
+
+impl ByAws for SendDirectMessage {}
 
 /// `GET /retainedMessage`.
 #[derive(Clone, Copy, Debug)]
@@ -128,10 +214,6 @@ impl Action for ListRetainedMessages {
     fn resource_name((): &()) -> &str {
         "*"
     }
-
-    fn resource_to_remember((): &()) -> Option<Arc<str>> {
-        None
-    }
 }
 
 #[cfg(test)]
@@ -141,6 +223,9 @@ mod tests {
     #[test]
     fn each_action_is_compared_with_its_own_kind_of_arn() {
         let scope = Scope::new("123456789012", "eu-west-1");
+        let direct = DirectMessage { client_id: "c".into(), topic: "a/b".into() };
+        let thing = Named::new("T").with_shadow(None);
+        let shadow = Named::new("T").with_shadow(Some("s"));
         let table = [
             (Connect::resource_arn(&scope, &"c".into()), "client/c"),
             (Publish::resource_arn(&scope, &"a/b".into()), "topic/a/b"),
@@ -151,6 +236,13 @@ mod tests {
             (DeleteConnection::resource_arn(&scope, &"c".into()), "client/c"),
             (GetConnection::resource_arn(&scope, &"c".into()), "client/c"),
             (ListSubscriptions::resource_arn(&scope, &"c".into()), "client/c"),
+            (SendDirectMessage::resource_arn(&scope, &direct), "client/c"),
+            (GetThingShadow::resource_arn(&scope, &thing), "thing/T"),
+            (UpdateThingShadow::resource_arn(&scope, &shadow), "thing/T/s"),
+            (DeleteThingShadow::resource_arn(&scope, &shadow), "thing/T/s"),
+            (ListNamedShadowsForThing::resource_arn(&scope, &thing), "thing/T"),
+            (DescribeJobExecution::resource_arn(&scope, &thing), "thing/T"),
+            (AssumeRoleWithCertificate::resource_arn(&scope, &thing), "rolealias/T"),
         ];
         for (arn, tail) in table {
             assert_eq!(arn, format!("arn:aws:iot:eu-west-1:123456789012:{tail}"));
@@ -171,9 +263,21 @@ mod tests {
             (DeleteConnection::PLACE, DeleteConnection::NAME),
             (GetConnection::PLACE, GetConnection::NAME),
             (ListSubscriptions::PLACE, ListSubscriptions::NAME),
+            (SendDirectMessage::PLACE, SendDirectMessage::NAME),
+            (GetThingShadow::PLACE, GetThingShadow::NAME),
+            (UpdateThingShadow::PLACE, UpdateThingShadow::NAME),
+            (DeleteThingShadow::PLACE, DeleteThingShadow::NAME),
+            (ListNamedShadowsForThing::PLACE, ListNamedShadowsForThing::NAME),
+            (DescribeJobExecution::PLACE, DescribeJobExecution::NAME),
+            (GetPendingJobExecutions::PLACE, GetPendingJobExecutions::NAME),
+            (UpdateJobExecution::PLACE, UpdateJobExecution::NAME),
+            (StartNextPendingJobExecution::PLACE, StartNextPendingJobExecution::NAME),
+            (AssumeRoleWithCertificate::PLACE, AssumeRoleWithCertificate::NAME),
         ];
         for (place, name) in places {
             assert_eq!(KNOWN[usize::from(place)], name);
         }
+        assert_eq!(places.len(), KNOWN.len());
+        assert_eq!(UpdateJobExecution::NAME, "iotjobsdata:UpdateJobExecution");
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Context {
     domain_name: Option<Arc<str>>,
     certificate: Option<CertificateVariables>,
     thing: Thing,
-    connect: Connect,
+    request: Request,
     now: Option<Box<Now>>,
 }
 
@@ -52,13 +52,17 @@ enum Thing {
     },
 }
 
-/// The CONNECT that is asked about.
+/// What is asked, as far as it has variables of its own.
 #[derive(Clone, Debug)]
-enum Connect {
+enum Request {
     Unknown,
-    Asked(Box<Asked>),
-    /// The client is connected.
-    Over,
+    Connect(Box<Asked>),
+    /// The CONNECT is over.
+    Connected,
+    SendDirectMessage(Box<TopicName>),
+    GetConnection {
+        include_socket_information: bool,
+    },
 }
 
 /// What a CONNECT asks for.
@@ -91,7 +95,7 @@ impl Context {
             domain_name: None,
             certificate: None,
             thing: Thing::Unknown,
-            connect: Connect::Unknown,
+            request: Request::Unknown,
             now: None,
         }
     }
@@ -141,13 +145,27 @@ impl Context {
         };
         let arn = |topic| scope.iot_arn("topic", topic).as_str().into();
         let asked = Asked { attributes, last_will_topic: last_will.map(arn) };
-        self.connect = Connect::Asked(Box::new(asked));
+        self.request = Request::Connect(Box::new(asked));
     }
 
     //? assumed: what a CONNECT asks for has no value in the actions that follow it
     /// Takes back what [`Context::set_connect_attributes`] has set, once the client is connected.
     pub(crate) fn set_connected(&mut self) {
-        self.connect = Connect::Over;
+        self.request = Request::Connected;
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/direct-messaging-policy-examples.html
+    //# `iot:Topic` is the topic of a direct message as it stands, without an ARN in front
+    /// Sets `iot:Topic`, which SendDirectMessage alone has.
+    pub(crate) fn set_topic(&mut self, topic: &TopicName) {
+        self.request = Request::SendDirectMessage(Box::new(topic.clone()));
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/device-connectivity-status.html
+    //# `iot:IncludeSocketInformation` says whether socket information is asked for
+    /// Sets `iot:IncludeSocketInformation`, which GetConnection alone has.
+    pub(crate) fn set_include_socket_information(&mut self, include_socket_information: bool) {
+        self.request = Request::GetConnection { include_socket_information };
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
@@ -186,10 +204,9 @@ impl Context {
             Key::SecureTransport => self.source_ip.as_ref().map(|_| "true"),
             Key::CurrentTime => self.now.as_ref().map(|now| &*now.spelt().0),
             Key::EpochTime => self.now.as_ref().map(|now| &*now.spelt().1),
-            Key::LastWillTopic => match &self.connect {
-                Connect::Asked(asked) => asked.last_will_topic.as_deref(),
-                Connect::Unknown | Connect::Over => None,
-            },
+            Key::LastWillTopic | Key::Topic | Key::IncludeSocketInformation => {
+                self.request.text(variable.key())
+            }
             Key::CertificateId => self.certificate.as_ref().map(CertificateVariables::id),
             Key::SerialNumber => self.certificate.as_ref().map(CertificateVariables::serial_number),
             Key::Field(place, which) => self.certificate.as_ref()?.text(*place, *which),
@@ -205,8 +222,8 @@ impl Context {
     ) -> Option<impl Iterator<Item = &'a str> + Clone + use<'a>> {
         let (mut one, mut keys, mut field) = (None, None, None);
         let mut set: &'static [&'static str] = &[];
-        match (variable.key(), &self.connect, &self.certificate) {
-            (Key::ConnectAttributes, Connect::Asked(asked), _) => set = asked.attributes,
+        match (variable.key(), &self.request, &self.certificate) {
+            (Key::ConnectAttributes, Request::Connect(asked), _) => set = asked.attributes,
             (Key::AvailableKeys, _, Some(certificate)) => keys = Some(certificate.available_keys()),
             (Key::Field(place, which), _, Some(certificate)) => {
                 field = Some(certificate.values(*place, *which));
@@ -222,18 +239,22 @@ impl Context {
     /// Why `variable` has no value.
     pub(super) fn why_absent(&self, variable: &Variable) -> Cow<'static, str> {
         let somebody_came = self.source_ip.is_some();
-        let why = match (variable.key(), &self.connect, &self.certificate) {
+        let why = match (variable.key(), &self.request, &self.certificate) {
             (Key::NeverHere(why) | Key::Unknown(why), ..) => why,
             (Key::ClientId, ..) if matches!(self.thing, Thing::NotOverHttps) => NOT_OVER_HTTPS,
             (Key::DomainName, ..) if somebody_came => "the client sent no host name in SNI",
-            (Key::ConnectAttributes | Key::LastWillTopic, Connect::Over, _) => {
-                "only a CONNECT has it"
-            }
-            (Key::ConnectAttributes, Connect::Asked(asked), _) if asked.attributes.is_empty() => {
+            (Key::ConnectAttributes, Request::Connect(asked), _) if asked.attributes.is_empty() => {
                 "the set is empty"
             }
-            (Key::ConnectAttributes, Connect::Asked(_), _) => ONLY_FOR_CONDITIONS,
-            (Key::LastWillTopic, Connect::Asked(_), _) => "the client names no will",
+            (Key::ConnectAttributes, Request::Connect(_), _) => ONLY_FOR_CONDITIONS,
+            (Key::LastWillTopic, Request::Connect(_), _) => "the client names no will",
+            (Key::ConnectAttributes | Key::LastWillTopic, ..) if somebody_came => {
+                "only a CONNECT has it"
+            }
+            (Key::Topic, ..) if somebody_came => "only a request of SendDirectMessage has it",
+            (Key::IncludeSocketInformation, ..) if somebody_came => {
+                "only a request of GetConnection has it"
+            }
             (key, ..) if key.is_of_thing() => return self.thing.why_absent(key),
             (Key::Field(place, which), _, Some(certificate)) => {
                 return certificate.why_absent(*place, *which);
@@ -245,6 +266,19 @@ impl Context {
             _ => UNKNOWN,
         };
         why.into()
+    }
+}
+
+impl Request {
+    fn text(&self, key: &Key) -> Option<&str> {
+        match (self, key) {
+            (Self::Connect(asked), Key::LastWillTopic) => asked.last_will_topic.as_deref(),
+            (Self::SendDirectMessage(topic), Key::Topic) => Some(topic.as_str()),
+            (Self::GetConnection { include_socket_information }, Key::IncludeSocketInformation) => {
+                Some(if *include_socket_information { "true" } else { "false" })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -317,7 +351,7 @@ mod tests {
         assert_eq!(why(&context, "iot:LastWillTopic"), "the client names no will");
         context.set_connected();
         assert_eq!(text(&context, "iot:LastWillTopic"), None);
-        assert_eq!(why(&context, "iot:ConnectAttributes"), "only a CONNECT has it");
+        assert_eq!(why(&context, "iot:ConnectAttributes"), UNKNOWN);
         assert_eq!(why(&context, "iot:Connection.Thing.ThingName"), UNKNOWN);
         context.set_no_thing("no thing".into());
         assert_eq!(why(&context, "iot:connection.thing.THINGNAME"), "no thing");
@@ -332,6 +366,13 @@ mod tests {
         context.set_source_ip(IpAddr::from([127, 0, 0, 1]));
         assert_eq!(why(&context, "iot:DomainName"), "the client sent no host name in SNI");
         assert_eq!(why(&context, "iot:CertificateId"), "the client has no certificate");
+        assert_eq!(why(&context, "iot:ConnectAttributes"), "only a CONNECT has it");
+        assert_eq!(why(&context, "iot:Topic"), "only a request of SendDirectMessage has it");
+        context.set_topic(&"a/b".into());
+        assert_eq!(text(&context, "iot:Topic").as_deref(), Some("a/b"));
+        context.set_include_socket_information(true);
+        assert_eq!(text(&context, "iot:IncludeSocketInformation").as_deref(), Some("true"));
+        assert_eq!(why(&context, "iot:Topic"), "only a request of SendDirectMessage has it");
         assert_eq!(why(&context, "aws:EpochTime"), UNKNOWN);
     }
 

@@ -153,6 +153,9 @@ fn authorized(
         "iot:DeleteConnection" => ask::<DeleteConnection>(policies, context, name.into()),
         "iot:GetConnection" => ask::<GetConnection>(policies, context, name.into()),
         "iot:ListSubscriptions" => ask::<ListSubscriptions>(policies, context, name.into()),
+        "iot:GetThingShadow" => ask::<GetThingShadow>(policies, context, Named::new(name)),
+        "iot:UpdateThingShadow" => ask::<UpdateThingShadow>(policies, context, Named::new(name)),
+        "iot:DeleteThingShadow" => ask::<DeleteThingShadow>(policies, context, Named::new(name)),
         _ => None,
     }
 }

@@ -26,6 +26,8 @@ pub(super) enum Key {
     EpochTime,
     ConnectAttributes,
     LastWillTopic,
+    Topic,
+    IncludeSocketInformation,
     ThingName,
     ThingTypeName,
     IsAttached,
@@ -79,7 +81,7 @@ const NO_VPC: &str = "there is no VPC here";
 //# name, type and attributes of the thing, and whether it is attached
 //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 //# the time of the request and whether it came over TLS
-const NAMES: [(&str, Key); 19] = [
+const NAMES: [(&str, Key); 22] = [
     ("iot:ClientId", Key::ClientId),
     ("aws:SourceIp", Key::SourceIp),
     ("iot:DomainName", Key::DomainName),
@@ -88,6 +90,9 @@ const NAMES: [(&str, Key); 19] = [
     ("aws:EpochTime", Key::EpochTime),
     ("iot:ConnectAttributes", Key::ConnectAttributes),
     ("iot:LastWillTopic", Key::LastWillTopic),
+    ("iot:Topic", Key::Topic),
+    ("iot:IncludeSocketInformation", Key::IncludeSocketInformation),
+    ("iot:JobId", Key::NeverHere("there is no jobs service here")),
     ("iot:Connection.Thing.ThingName", Key::ThingName),
     ("iot:Connection.Thing.ThingTypeName", Key::ThingTypeName),
     ("iot:Connection.Thing.IsAttached", Key::IsAttached),

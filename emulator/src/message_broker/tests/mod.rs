@@ -1,6 +1,7 @@
 //! What the broker is asked and answers, as tables; the stage on which they play.
 
 mod deliveries;
+mod direct;
 mod model;
 mod sessions;
 mod shared;
@@ -53,6 +54,8 @@ pub(super) fn request(version: ProtocolVersion, clean_start: bool) -> ConnectReq
             thing_name: None,
             source_ip: Ipv4Addr::LOCALHOST.into(),
             source_port: 49_152,
+            target_ip: Ipv4Addr::LOCALHOST.into(),
+            target_port: 8883,
         },
     }
 }

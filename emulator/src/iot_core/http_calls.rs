@@ -1,0 +1,171 @@
+//! One request over HTTP, as its checks, its answer and the trace see it.
+//!
+//! It decides that whoever signs may do all while a device may do what its certificate's policies
+//! say. What a request then does stands beside it, in `data_plane.rs`, `direct_messages.rs` and
+//! `absent.rs`.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/http.html>.
+
+use super::authorization::Authorizer;
+use super::publishing::refused;
+use super::requests::{HttpCaller, Peer};
+use super::{IotCore, State};
+use crate::errors::{ApiError, ErrorCode};
+use crate::names::{Scope, TopicName};
+use crate::policy::{Action, ByAws, Permit};
+use crate::provisioning::Principal;
+use crate::time::Timestamp;
+use crate::trace::Entry;
+
+/// Why a request is refused, and how that is told.
+#[derive(Debug)]
+pub(crate) struct HttpRefusal {
+    pub(crate) error: ApiError,
+    /// Whether the trace says so already.
+    pub(super) told: bool,
+    /// Whether the answer has no body.
+    pub(crate) wordless: bool,
+}
+
+impl From<ApiError> for HttpRefusal {
+    fn from(error: ApiError) -> Self {
+        // What a policy refuses is traced where it is asked.
+        let told = error.code() == ErrorCode::ForbiddenException;
+        Self { error, told, wordless: false }
+    }
+}
+
+//= https://github.com/boto/botocore/tree/develop/botocore/data/iot-data/2015-05-28
+//# the data plane answers ThrottlingException with 429, the control plane with 400
+/// The status that the data plane answers with `code`.
+pub(crate) const fn http_status(code: ErrorCode) -> u16 {
+    match code {
+        ErrorCode::ThrottlingException => 429,
+        code => code.status(),
+    }
+}
+
+impl IotCore {
+    /// Traces a request that failed, unless that was done.
+    pub(crate) fn note_http_failure(
+        &self,
+        caller: &HttpCaller,
+        event_type: &'static str,
+        path: &str,
+        refusal: &HttpRefusal,
+    ) {
+        let HttpRefusal { error, told: false, .. } = refusal else { return };
+        let entry = Entry::failure(self.scope(), event_type, error.code().name());
+        let entry = entry.member("protocol", "HTTP").member("uri", path);
+        let entry = entry.member("sourceIp", caller.source_ip()).details(error.message());
+        self.trace().record(entry.answer(format!("HTTP {}", http_status(error.code()))));
+    }
+}
+
+/// What conditions can ask of one request alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asks<'a> {
+    Nothing,
+    Topic(&'a TopicName),
+    SocketInformation(bool),
+}
+
+/// One request, as the checks and the trace see it.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'a> {
+    caller: &'a HttpCaller,
+    event_type: &'static str,
+    scope: &'a Scope,
+    now: Timestamp,
+    asks: Asks<'a>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) const fn new(
+        caller: &'a HttpCaller,
+        event_type: &'static str,
+        scope: &'a Scope,
+        now: Timestamp,
+    ) -> Self {
+        Self { caller, event_type, scope, now, asks: Asks::Nothing }
+    }
+
+    pub(super) const fn asking(mut self, asks: Asks<'a>) -> Self {
+        self.asks = asks;
+        self
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+    //# each of these requests is logged, with protocol HTTP
+    pub(super) fn success(&self) -> Entry {
+        self.signed(Entry::success(self.scope, self.event_type))
+    }
+
+    fn signed(&self, entry: Entry) -> Entry {
+        let entry = entry.member("protocol", "HTTP");
+        let entry = match self.caller.principal() {
+            Some(principal) => entry.member("principalId", principal),
+            None => entry,
+        };
+        entry.member("sourceIp", self.caller.source_ip())
+    }
+}
+
+impl State {
+    /// Leave to do `A`: a device's policies decide, and whoever signs may do all.
+    pub(super) fn permit<A: ByAws>(
+        &mut self,
+        call: Call<'_>,
+        resource: A::Resource,
+    ) -> Result<Permit<A>, ApiError> {
+        match call.caller {
+            HttpCaller::Device { principal, peer } => {
+                self.permit_device(call, principal, peer, resource)
+            }
+            //? assumed: whoever signs may do all, since IAM is not here
+            HttpCaller::AwsCaller { .. } => Ok(Permit::of_aws(resource)),
+        }
+    }
+
+    /// Whether a device's policies would let it do `A`, for operations that nobody serves.
+    pub(super) fn ask_unserved<A: Action>(
+        &mut self,
+        call: Call<'_>,
+        resource: A::Resource,
+    ) -> Result<(), ApiError> {
+        match call.caller {
+            HttpCaller::Device { principal, peer } => {
+                self.permit_device::<A>(call, principal, peer, resource).map(drop)
+            }
+            HttpCaller::AwsCaller { .. } => Ok(()),
+        }
+    }
+
+    fn permit_device<A: Action>(
+        &mut self,
+        call: Call<'_>,
+        principal: &Principal,
+        peer: &Peer,
+        resource: A::Resource,
+    ) -> Result<Permit<A>, ApiError> {
+        let name = A::resource_name(&resource).to_owned();
+        let mut authorizer = Authorizer::new(&self.registry, principal, peer, None);
+        authorizer.set_request(call.asks);
+        authorizer.ask::<A>(call.scope, resource, call.now).map_err(|refusal| {
+            let entry = call.signed(refused(call.scope, call.event_type, &refusal));
+            let entry = match A::KIND {
+                "topic" => entry.member("topicName", name),
+                "client" => entry.member("clientId", name),
+                "thing" => entry.member("thingName", name),
+                _ => entry,
+            };
+            let entry = match call.asks {
+                Asks::Topic(topic) => entry.member("topicName", topic),
+                Asks::Nothing | Asks::SocketInformation(_) => entry,
+            };
+            self.note(entry.answer("HTTP 403"));
+            //= https://github.com/aws/aws-sdk-js-v3/issues/5562
+            //# what is denied is answered 403 with the message Forbidden
+            ApiError::new(ErrorCode::ForbiddenException, "Forbidden")
+        })
+    }
+}
