@@ -223,7 +223,7 @@ tables! {
     connect_attributes_are_what_the_guide_says "connect-attributes" 48,
     every_condition_operator_holds_when_it_should "operators" 142,
     variables_have_values_or_say_why_not "variables" 69,
-    pol_40_to_46_certificate_variables_have_their_limits "certificate-variables" 86,
+    pol_40_to_46_certificate_variables_have_their_limits "certificate-variables" 88,
     pol_30_a_will_needs_what_a_publish_needs "last-will" 23,
     pol_35_to_49_a_connection_is_a_thing_or_says_why_not "things" 36,
     pol_3_pol_4_policies_of_thing_groups_count "thing-groups" 34,
@@ -378,16 +378,25 @@ fn ta_3_ta_4_an_evaluation_names_the_policies_and_the_missing_values() {
 
 fn statement() -> impl Strategy<Value = Value> {
     let action = prop_oneof![Just("iot:*"), Just("iot:Publish"), Just("iot:Connect"), Just("*")];
-    let resource = "(client|topic|topicfilter)/[ab*?/+#]{0,5}(\\$\\{iot:ClientId\\})?";
+    let resource = concat!(
+        r"(client|topic|topicfilter)/[ab*?/+#]{0,5}",
+        r"(\$\{(iot:ClientId|iot:Connection.Thing.(ThingName|Attributes\[a\])|nobody)\})?[b*]{0,2}",
+    );
     let condition = prop_oneof![
         Just(json!({})),
         Just(json!({"StringEquals": {"iot:ClientId": ["a", "b"]}})),
         Just(json!({"StringNotLike": {"iot:ClientId": "a*"}})),
-        Just(json!({"ForAllValues:StringEquals": {"set": ["a"]}})),
+        Just(json!({"StringLike": {"iot:ClientId": "*${iot:Connection.Thing.ThingName}*"}})),
+        Just(json!({"ForAllValues:StringEquals": {"iot:ConnectAttributes": ["LastWill"]}})),
+        Just(json!({"ForAnyValue:StringNotEquals": {"iot:ConnectAttributes": ["LastWill"]}})),
+        Just(json!({"ArnNotLike": {"iot:LastWillTopic": "arn:*:*:*:*:topic/a${iot:ClientId}"}})),
+        Just(json!({"NumericLessThanIfExists": {"iot:Connection.Thing.Attributes[a]": "5"}})),
+        Just(json!({"BoolIfExists": {"iot:Connection.Thing.IsAttached": "false"}})),
         Just(json!({"Null": {"iot:ClientId": "true"}})),
     ];
-    (any::<bool>(), any::<bool>(), any::<bool>(), action, resource, condition).prop_map(
-        |(deny, not_action, not_resource, action, resource, condition)| {
+    let effects = (any::<bool>(), any::<bool>(), any::<bool>());
+    (effects, action, resource, condition).prop_map(
+        |((deny, not_action, not_resource), action, resource, condition)| {
             json!({
                 "Effect": if deny { "Deny" } else { "Allow" },
                 if not_action { "NotAction" } else { "Action" }: action,
@@ -399,24 +408,108 @@ fn statement() -> impl Strategy<Value = Value> {
 }
 
 fn policies() -> impl Strategy<Value = Vec<Value>> {
-    let document = prop::collection::vec(statement(), 1..4)
+    let document = prop::collection::vec(statement(), 1..3)
         .prop_map(|statements| json!({"Version": "2012-10-17", "Statement": statements}));
     prop::collection::vec(document, 0..4)
 }
 
+/// A client of whom some things are known and others are not.
 fn variables() -> impl Strategy<Value = Context> {
-    let client = prop::option::of("[ab*?]{1,3}");
-    let set = prop::option::of(prop::collection::vec("[ab]", 0..3));
-    (client, set).prop_map(|(client, set)| {
+    clients("[ab*?]{1,3}", "[0-9ab]{1,2}")
+}
+
+/// Clients whose names, wills and things are called as `name` says, with attributes like `value`.
+fn clients(name: &'static str, value: &'static str) -> impl Strategy<Value = Context> {
+    let client = prop::option::of(name);
+    let connect = prop::option::of((any::<bool>(), prop::option::of(name)));
+    let thing = prop::option::of((name, prop::option::of(name), prop::option::of(value)));
+    (client, connect, thing).prop_map(|(client, connect, thing)| {
         let mut context = Context::new();
         if let Some(client) = client {
-            context.set("iot:ClientId", client);
+            context.set_client_id(&client.into());
         }
-        if let Some(set) = set {
-            context.set_list("set", &set.iter().map(String::as_str).collect::<Vec<_>>());
+        if let Some((persistent, will)) = connect {
+            let will = will.map(TopicName::from);
+            context.set_connect_attributes(&scope(), persistent, will.as_ref());
+        }
+        match thing {
+            Some((name, of_type, value)) => {
+                let value = value.as_deref().map(|value| ("a", value));
+                context.set_thing(&name.into(), of_type.as_deref(), value);
+            }
+            None => context.set_no_thing("the certificate is attached to no thing"),
         }
         context
     })
+}
+
+/// An operator with or without a prefix and `IfExists`.
+fn operator() -> impl Strategy<Value = String> {
+    let prefix = prop_oneof![Just(""), Just("ForAllValues:"), Just("ForAnyValue:")];
+    let plain = prop::sample::select(vec![
+        "StringEquals",
+        "StringNotEqualsIgnoreCase",
+        "StringLike",
+        "StringNotLike",
+        "NumericEquals",
+        "NumericGreaterThan",
+        "DateLessThan",
+        "DateNotEquals",
+        "Bool",
+        "BinaryEquals",
+        "IpAddress",
+        "NotIpAddress",
+        "ArnLike",
+        "ArnNotEquals",
+    ]);
+    let suffix = prop_oneof![Just(""), Just("IfExists")];
+    (prefix, plain, suffix).prop_map(|(prefix, plain, suffix)| format!("{prefix}{plain}{suffix}"))
+}
+
+/// Short text of anything.
+const ANY: &str = ".{0,4}";
+
+/// Text of what means something to a policy.
+const MEANT: &str = r"([*?$+#:/ ,.'\\{}\[\]()]|\$\{|iot:ClientId|0|é|[ab]){0,12}";
+
+#[test]
+fn pol_20_many_stars_cost_no_more_than_the_pattern_times_the_text() {
+    // Trying every way to share the text out among these stars would outlast the universe.
+    let stars = "*a".repeat(400);
+    let variables = "*${iot:ClientId}".repeat(60);
+    let text = "a".repeat(2000);
+    let document = |statement: Value| json!({ "Version": "2012-10-17", "Statement": statement });
+    let allow = |resource: String, condition: Value| {
+        document(json!({
+            "Effect": "Allow", "Action": "iot:*", "Resource": resource, "Condition": condition,
+        }))
+    };
+    let mut context = Context::new();
+    context.set_client_id(&"aa".into());
+    context.set_thing(&"T".into(), None, [("n", text.as_str())]);
+    let key = "iot:Connection.Thing.Attributes[n]";
+    let documents = [
+        allow(format!("{FRONT}topic/{stars}*b"), json!({})),
+        allow(format!("{FRONT}topic/{variables}*b"), json!({})),
+        allow("*".to_owned(), json!({"StringLike": {key: format!("{stars}*b")}})),
+        allow("*".to_owned(), json!({"StringLike": {key: format!("{variables}*b")}})),
+        allow("*".to_owned(), json!({"ArnLike": {key: format!("{stars}*b")}})),
+        document(json!({"Effect": "Allow", "Action": format!("{stars}*b"), "Resource": "*"})),
+    ];
+    for document in &documents {
+        let policies = in_force(std::slice::from_ref(document));
+        let refusal =
+            authorize::<Publish>(&policies, &context, &scope(), text.as_str().into()).unwrap_err();
+        assert_eq!(refusal.decision, Decision::ImplicitDeny);
+        let said = evaluate(&policies, &context, &text, &text);
+        assert_eq!(said.decision, Decision::ImplicitDeny);
+    }
+    // The same with an end that the text has.
+    for end in [&stars, &variables] {
+        let policies = in_force(&[allow(format!("{FRONT}topic/{end}*"), json!({}))]);
+        let _permit =
+            authorize::<Publish>(&policies, &context, &scope(), text.as_str().into()).unwrap();
+    }
 }
 
 fn with_effect(documents: &[Value], effect: &str) -> Vec<Value> {
@@ -478,7 +571,7 @@ proptest! {
 
     #[test]
     fn every_refusal_says_why(
-        documents in policies(), context in variables(), topic in any::<String>(),
+        documents in policies(), context in clients(ANY, ANY), topic in any::<String>(),
     ) {
         let policies = in_force(&documents);
         if let Err(refusal) =
@@ -486,6 +579,59 @@ proptest! {
         {
             prop_assert_ne!(refusal.decision, Decision::Allowed);
             prop_assert!(!refusal.why.is_empty());
+        }
+    }
+
+    #[test]
+    fn another_allow_never_denies_more(
+        documents in policies(), more in policies(), context in variables(),
+        topic in "[ab/+#]{0,5}",
+    ) {
+        let arn = format!("{FRONT}topic/{topic}");
+        let before = decide(&in_force(&documents), &context, Publish::PLACE, &arn);
+        let all: Vec<Value> = documents.into_iter().chain(with_effect(&more, "Allow")).collect();
+        let after = decide(&in_force(&all), &context, Publish::PLACE, &arn);
+        prop_assert!(before != Decision::Allowed || after == Decision::Allowed);
+        prop_assert_eq!(before == Decision::ExplicitDeny, after == Decision::ExplicitDeny);
+    }
+
+    #[test]
+    fn the_order_of_policies_does_not_matter(
+        documents in policies(), context in variables(), topic in "[ab/+#]{0,5}",
+    ) {
+        let arn = format!("{FRONT}topic/{topic}");
+        let forwards = decide(&in_force(&documents), &context, Publish::PLACE, &arn);
+        let reversed: Vec<Value> = documents.into_iter().rev().collect();
+        let backwards = decide(&in_force(&reversed), &context, Publish::PLACE, &arn);
+        prop_assert_eq!(forwards, backwards);
+    }
+
+    #[test]
+    fn nothing_that_a_policy_or_a_client_says_ends_in_a_panic(
+        resource in MEANT, value in MEANT, operator in operator(), action in MEANT,
+        context in clients(MEANT, MEANT), name in MEANT, old in any::<bool>(),
+    ) {
+        let document = json!({
+            "Version": if old { "2008-10-17" } else { "2012-10-17" },
+            "Statement": [
+                {"Effect": "Allow", "Action": "iot:*", "Resource": format!("{FRONT}topic/{resource}")},
+                {"Effect": "Deny", "Action": action, "NotResource": format!("{FRONT}client/{resource}")},
+                {"Effect": "Allow", "Action": "iot:*", "Resource": "*", "Condition": {
+                    operator: {"iot:Connection.Thing.Attributes[a]": value, "iot:LastWillTopic": value},
+                }},
+            ],
+        });
+        // Some of these are no policies; those that are decide.
+        if let Ok(document) = Document::parse(&document.to_string()) {
+            let policies = [PolicyInForce {
+                name: "P1".into(),
+                version_id: "1".to_owned(),
+                document: Arc::new(document),
+                attached_to: "the certificate".to_owned(),
+            }];
+            let said = evaluate(&policies, &context, &action, &name);
+            let done = authorize::<Publish>(&policies, &context, &scope(), name.as_str().into());
+            let _either = (said, done.map(drop));
         }
     }
 

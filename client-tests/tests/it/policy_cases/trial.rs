@@ -47,7 +47,7 @@ fn can_ask(question: &Question<'_>) -> Result<(), &'static str> {
     if !ACTION_TYPES.iter().any(|(action, _)| *action == question.action()) {
         return Err("it knows CONNECT, PUBLISH, SUBSCRIBE and RECEIVE");
     }
-    if question.is_about_the_network() {
+    if client.address.is_some() || client.server_name.is_some() {
         return Err("it knows neither the client's address nor the name in SNI");
     }
     if client.persistent || client.last_will.is_some() {
@@ -201,7 +201,7 @@ macro_rules! tables {
 }
 
 tables! {
-    certificate_variables "certificate-variables" 86,
+    certificate_variables "certificate-variables" 88,
     connect_attributes "connect-attributes" 11,
     https "https" 19,
     last_wills "last-will" 4,
