@@ -42,25 +42,25 @@ impl Way for Pure {
         let name = question.name(&id);
         let client = question.client();
         let refused = match question.action() {
-            "iot:Connect" => asked.to::<Connect>(name.into()).and_then(|()| {
+            "iot:Connect" => asked.may::<Connect>(name.into()).and_then(|()| {
                 client.last_will.as_ref().map_or(Ok(()), |will| {
                     let topic = TopicName::from(will.topic.as_str());
-                    asked.to::<Publish>(topic.clone())?;
-                    if will.retain { asked.to::<RetainPublish>(topic) } else { Ok(()) }
+                    asked.may::<Publish>(topic.clone())?;
+                    if will.retain { asked.may::<RetainPublish>(topic) } else { Ok(()) }
                 })
             }),
             "iot:RetainPublish" => asked
-                .to::<Publish>(name.as_str().into())
-                .and_then(|()| asked.to::<RetainPublish>(name.into())),
-            "iot:Publish" => asked.to::<Publish>(name.into()),
-            "iot:Subscribe" => asked.to::<Subscribe>(name.into()),
-            "iot:Receive" => asked.to::<Receive>(name.into()),
-            "iot:GetRetainedMessage" => asked.to::<GetRetainedMessage>(name.into()),
-            "iot:ListRetainedMessages" => asked.to::<ListRetainedMessages>(()),
-            "iot:DeleteConnection" => asked.to::<DeleteConnection>(name.into()),
-            "iot:GetConnection" => asked.to::<GetConnection>(name.into()),
-            "iot:ListSubscriptions" => asked.to::<ListSubscriptions>(name.into()),
-            other => asked.to_another(other, &question.arn(&id)),
+                .may::<Publish>(name.as_str().into())
+                .and_then(|()| asked.may::<RetainPublish>(name.into())),
+            "iot:Publish" => asked.may::<Publish>(name.into()),
+            "iot:Subscribe" => asked.may::<Subscribe>(name.into()),
+            "iot:Receive" => asked.may::<Receive>(name.into()),
+            "iot:GetRetainedMessage" => asked.may::<GetRetainedMessage>(name.into()),
+            "iot:ListRetainedMessages" => asked.may::<ListRetainedMessages>(()),
+            "iot:DeleteConnection" => asked.may::<DeleteConnection>(name.into()),
+            "iot:GetConnection" => asked.may::<GetConnection>(name.into()),
+            "iot:ListSubscriptions" => asked.may::<ListSubscriptions>(name.into()),
+            other => asked.may_other(other, &question.arn(&id)),
         };
         let (decision, why) = match refused {
             Ok(()) => (Decision::Allowed, Vec::new()),
@@ -89,7 +89,7 @@ struct Asked {
 
 impl Asked {
     /// Whether the client may do `A`; evaluating must say the same.
-    fn to<A: Action>(&mut self, resource: A::Resource) -> Result<(), Refusal> {
+    fn may<A: Action>(&mut self, resource: A::Resource) -> Result<(), Refusal> {
         let arn = A::resource_arn(&scope(), &resource);
         let done = authorize::<A>(&self.policies, &self.context, &scope(), resource).map(drop);
         let decision = self.evaluated(A::NAME, &arn);
@@ -98,7 +98,7 @@ impl Asked {
     }
 
     /// The same for an action that no door of ours asks for.
-    fn to_another(&mut self, action: &str, arn: &str) -> Result<(), Refusal> {
+    fn may_other(&mut self, action: &str, arn: &str) -> Result<(), Refusal> {
         assert!(!action::KNOWN.contains(&action), "{action} has a type");
         let decision = self.evaluated(action, arn);
         let Self { policies, context, .. } = self;
