@@ -17,6 +17,7 @@ mod multi_account;
 mod operator;
 mod oracle;
 mod policies;
+mod policy_cases;
 mod provisioning_templates;
 mod registry_events;
 mod sdks;

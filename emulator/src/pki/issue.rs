@@ -106,7 +106,8 @@ impl Leaf {
         self
     }
 
-    /// Adds a host name or an IP address as a subject alternative name.
+    /// Adds a subject alternative name: by its form an IP address, a URI, an e-mail address, or a
+    /// host name.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());

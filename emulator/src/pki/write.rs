@@ -146,13 +146,15 @@ fn key_identifier(spki: &[u8]) -> [u8; 20] {
     sha1(bits.unwrap_or(spki))
 }
 
-/// `subjectAltName` of host names and addresses.
+/// `subjectAltName` of host names, addresses, e-mail addresses and URIs, told apart by their form.
 pub(super) fn subject_alternative_names(hosts: &[&str]) -> Vec<u8> {
     let mut names = Vec::new();
     for host in hosts {
         match host.parse::<IpAddr>() {
             Ok(IpAddr::V4(address)) => names.extend(der::value(0x87, &address.octets())),
             Ok(IpAddr::V6(address)) => names.extend(der::value(0x87, &address.octets())),
+            Err(_) if host.contains("://") => names.extend(der::value(0x86, host.as_bytes())),
+            Err(_) if host.contains('@') => names.extend(der::value(0x81, host.as_bytes())),
             Err(_) => names.extend(der::value(0x82, host.as_bytes())),
         }
     }
