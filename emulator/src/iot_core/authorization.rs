@@ -6,9 +6,11 @@
 
 use super::requests::Peer;
 use crate::names::{ClientId, Scope, TopicName};
-use crate::policy::{Action, Context, Permit, PolicyInForce, RecentlyAllowed, Refusal};
+use crate::policy::{
+    Action, Context, NO_CERTIFICATE, Permit, PolicyInForce, RecentlyAllowed, Refusal,
+};
 use crate::provisioning::Principal;
-use crate::registry::Registry;
+use crate::registry::{Registry, policy_of_iam_identities};
 use crate::time::Timestamp;
 
 /// What the checks of one connection need.
@@ -39,7 +41,14 @@ impl Authorizer {
             recently: RecentlyAllowed::default(),
         };
         let context = &mut authorizer.context;
-        context.set_certificate(principal.certificate(), principal.certificate_id());
+        match principal.certificate() {
+            Some(certificate) => context.set_certificate(certificate, certificate.id()),
+            None => {
+                for name in ["iot:Certificate.", "iot:CertificateId"] {
+                    context.absent(name, NO_CERTIFICATE);
+                }
+            }
+        }
         context.set_source_ip(peer.address.ip());
         match &peer.server_name {
             Some(name) => context.set("iot:DomainName", name.as_str()),
@@ -65,12 +74,17 @@ impl Authorizer {
     ) {
         self.revision = registry.policy_revision();
         self.generation += 1;
-        let certificate = principal.certificate_id();
-        let thing =
-            client_id.and_then(|client_id| registry.associated_thing(certificate, client_id));
-        self.policies = registry.policies_in_force(certificate, thing.as_ref());
+        let Some(target) = principal.target() else {
+            self.policies = vec![policy_of_iam_identities()];
+            if client_id.is_some() {
+                self.context.set_no_thing("an IAM identity is attached to no thing");
+            }
+            return;
+        };
+        let thing = client_id.and_then(|client_id| registry.associated_thing(&target, client_id));
+        self.policies = registry.policies_in_force(&target, thing.as_ref());
         if let Some(client_id) = client_id {
-            registry.set_thing_variables(&mut self.context, certificate, client_id);
+            registry.set_thing_variables(&mut self.context, &target, client_id);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The operations of the data endpoint over HTTP: publish, retained messages, connections.
 //!
-//! It decides which permission each needs. Whoever signs with SigV4 may do all; for a device its
-//! certificate's policies decide. How a request is read and an answer is worded is decided in the
+//! It decides which permission each needs. An IAM identity may do all; for a
+//! device and an Amazon Cognito identity their policies decide. How a request is read and an answer is worded is decided in the
 //! shell's `data_plane.rs`; what there is to tell is the broker's.
 //! Truth:
 //! <https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_IoT_Data_Plane.html>.
@@ -331,14 +331,14 @@ impl Call<'_> {
 }
 
 impl State {
-    /// Leave to do `A`: a device's policies decide, and whoever signs may do all.
+    /// Leave to do `A`: the caller's policies decide, and an IAM identity may do all.
     fn permit<A: ByAws>(
         &mut self,
         call: Call<'_>,
         resource: A::Resource,
     ) -> Result<Permit<A>, ApiError> {
-        let HttpCaller::Device { principal, peer } = call.caller else {
-            //? assumed: whoever signs may do all, since IAM is not here
+        let HttpCaller::Principal { principal, peer } = call.caller else {
+            //? assumed: an IAM identity may do all, since IAM is not here
             return Ok(Permit::of_aws(resource));
         };
         let name = A::resource_name(&resource).to_owned();
@@ -496,9 +496,10 @@ mod tests {
             server_name: None,
             by_name: true,
             protocol: "HTTP",
+            ends: None,
         };
         let principal = iot.present(&[identity.certificate().clone()], &peer, None).unwrap();
-        HttpCaller::Device { principal: Arc::clone(&principal), peer }
+        HttpCaller::Principal { principal: Arc::clone(&principal), peer }
     }
 
     fn status<T>(answer: &Result<T, ApiError>) -> u16 {

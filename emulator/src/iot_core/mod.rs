@@ -36,7 +36,7 @@ mod tagging;
 mod topics;
 mod transfers;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,6 +46,7 @@ use tokio::sync::Notify;
 pub(crate) use data_plane::Page;
 pub(crate) use domains::{Domain, Domains};
 pub(crate) use held::Held;
+pub(crate) use identity::Unknown;
 pub(crate) use neighbours::Neighbours;
 pub(crate) use refusals::{Reaction, Refused};
 pub(crate) use requests::{Accepted, ConnectRequest, HttpCaller, Peer, PublishRequest};
@@ -56,6 +57,7 @@ use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, MessageBroker};
 use crate::names::{AccountId, CertificateId, Region, Scope};
 use crate::outbox::{Effect, Mailbox, Outbox};
+pub(crate) use crate::provisioning::Principal;
 use crate::registry::{CertificateMode, Registry};
 pub(crate) use crate::registry::{
     DomainAuthentication, DomainProtocol, DomainTerms, SecurityPolicy,
@@ -115,6 +117,8 @@ struct State {
     broker: MessageBroker,
     rules: RulesEngine,
     live: HashMap<ConnectionId, Live>,
+    /// The live connections that end at a moment, soonest first.
+    lifetimes: BTreeSet<(Timestamp, ConnectionId)>,
     /// What AWS draws at random and nobody can derive: session identifiers, trace IDs.
     random: fastrand::Rng,
     after: After,
@@ -144,6 +148,7 @@ impl State {
             broker: MessageBroker::new(salt),
             rules: RulesEngine::new(scope.clone()),
             live: HashMap::new(),
+            lifetimes: BTreeSet::new(),
             random: fastrand::Rng::with_seed(salt),
             after: After::default(),
             armed: None,
@@ -152,6 +157,12 @@ impl State {
 
     fn uuid(&mut self) -> uuid::Uuid {
         uuid::Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid()
+    }
+
+    /// When something has to happen next.
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let ends = self.lifetimes.first().map(|(ends, _)| *ends);
+        self.broker.next_deadline().into_iter().chain(ends).min()
     }
 
     fn note(&mut self, entry: Entry) {
@@ -177,7 +188,7 @@ impl IotCore {
         let result = work(&mut state, now);
         state.react_to_changes(self.scope(), now);
         state.gather();
-        let deadline = state.broker.next_deadline();
+        let deadline = state.next_deadline();
         let nearer = deadline.is_some_and(|next| state.armed.is_none_or(|armed| next < armed));
         state.armed = deadline;
         let after = std::mem::take(&mut state.after);
@@ -222,12 +233,15 @@ impl IotCore {
 
     /// When something has to happen next.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.state().broker.next_deadline()
+        self.state().next_deadline()
     }
 
     /// Lets happen what is due by now.
     pub(crate) fn handle_timeout(&self) {
-        self.locked(|state, now| state.broker.handle_timeout(now));
+        self.locked(|state, now| {
+            state.broker.handle_timeout(now);
+            state.end_what_is_over(self.scope(), now);
+        });
     }
 
     /// Forgets everything; connected clients are closed.

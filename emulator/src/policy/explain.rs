@@ -14,6 +14,9 @@ use super::{Decision, PolicyInForce};
 use crate::names::topic_matches;
 use crate::trace::on_one_line;
 
+/// Why a client without a certificate has no value for what a certificate would say.
+pub(crate) const NO_CERTIFICATE: &str = "the client has no certificate";
+
 /// As wide as `nearest: `, so that what follows stands below it.
 const INDENT: &str = "         ";
 
@@ -119,9 +122,14 @@ impl<'a> Question<'a> {
             self.policies.iter().map(|policy| format!("`{}` v{}", policy.name, policy.version_id));
         let names: Vec<String> = names.collect();
         match names.as_slice() {
-            [] => "implicit deny: no policy is attached to the certificate or to a group of its \
-                   thing"
-                .to_owned(),
+            [] => {
+                let certificate = Variable::new("iot:CertificateId");
+                let whom = match self.context.why_absent(&certificate) == NO_CERTIFICATE {
+                    true => "the Amazon Cognito identity",
+                    false => "the certificate or to a group of its thing",
+                };
+                format!("implicit deny: no policy is attached to {whom}")
+            }
             [name] => format!("implicit deny: no statement of policy {name} matches"),
             [names @ .., last] => {
                 let names = names.join(", ");

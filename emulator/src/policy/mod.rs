@@ -29,6 +29,7 @@ use std::sync::Arc;
 pub(crate) use action::*;
 pub(crate) use context::Context;
 pub(crate) use document::{Document, MalformedDocument};
+pub(crate) use explain::NO_CERTIFICATE;
 pub(crate) use recent::RecentlyAllowed;
 
 use crate::errors::{ApiError, ErrorCode};
