@@ -67,3 +67,29 @@ impl Principal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_session_token_tells_a_cognito_identity_from_one_of_iam() {
+        let identity = "us-east-1:0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
+        let elsewhere = identity.replace("us-east-1", "ap-northeast-1");
+        let table = [
+            (None, None),
+            (Some("IQoJb3JpZ2luX2VjEA=="), None),
+            (Some("us-east-1:not-a-uuid"), None),
+            (Some(":0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"), None),
+            (Some(identity), Some(identity)),
+            (Some(&elsewhere), Some(&elsewhere)),
+        ];
+        for (token, expected) in table {
+            let principal = Principal::signed("AKIDEXAMPLE", token);
+            let cognito = expected.map(|id| Target::CognitoIdentity(id.to_owned()));
+            assert_eq!(principal.target(), cognito, "{token:?}");
+            assert_eq!(principal.id(), expected.unwrap_or("AKIDEXAMPLE"), "{token:?}");
+            assert!(principal.certificate().is_none(), "{token:?}");
+        }
+    }
+}
