@@ -10,6 +10,7 @@ pub mod programs;
 mod rumqtt;
 mod target;
 mod tunnel;
+pub mod websocket;
 mod wire;
 
 pub use device::{ConnectError, Connecting, Device, Version};

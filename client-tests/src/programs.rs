@@ -20,7 +20,7 @@ use tokio::time::timeout;
 const BOUND: Duration = Duration::from_secs(60);
 
 /// What a test may need, how it is recognised, and how a person gets it.
-const CLIENTS: [(&str, &str, &str); 11] = [
+const CLIENTS: [(&str, &str, &str); 12] = [
     ("openssl", "openssl version", "apt-get install openssl"),
     ("curl", "curl --version", "apt-get install curl"),
     ("mosquitto_pub", "command -v mosquitto_pub", "apt-get install mosquitto-clients"),
@@ -31,6 +31,7 @@ const CLIENTS: [(&str, &str, &str); 11] = [
     ("botocore", "python3 -c 'import botocore'", "scripts/clients, or pip install botocore"),
     ("boto3", "python3 -c 'import boto3'", "scripts/clients, or pip install boto3"),
     ("@aws-sdk/client-iot", "node -e 'require(\"@aws-sdk/client-iot\")'", "scripts/clients"),
+    ("mqtt.js", "node -e 'require(\"mqtt\")'", "scripts/clients"),
     ("awsiotsdk", "python3 -c 'import awsiot'", "scripts/clients, or pip install awsiotsdk"),
 ];
 

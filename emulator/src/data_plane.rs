@@ -380,6 +380,16 @@ pub(crate) fn missing_authentication_token(trace_id: &str) -> Response {
     failure(&error, trace_id)
 }
 
+/// A request whose signature is none, or which asks for a WebSocket as nobody should.
+//? assumed: the words, after those of an unsigned request
+pub(crate) fn refused(status: u16, why: &str, trace_id: &str) -> Response {
+    let code = match status {
+        403 => ErrorCode::ForbiddenException,
+        _ => ErrorCode::InvalidRequestException,
+    };
+    worded(status, Some(code.name()), why, trace_id)
+}
+
 /// What this room answers, as the table of the AWS API has to list it.
 #[cfg(test)]
 pub(crate) const NAMES: [&str; 7] = [

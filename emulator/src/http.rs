@@ -108,6 +108,21 @@ where
     H: Fn(Request) -> F + Send + Sync,
     F: Future<Output = Answer> + Send,
 {
+    serve_until_switched(stream, limits, handler).await.0
+}
+
+/// The same, where the handler may answer 101: the connection then speaks something else, of which
+/// what has come already is given back with the stream.
+pub(crate) async fn serve_until_switched<S, H, F>(
+    stream: S,
+    limits: Limits,
+    handler: H,
+) -> (S, Bytes)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    H: Fn(Request) -> F + Send + Sync,
+    F: Future<Output = Answer> + Send,
+{
     // Boxed, because only an unpinned connection gives its stream back.
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let handler = &handler;
@@ -132,7 +147,8 @@ where
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
     let _ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
-    connection.into_parts().io.into_inner()
+    let parts = connection.into_parts();
+    (parts.io.into_inner(), parts.read_buf)
 }
 
 /// A body that is there, or comes piece by piece.

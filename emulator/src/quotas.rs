@@ -17,6 +17,8 @@ pub const TOPIC_SLASHES: usize = 7;
 pub const PAYLOAD_BYTES: usize = 128 * 1024;
 /// The largest MQTT packet: variable header and payload.
 pub const PACKET_BYTES: usize = 149_504;
+/// How long a WebSocket may live.
+pub const WEBSOCKET_LIFETIME: Duration = Duration::from_secs(86_400);
 /// The least Maximum Packet Size that a client may ask for.
 pub const MAXIMUM_PACKET_SIZE_FLOOR: u32 = 512;
 /// Filters in one SUBSCRIBE.

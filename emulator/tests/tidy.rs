@@ -59,7 +59,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ]),
     ("device_gateway", &[
         "caller", "cloud", "data_plane", "doors", "http", "iot_core", "message", "message_broker",
-        "names", "outbox", "quotas", "tls", "trace",
+        "names", "outbox", "pki", "quotas", "tls", "trace",
     ]),
     ("doors", &["api_gateway", "aws_api", "cloud", "http", "tls", "trace"]),
     // Every account, and the emulator around them. `cloud` replays calls through `aws_api`.

@@ -27,6 +27,7 @@ mod tls_port;
 mod trace;
 mod wire;
 mod without_a_ca;
+mod wss;
 
 /// For the codec's source, which `codec_second_reading` compiles and which says `crate::names`.
 use iot_emulator::names;

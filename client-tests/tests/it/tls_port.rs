@@ -30,6 +30,10 @@ async fn c10_alpn_chooses_mqtt_or_https_with_a_client_certificate() {
     let mut mqtt = device.open_at(tls, &["x-amzn-mqtt-ca"]).await.expect("a handshake");
     mqtt.send(CONNECT).await;
     assert_eq!(mqtt.packet().await, b"\x20\x02\x00\x00", "a CONNACK");
+    let mut hasty = device.open_at(tls, &["x-amzn-mqtt-ca"]).await.expect("a handshake");
+    hasty.send(&[CONNECT, b"\xC0\x00"].concat()).await;
+    assert_eq!(hasty.packet().await, b"\x20\x02\x00\x00", "a CONNACK");
+    assert_eq!(hasty.packet().await, b"\xD0\x00", "a PINGRESP to what came with the CONNECT");
     let answer = post(&device, &emulator, &["x-amzn-http-ca"], "").await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"OK\""), "{answer}");
 

@@ -31,6 +31,8 @@ pub(super) enum Speaks {
     Https,
     /// HTTPS, with SigV4.
     SignedHttps,
+    /// HTTPS, with SigV4, and MQTT over WebSocket besides.
+    SignedHttpsAndWss,
     /// Nothing that is served here, and why.
     Nothing(&'static str),
 }
@@ -81,7 +83,11 @@ pub(super) fn choose(
                        here: ALPN x-amzn-mqtt-ca or the MQTT port asks for it";
             (Speaks::Nothing(why), not_asked)
         }
-        (false, false) => (Speaks::SignedHttps, not_asked),
+        //? assumed: a domain for HTTPS alone switches to no WebSocket
+        (false, false) if domain.protocol == DomainProtocol::Https => {
+            (Speaks::SignedHttps, not_asked)
+        }
+        (false, false) => (Speaks::SignedHttpsAndWss, not_asked),
     }
 }
 
@@ -109,19 +115,21 @@ mod tests {
 
     #[test]
     fn c10_port_and_alpn_choose_unless_the_domain_does() {
-        use Speaks::{Https, Mqtt, SignedHttps};
+        use Speaks::{Https, Mqtt, SignedHttps, SignedHttpsAndWss};
         let default = DomainTerms::default();
         let mqtt = domain(DomainAuthentication::X509, DomainProtocol::Mqtt);
         let https = domain(DomainAuthentication::X509, DomainProtocol::Https);
         let x509 = domain(DomainAuthentication::X509, DomainProtocol::ByPort);
-        let table: [(Port, &[&[u8]], DomainTerms, Speaks); 16] = [
+        let signed = domain(DomainAuthentication::ByPort, DomainProtocol::Https);
+        let table: [(Port, &[&[u8]], DomainTerms, Speaks); 17] = [
             (Port::Mqtt, &[], default, Mqtt),
             (Port::Mqtt, &[b"mqtt"], default, Mqtt),
             (Port::Https, &[HTTP_1_1], default, Https),
             (Port::Tls, &[MQTT], default, Mqtt),
             (Port::Tls, &[HTTP], default, Https),
-            (Port::Tls, &[HTTP_1_1], default, SignedHttps),
-            (Port::Tls, &[], default, SignedHttps),
+            (Port::Tls, &[HTTP_1_1], default, SignedHttpsAndWss),
+            (Port::Tls, &[], default, SignedHttpsAndWss),
+            (Port::Tls, &[], signed, SignedHttps),
             (Port::Tls, &[], mqtt, Mqtt),
             (Port::Tls, &[HTTP], mqtt, Mqtt),
             (Port::Https, &[], mqtt, Mqtt),
@@ -137,7 +145,8 @@ mod tests {
             let (speaks, asked) = choose(port, &hello, Some(terms));
             assert_eq!(speaks, expected, "{port:?} {alpn:?} {terms:?}");
             let certificate = asked.client_certificate == ClientCertificate::Asked;
-            assert_eq!(certificate, speaks != SignedHttps, "{port:?} {alpn:?} {terms:?}");
+            let signed = matches!(speaks, SignedHttps | SignedHttpsAndWss);
+            assert_eq!(certificate, !signed, "{port:?} {alpn:?} {terms:?}");
         }
     }
 

@@ -118,6 +118,11 @@ impl Conversation {
         }
     }
 
+    /// Traces what is wrong with what carries the client's packets.
+    pub(super) fn note_misuse(&self, why: &str) {
+        self.iot_core.on(self.connection, |held| held.note_misuse(why));
+    }
+
     /// Ends the connection of a client that does what MQTT or AWS forbids.
     fn misused(
         &self,

@@ -10,6 +10,7 @@ pub(crate) mod codec;
 mod conversation;
 mod https;
 mod mqtt;
+mod websocket;
 
 use std::net::SocketAddr;
 
@@ -53,7 +54,12 @@ async fn door(cloud: &Cloud, scope: Option<&Scope>, port: Port, stream: TcpStrea
     match speaks {
         Speaks::Mqtt => mqtt::serve(cloud, meant, accepted).await,
         Speaks::Https => https::serve(cloud, meant, accepted).await,
-        Speaks::SignedHttps => https::serve_signed(cloud, meant, accepted).await,
+        Speaks::SignedHttps => {
+            https::serve_signed(cloud, meant, accepted, https::Switching::Never).await;
+        }
+        Speaks::SignedHttpsAndWss => {
+            https::serve_signed(cloud, meant, accepted, https::Switching::ToWebSocket).await;
+        }
         Speaks::Nothing(why) => {
             let entry = authentication_error(meant.iot_core.scope(), "NOT_AUTHENTICATED");
             cloud.trace().record(entry.why([why]).answer("disconnects"));

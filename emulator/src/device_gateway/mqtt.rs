@@ -5,10 +5,11 @@
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answers::{self, Outgoing};
@@ -17,9 +18,10 @@ use super::codec::decode::Decoder;
 use super::codec::packets::{Connect, Packet};
 use super::conversation::Conversation;
 use crate::cloud::{Cloud, Meant};
-use crate::iot_core::{Accepted, IotCore, Peer};
+use crate::iot_core::{Accepted, IotCore, Peer, Principal, Unknown};
 use crate::message::ProtocolVersion;
 use crate::message_broker::DisconnectReason;
+use crate::names::ClientId;
 use crate::outbox::Mailbox;
 use crate::quotas::PACKET_BYTES;
 use crate::tls::{self, Stream};
@@ -31,11 +33,56 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Room for what arrives at once; many small packets fit.
 const READ_BYTES: usize = 8 * 1024;
 
-/// Serves one connection from its first packet to its orderly close.
+/// What carries MQTT's bytes.
+pub(super) trait Carrier: AsyncRead + AsyncWrite + Unpin + Send {
+    /// What it means that nothing more comes.
+    fn end(&self) -> End;
+
+    /// Closes in order.
+    fn hang_up(self) -> impl Future<Output = ()> + Send;
+}
+
+/// How a carrier ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Without a word.
+    Lost,
+    /// The client said so.
+    Closed,
+    /// The client broke the rules of the carrier.
+    Misused(&'static str),
+}
+
+impl Carrier for Stream {
+    fn end(&self) -> End {
+        End::Lost
+    }
+
+    async fn hang_up(self) {
+        tls::hang_up(self).await;
+    }
+}
+
+/// Serves one connection of a client with a certificate.
 pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) {
-    let tls::Accepted { mut stream, server_name, chain, peer, local, .. } = accepted;
-    let peer = Peer { address: peer, local, server_name, by_name: meant.by_name, protocol: "MQTT" };
+    let tls::Accepted { stream, server_name, chain, peer, local, .. } = accepted;
+    let (by_name, protocol, ends) = (meant.by_name, "MQTT", None);
+    let peer = Peer { address: peer, local, server_name, by_name, protocol, ends };
     let iot_core = meant.iot_core;
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# a certificate is registered on the CONNECT packet, not on the handshake; no CONNACK follows
+    let identify = |client_id: &ClientId| iot_core.present(&chain, &peer, Some(client_id));
+    speak(cloud, iot_core.clone(), peer.clone(), stream, identify).await;
+}
+
+/// Serves one connection from its first packet to its orderly close; `identify` tells who it is.
+pub(super) async fn speak<S: Carrier>(
+    cloud: &Cloud,
+    iot_core: IotCore,
+    peer: Peer,
+    mut stream: S,
+    identify: impl FnOnce(&ClientId) -> Result<Arc<Principal>, Unknown>,
+) {
     let mut decoder = Decoder::new(PACKET_BYTES);
     let mut buffer = BytesMut::new();
     let first = timeout(CONNECT_WITHIN, first_packet(&mut stream, &mut decoder, &mut buffer)).await;
@@ -43,19 +90,22 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) 
         Ok(Ok(Some(connect))) => connect,
         Ok(Err(error)) => {
             iot_core.note_misuse_before_connect(&peer, &error.to_string());
-            return tls::hang_up(stream).await;
+            return stream.hang_up().await;
         }
-        Ok(Ok(None)) => return tls::hang_up(stream).await,
+        Ok(Ok(None)) => {
+            if let End::Misused(why) = stream.end() {
+                iot_core.note_misuse_before_connect(&peer, why);
+            }
+            return stream.hang_up().await;
+        }
         Err(_elapsed) => {
             let why = format!("no CONNECT within {} s of the handshake", CONNECT_WITHIN.as_secs());
             iot_core.note_misuse_before_connect(&peer, &why);
-            return tls::hang_up(stream).await;
+            return stream.hang_up().await;
         }
     };
-    //= https://github.com/ministackorg/ministack/pull/1755
-    //# a certificate is registered on the CONNECT packet, not on the handshake; no CONNACK follows
-    let Ok(principal) = iot_core.present(&chain, &peer, Some(&connect.client_id)) else {
-        return tls::hang_up(stream).await;
+    let Ok(principal) = identify(&connect.client_id) else {
+        return stream.hang_up().await;
     };
     let mailbox = Mailbox::new(cloud.outbox().activity());
     let asked_for = connect.client_id.clone();
@@ -72,7 +122,7 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) 
             let mut out = Vec::new();
             answers::connect_refused(refused, &wants, &cloud.uuid().to_string(), &mut out);
             let _gone = stream.write_all(&out).await;
-            tls::hang_up(stream).await;
+            stream.hang_up().await;
         }
     }
 }
@@ -100,7 +150,7 @@ impl Wants {
 
 /// The CONNECT; `None` if the client went away before it had sent one.
 async fn first_packet(
-    stream: &mut Stream,
+    stream: &mut (impl AsyncRead + Unpin),
     decoder: &mut Decoder,
     buffer: &mut BytesMut,
 ) -> Result<Option<Box<Connect>>, CodecError> {
@@ -120,16 +170,16 @@ async fn first_packet(
 }
 
 /// A connected client.
-struct Link {
+struct Link<S> {
     iot_core: IotCore,
-    stream: Stream,
+    stream: S,
     decoder: Decoder,
     buffer: BytesMut,
     mailbox: Mailbox,
     wants: Wants,
 }
 
-impl Link {
+impl<S: Carrier> Link<S> {
     async fn run(mut self, accepted: Accepted, mut out: Vec<u8>) {
         let connection = accepted.connection;
         let patience = Duration::from_millis(u64::from(accepted.keep_alive_seconds) * 1500);
@@ -137,7 +187,7 @@ impl Link {
         let Err(reason) = self.converse(&mut conversation, patience, &mut out).await;
         self.iot_core.end(connection, reason);
         let _gone = timeout(FAREWELL, self.stream.write_all(&out)).await;
-        tls::hang_up(self.stream).await;
+        self.stream.hang_up().await;
     }
 
     /// Reads and writes until something ends the connection; `out` then holds the last words.
@@ -148,6 +198,9 @@ impl Link {
         out: &mut Vec<u8>,
     ) -> Result<Infallible, DisconnectReason> {
         let mut last_packet = Instant::now();
+        //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+        //# a client may send packets right after its CONNECT, before the CONNACK
+        self.obey(conversation, out)?;
         loop {
             self.send(out, patience).await?;
             self.buffer.reserve(READ_BYTES);
@@ -158,13 +211,10 @@ impl Link {
                 }
             };
             match timeout_at(last_packet + patience, turn).await {
-                Ok(Turn::Read(0)) => return Err(DisconnectReason::ConnectionLost),
+                Ok(Turn::Read(0)) => return Err(self.ended(conversation)),
                 Ok(Turn::Read(_)) => {
                     last_packet = Instant::now();
-                    let read = conversation.read(&mut self.decoder, &mut self.buffer, out);
-                    if let ControlFlow::Break(reason) = read {
-                        return Err(reason);
-                    }
+                    self.obey(conversation, out)?;
                 }
                 Ok(Turn::News(news)) => {
                     if let Some(reason) = news.closed {
@@ -184,6 +234,32 @@ impl Link {
                     answers::disconnect_for(reason, &self.wants, out);
                     return Err(reason);
                 }
+            }
+        }
+    }
+
+    /// Obeys what has come.
+    fn obey(
+        &mut self,
+        conversation: &mut Conversation,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DisconnectReason> {
+        match conversation.read(&mut self.decoder, &mut self.buffer, out) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(reason) => Err(reason),
+        }
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+    //# a WebSocket close frame is the client's wish like DISCONNECT, so that no will is sent
+    /// Why the connection is over, of which nothing more comes.
+    fn ended(&self, conversation: &Conversation) -> DisconnectReason {
+        match self.stream.end() {
+            End::Lost => DisconnectReason::ConnectionLost,
+            End::Closed => DisconnectReason::ClientInitiatedDisconnect,
+            End::Misused(why) => {
+                conversation.note_misuse(why);
+                DisconnectReason::ClientError
             }
         }
     }

@@ -9,7 +9,7 @@ use super::requests::Peer;
 use crate::names::{ClientId, Scope, TopicName};
 use crate::policy::{Action, Context, Permit, PolicyInForce, RecentlyAllowed, Refusal};
 use crate::provisioning::Principal;
-use crate::registry::Registry;
+use crate::registry::{Registry, policy_of_iam_identities};
 use crate::time::Timestamp;
 
 /// What the checks of one connection need.
@@ -37,7 +37,9 @@ impl Authorizer {
             recently: RecentlyAllowed::default(),
         };
         let context = &mut authorizer.context;
-        context.set_certificate(principal.certificate());
+        if let Some(certificate) = principal.certificate() {
+            context.set_certificate(certificate);
+        }
         context.set_source_ip(peer.address.ip());
         context.set_domain_name(peer.server_name.clone());
         match client_id {
@@ -57,12 +59,17 @@ impl Authorizer {
     ) {
         self.revision = registry.policy_revision();
         self.recently.forget();
-        let certificate = principal.certificate_id();
-        let thing =
-            client_id.and_then(|client_id| registry.associated_thing(certificate, client_id));
-        self.policies = registry.policies_in_force(certificate, thing.as_ref()).into();
+        let Some(target) = principal.target() else {
+            self.policies = [policy_of_iam_identities()].into();
+            if client_id.is_some() {
+                self.context.set_no_thing("an IAM identity is attached to no thing".into());
+            }
+            return;
+        };
+        let thing = client_id.and_then(|client_id| registry.associated_thing(&target, client_id));
+        self.policies = registry.policies_in_force(&target, thing.as_ref()).into();
         if let Some(client_id) = client_id {
-            registry.set_thing_variables(&mut self.context, certificate, client_id);
+            registry.set_thing_variables(&mut self.context, &target, client_id);
         }
     }
 
@@ -168,6 +175,7 @@ mod tests {
             server_name: Some("a1b2c3-ats.iot.us-east-1.amazonaws.com".into()),
             by_name: true,
             protocol: "MQTT",
+            ends: None,
         };
         let presentation = Presentation {
             chain: std::slice::from_ref(device.certificate()),

@@ -37,6 +37,8 @@ pub(super) struct Live {
     mailbox: Mailbox,
     /// Filters of the SUBSCRIBE that is being worked on.
     pub(super) subscribed: Vec<TopicFilter>,
+    /// When it ends at the latest.
+    ends: Option<Timestamp>,
 }
 
 impl Live {
@@ -139,7 +141,7 @@ impl State {
             let entry = entry
                 .member("protocol", peer.protocol)
                 .member("clientId", client_id)
-                .member("principalId", principal.certificate_id())
+                .member("principalId", principal.id())
                 .member("sourceIp", peer.address.ip())
                 .member("sourcePort", peer.address.port());
             let answer = match request.version {
@@ -162,11 +164,12 @@ impl State {
                 will.map(|will| permits(&mut authorizer, scope, &will.topic, will.retain, now));
             Ok((permit, will.transpose()?))
         });
-        let thing_name = self.registry.exclusive_thing(principal.certificate_id()).cloned();
+        let exclusive = |target| self.registry.exclusive_thing(target).cloned();
+        let thing_name = principal.target().and_then(exclusive);
         let (permit, will_permits) = asked.map_err(|refusal| {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
             //# connect_failed: not authorized to connect, or not to publish the will
-            let principal_identifier = principal.certificate_id().to_string();
+            let principal_identifier = principal.id();
             let subject = Subject {
                 client_id,
                 thing_name: thing_name.as_ref(),
@@ -178,7 +181,7 @@ impl State {
             entry(Refused::NotAuthorized, refused(scope, "Connect", &refusal))
         })?;
         let details = ConnectionDetails {
-            principal: principal.certificate_id().to_string().into(),
+            principal: principal.id().into(),
             session_identifier: session.into(),
             thing_name,
             source_ip: peer.address.ip(),
@@ -229,7 +232,9 @@ impl State {
             authorizer,
             mailbox,
             subscribed: Vec::new(),
+            ends: peer.ends,
         };
+        self.lifetimes.extend(peer.ends.map(|ends| (ends, connected.connection)));
         self.live.insert(connected.connection, live);
         self.note(
             Entry::success(scope, "Connect")
@@ -263,6 +268,20 @@ impl State {
         self.finish(scope, ended, why, now);
     }
 
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+    //# a WebSocket that has been connected for 24 hours is disconnected
+    /// Ends the connections whose time is up by now.
+    pub(super) fn end_what_is_over(&mut self, scope: &Scope, now: Timestamp) {
+        while let Some((ends, connection)) = self.lifetimes.first().copied()
+            && ends <= now
+        {
+            self.lifetimes.pop_first();
+            let why = "24 hours have passed since the upgrade to a WebSocket";
+            let reason = DisconnectReason::WebsocketTtlExpiration;
+            self.end(scope, connection, reason, Some(why), now);
+        }
+    }
+
     /// What the end of a connection leaves to be done: tell its task, the will, the event, the log.
     pub(super) fn finish(
         &mut self,
@@ -274,6 +293,9 @@ impl State {
         let Some(ended) = ended else { return };
         let Ended { facts, reason, will, .. } = ended;
         if let Some(live) = self.live.remove(&facts.connection) {
+            if let Some(ends) = live.ends {
+                self.lifetimes.remove(&(ends, facts.connection));
+            }
             live.close(reason);
         }
         let entry = match reason {

@@ -1,8 +1,8 @@
 //! The operations of the data endpoint over HTTP: publish, retained messages, connections.
 //!
-//! It decides which permission each needs. Whoever signs with SigV4 may do all; for a device its
-//! certificate's policies decide. How a request is read and an answer is worded is decided in the
-//! shell's `data_plane.rs`; what there is to tell is the broker's.
+//! It decides which permission each needs. An IAM identity may do all; for a device and an Amazon
+//! Cognito identity their policies decide. How a request is read and an answer is worded is decided
+//! in the shell's `data_plane.rs`; what there is to tell is the broker's.
 //! Truth:
 //! <https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_IoT_Data_Plane.html>.
 
@@ -434,9 +434,10 @@ mod tests {
             server_name: None,
             by_name: true,
             protocol: "HTTP",
+            ends: None,
         };
         let principal = iot.present(&[identity.certificate().clone()], &peer, None).unwrap();
-        HttpCaller::Device { principal: Arc::clone(&principal), peer }
+        HttpCaller::Principal { principal: Arc::clone(&principal), peer }
     }
 
     fn status<T>(answer: &Result<T, ApiError>) -> u16 {

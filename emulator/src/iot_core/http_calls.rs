@@ -1,7 +1,7 @@
 //! One request over HTTP, as its checks, its answer and the trace see it.
 //!
-//! It decides that whoever signs may do all while a device may do what its certificate's policies
-//! say. What a request then does stands beside it, in `data_plane.rs`, `direct_messages.rs` and
+//! It decides that an IAM identity may do all, while a device and an Amazon Cognito identity may do
+//! what their policies say. What a request then does stands beside it, in `data_plane.rs`, `direct_messages.rs` and
 //! `absent.rs`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/http.html>.
 
@@ -111,36 +111,36 @@ impl<'a> Call<'a> {
 }
 
 impl State {
-    /// Leave to do `A`: a device's policies decide, and whoever signs may do all.
+    /// Leave to do `A`: the caller's policies decide, and an IAM identity may do all.
     pub(super) fn permit<A: ByAws>(
         &mut self,
         call: Call<'_>,
         resource: A::Resource,
     ) -> Result<Permit<A>, ApiError> {
         match call.caller {
-            HttpCaller::Device { principal, peer } => {
-                self.permit_device(call, principal, peer, resource)
+            HttpCaller::Principal { principal, peer } => {
+                self.permit_principal(call, principal, peer, resource)
             }
-            //? assumed: whoever signs may do all, since IAM is not here
+            //? assumed: an IAM identity may do all, since IAM is not here
             HttpCaller::AwsCaller { .. } => Ok(Permit::of_aws(resource)),
         }
     }
 
-    /// Whether a device's policies would let it do `A`, for operations that nobody serves.
+    /// Whether the caller's policies would let it do `A`, for operations that nobody serves.
     pub(super) fn ask_unserved<A: Action>(
         &mut self,
         call: Call<'_>,
         resource: A::Resource,
     ) -> Result<(), ApiError> {
         match call.caller {
-            HttpCaller::Device { principal, peer } => {
-                self.permit_device::<A>(call, principal, peer, resource).map(drop)
+            HttpCaller::Principal { principal, peer } => {
+                self.permit_principal::<A>(call, principal, peer, resource).map(drop)
             }
             HttpCaller::AwsCaller { .. } => Ok(()),
         }
     }
 
-    fn permit_device<A: Action>(
+    fn permit_principal<A: Action>(
         &mut self,
         call: Call<'_>,
         principal: &Principal,

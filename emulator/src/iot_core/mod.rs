@@ -40,7 +40,7 @@ mod tagging;
 mod topics;
 mod transfers;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,6 +53,7 @@ pub(crate) use direct_messages::Sent;
 pub(crate) use domains::{Domain, Domains};
 pub(crate) use held::Held;
 pub(crate) use http_calls::{HttpRefusal, http_status};
+pub(crate) use identity::Unknown;
 pub(crate) use neighbours::Neighbours;
 pub(crate) use refusals::{Reaction, Refused};
 pub(crate) use requests::{
@@ -65,6 +66,7 @@ use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, DirectMessageId, MessageBroker, Undelivered};
 use crate::names::{AccountId, CertificateId, Region, Scope};
 use crate::outbox::{Effect, Mailbox, Outbox};
+pub(crate) use crate::provisioning::Principal;
 use crate::registry::{CertificateMode, Registry};
 pub(crate) use crate::registry::{
     DomainAuthentication, DomainProtocol, DomainTerms, SecurityPolicy,
@@ -126,6 +128,8 @@ struct State {
     live: HashMap<ConnectionId, Live>,
     /// Who waits for the PUBACK of a direct message.
     waiting: HashMap<DirectMessageId, oneshot::Sender<Delivered>>,
+    /// The live connections that end at a moment, soonest first.
+    lifetimes: BTreeSet<(Timestamp, ConnectionId)>,
     /// What AWS draws at random and nobody can derive: session identifiers, trace IDs.
     random: fastrand::Rng,
     after: After,
@@ -160,6 +164,7 @@ impl State {
             rules: RulesEngine::new(scope.clone()),
             live: HashMap::new(),
             waiting: HashMap::new(),
+            lifetimes: BTreeSet::new(),
             random: fastrand::Rng::with_seed(salt),
             after: After::default(),
             armed: None,
@@ -168,6 +173,12 @@ impl State {
 
     fn uuid(&mut self) -> uuid::Uuid {
         uuid::Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid()
+    }
+
+    /// When something has to happen next.
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let ends = self.lifetimes.first().map(|(ends, _)| *ends);
+        self.broker.next_deadline().into_iter().chain(ends).min()
     }
 
     fn note(&mut self, entry: Entry) {
@@ -193,7 +204,7 @@ impl IotCore {
         let result = work(&mut state, now);
         state.react_to_changes(self.scope(), now);
         state.gather();
-        let deadline = state.broker.next_deadline();
+        let deadline = state.next_deadline();
         let nearer = deadline.is_some_and(|next| state.armed.is_none_or(|armed| next < armed));
         state.armed = deadline;
         let after = std::mem::take(&mut state.after);
@@ -242,12 +253,15 @@ impl IotCore {
 
     /// When something has to happen next.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.state().broker.next_deadline()
+        self.state().next_deadline()
     }
 
     /// Lets happen what is due by now.
     pub(crate) fn handle_timeout(&self) {
-        self.locked(|state, now| state.broker.handle_timeout(now));
+        self.locked(|state, now| {
+            state.broker.handle_timeout(now);
+            state.end_what_is_over(self.scope(), now);
+        });
     }
 
     /// Forgets everything; connected clients are closed.

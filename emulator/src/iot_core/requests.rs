@@ -9,6 +9,7 @@ use crate::message::{Properties, ProtocolVersion, QoS};
 use crate::message_broker::ConnectionId;
 use crate::names::{ClientId, TopicName};
 use crate::provisioning::Principal;
+use crate::time::Timestamp;
 
 /// Where a request comes from.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Peer {
     pub(crate) by_name: bool,
     /// As AWS's logs say it: `MQTT` or `HTTP`.
     pub(crate) protocol: &'static str,
+    /// When the connection ends at the latest; only a WebSocket has such a moment.
+    pub(crate) ends: Option<Timestamp>,
 }
 
 /// A CONNECT, read and legal; nothing of it is decided.
@@ -75,24 +78,32 @@ pub(crate) struct DirectMessageRequest {
 /// Who asks over HTTP.
 #[derive(Debug)]
 pub(crate) enum HttpCaller {
-    /// A device with its certificate.
-    Device { principal: Arc<Principal>, peer: Peer },
-    /// Somebody who signs with SigV4, and may do all.
+    /// A device with its certificate, or an Amazon Cognito identity: its policies decide.
+    Principal { principal: Arc<Principal>, peer: Peer },
+    /// An IAM identity, which may do all.
     AwsCaller { source_ip: IpAddr },
 }
 
 impl HttpCaller {
-    /// The certificate ID of a device.
+    /// Whoever signs with SigV4.
+    pub(crate) fn signed(principal: Principal, peer: &Peer) -> Self {
+        match principal.target() {
+            Some(_) => Self::Principal { principal: Arc::new(principal), peer: peer.clone() },
+            None => Self::AwsCaller { source_ip: peer.address.ip() },
+        }
+    }
+
+    /// The ID of a device's certificate or of an Amazon Cognito identity.
     pub(crate) fn principal(&self) -> Option<String> {
         match self {
-            Self::Device { principal, .. } => Some(principal.certificate_id().to_string()),
+            Self::Principal { principal, .. } => Some(principal.id()),
             Self::AwsCaller { .. } => None,
         }
     }
 
     pub(crate) fn source_ip(&self) -> IpAddr {
         match self {
-            Self::Device { peer, .. } => peer.address.ip(),
+            Self::Principal { peer, .. } => peer.address.ip(),
             Self::AwsCaller { source_ip } => *source_ip,
         }
     }

@@ -236,6 +236,11 @@ impl Context {
         values.clone().next().is_some().then_some(values)
     }
 
+    /// Whether somebody came without a certificate.
+    pub(super) const fn is_without_certificate(&self) -> bool {
+        self.source_ip.is_some() && self.certificate.is_none()
+    }
+
     /// Why `variable` has no value.
     pub(super) fn why_absent(&self, variable: &Variable) -> Cow<'static, str> {
         let somebody_came = self.source_ip.is_some();
@@ -260,7 +265,7 @@ impl Context {
                 return certificate.why_absent(*place, *which);
             }
             (Key::AvailableKeys, _, Some(_)) => ONLY_FOR_CONDITIONS,
-            (key, _, None) if key.is_of_certificate() && somebody_came => {
+            (key, ..) if key.is_of_certificate() && self.is_without_certificate() => {
                 "the client has no certificate"
             }
             _ => UNKNOWN,

@@ -118,9 +118,13 @@ impl<'a> Question<'a> {
             self.policies.iter().map(|policy| format!("`{}` v{}", policy.name, policy.version_id));
         let names: Vec<String> = names.collect();
         match names.as_slice() {
-            [] => "implicit deny: no policy is attached to the certificate or to a group of its \
-                   thing"
-                .to_owned(),
+            [] => {
+                let whom = match self.context.is_without_certificate() {
+                    true => "the Amazon Cognito identity",
+                    false => "the certificate or to a group of its thing",
+                };
+                format!("implicit deny: no policy is attached to {whom}")
+            }
             [name] => format!("implicit deny: no statement of policy {name} matches"),
             [names @ .., last] => {
                 let names = names.join(", ");

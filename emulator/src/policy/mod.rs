@@ -132,6 +132,7 @@ pub(crate) enum AttachedTo {
     ProvisioningClaim(Box<TemplateName>),
     /// An Amazon Cognito identity.
     Identity,
+    IamIdentity,
     /// Nothing: TestAuthorization adds it.
     PolicyNamesToAdd,
 }
@@ -143,6 +144,7 @@ impl fmt::Display for AttachedTo {
             Self::ThingGroup(name) => write!(f, "thing group `{name}`"),
             Self::ProvisioningClaim(name) => write!(f, "the provisioning claim for `{name}`"),
             Self::Identity => f.write_str("the identity"),
+            Self::IamIdentity => f.write_str("the IAM identity"),
             Self::PolicyNamesToAdd => f.write_str("policyNamesToAdd"),
         }
     }

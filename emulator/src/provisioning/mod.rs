@@ -12,6 +12,7 @@
 mod functions;
 mod jitp;
 mod presentation;
+mod principal;
 mod register_thing;
 mod resources;
 mod run;
@@ -27,6 +28,7 @@ use crate::time::Timestamp;
 
 pub(crate) use jitp::provision;
 pub(crate) use presentation::present;
+pub(crate) use principal::Principal;
 pub(crate) use register_thing::{RegisterThingRequest, RegisterThingResponse, Registration};
 pub(crate) use run::{Provisioned, ProvisioningFailure};
 
@@ -39,25 +41,6 @@ pub(crate) struct Presentation<'a> {
     pub(crate) by_name: bool,
     /// Where it came from.
     pub(crate) source_ip: IpAddr,
-}
-
-/// An authenticated caller: an ACTIVE certificate of the account, or a provisioning claim.
-// INVARIANT: only `present` makes one, from a certificate whose key the client proved.
-#[derive(Clone, Debug)]
-pub(crate) struct Principal {
-    certificate: Certificate,
-}
-
-impl Principal {
-    /// The certificate's ID, which is the principal's ID in events and logs.
-    pub(crate) fn certificate_id(&self) -> CertificateId {
-        self.certificate.id()
-    }
-
-    /// The certificate, for policy variables.
-    pub(crate) const fn certificate(&self) -> &Certificate {
-        &self.certificate
-    }
 }
 
 /// Why a caller is nobody, in AWS's words and in plain ones.

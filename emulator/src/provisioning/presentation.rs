@@ -61,7 +61,7 @@ pub(crate) fn present(
         //# whoever holds a provisioning claim connects with it, while it is valid
         //? assumed: an expired one is unknown like any other certificate
         None if registry.holds_claim(leaf.id(), now) => {
-            return Ok(Principal { certificate: leaf.clone() });
+            return Ok(Principal::of_certificate(leaf.clone()));
         }
         None => match issuer(registry, presentation, now) {
             Err(why) => (Reason::NotRegistered, why, Vec::new()),
@@ -118,7 +118,7 @@ fn known(
                 format!("the certificate {id} is ACTIVE, but {}", validity(&record.certificate)),
             )
         }
-        CertificateStatus::Active => Ok(Principal { certificate: record.certificate.clone() }),
+        CertificateStatus::Active => Ok(Principal::of_certificate(record.certificate.clone())),
         CertificateStatus::Revoked => {
             refused(Reason::Revoked, format!("the certificate {id} is REVOKED"))
         }

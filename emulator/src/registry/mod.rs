@@ -30,6 +30,7 @@ mod references;
 mod registration_code;
 mod registration_config;
 mod shelf;
+mod signed_callers;
 mod tags;
 mod targets;
 mod template_body;
@@ -53,7 +54,7 @@ use crate::names::{
     ThingName, ThingTypeName,
 };
 use crate::pki;
-use crate::policy::{AttachedTo, PolicyInForce};
+use crate::policy::PolicyInForce;
 use crate::time::Timestamp;
 
 pub(crate) use attributes::{AttributePayload, Attributes};
@@ -72,6 +73,7 @@ pub(crate) use provisioning_templates::*;
 pub(crate) use registration_code::*;
 #[cfg(test)]
 pub(crate) use registration_config::RegistrationConfig;
+pub(crate) use signed_callers::policy_of_iam_identities;
 pub(crate) use tags::*;
 pub(crate) use targets::Target;
 pub(crate) use thing_groups::*;
@@ -189,18 +191,23 @@ impl Registry {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
     //# in force are the default versions of the policies attached to the certificate, and those
     //# attached to the groups of the thing and to all groups above them
-    /// The policies that count for a connection of `certificate` whose thing is `thing`.
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cog-iot-policies.html
+    //# an authenticated Amazon Cognito identity needs a policy attached to the identity itself
+    //? assumed: the groups of its thing give it nothing
+    /// The policies that count for a connection of `principal` whose thing is `thing`.
     pub(crate) fn policies_in_force(
         &self,
-        certificate: CertificateId,
+        principal: impl Into<Target>,
         thing: Option<&ThingName>,
     ) -> Vec<PolicyInForce> {
+        let principal = principal.into();
+        let attached = self.policies_attached_to(&principal);
+        let mut policies: Vec<_> =
+            attached.map(|policy| policy.in_force(principal.attached_to())).collect();
+        let Target::Certificate(certificate) = principal else { return policies };
         if let Some(policy) = self.policy_of_claim(certificate) {
             return vec![policy.clone()];
         }
-        let attached = self.policies_attached_to(&Target::Certificate(certificate));
-        let mut policies: Vec<_> =
-            attached.map(|policy| policy.in_force(AttachedTo::Certificate)).collect();
         let of_groups = thing.into_iter().flat_map(|thing| self.group_policies_of_thing(thing));
         for (group, policy) in of_groups {
             if !policies.iter().any(|known| known.name == policy.name) {

@@ -6,6 +6,7 @@
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::{CertificateId, Scope, ThingGroupName};
+use crate::policy::AttachedTo;
 
 /// A principal as the registry knows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,10 +29,27 @@ impl Target {
         }
     }
 
+    /// What a policy that is attached to it says of that.
+    pub(super) fn attached_to(&self) -> AttachedTo {
+        match self {
+            Self::Certificate(_) => AttachedTo::Certificate,
+            Self::CognitoIdentity(_) => AttachedTo::Identity,
+            Self::ThingGroup(name) => AttachedTo::ThingGroup(Box::new(name.clone())),
+        }
+    }
+
+    /// Whether `id` is the ID of an Amazon Cognito identity of any Region: `REGION:UUID`.
+    pub(crate) fn is_cognito_identity(id: &str) -> bool {
+        let Some((region, uuid)) = id.split_once(':') else { return false };
+        let digit = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+        !region.is_empty() && uuid.len() == 36 && uuid.bytes().all(digit)
+    }
+
     /// Reads a `target` that is written as AWS writes it.
     pub(crate) fn parse(text: &str, scope: &Scope) -> Result<Self, NotATarget> {
         let Some(arn) = text.strip_prefix("arn:") else {
-            let identity = is_cognito_identity(text, scope);
+            let here = text.split(':').next() == Some(scope.region.as_str());
+            let identity = here && Self::is_cognito_identity(text);
             return identity
                 .then(|| Self::CognitoIdentity(text.to_owned()))
                 .ok_or(NotATarget::Malformed);
@@ -55,11 +73,16 @@ impl Target {
     }
 }
 
-/// `REGION:UUID`.
-fn is_cognito_identity(text: &str, scope: &Scope) -> bool {
-    let Some((region, uuid)) = text.split_once(':') else { return false };
-    let digit = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
-    region == scope.region.as_str() && uuid.len() == 36 && uuid.bytes().all(digit)
+impl From<CertificateId> for Target {
+    fn from(id: CertificateId) -> Self {
+        Self::Certificate(id)
+    }
+}
+
+impl From<&Self> for Target {
+    fn from(target: &Self) -> Self {
+        target.clone()
+    }
 }
 
 /// Why a text names nothing that a policy can be attached to.

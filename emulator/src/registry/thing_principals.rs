@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::errors::ApiError;
-use crate::names::{CertificateId, ClientId, ThingName};
+use crate::names::{ClientId, ThingName};
 
 use super::paging::PageRequest;
 use super::shelf::Shelf;
@@ -284,33 +284,32 @@ impl Registry {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/exclusive-thing.html
     //# the thing that has the client's ID as its name and the certificate attached; else the thing
     //# that the certificate is attached to exclusively; else none
-    /// The thing that a connection with `certificate` and `client_id` is.
+    /// The thing that a connection with `principal` and `client_id` is.
     pub(crate) fn associated_thing(
         &self,
-        certificate: CertificateId,
+        principal: impl Into<Target>,
         client_id: &ClientId,
     ) -> Option<ThingName> {
-        let things = self.principal_things.get(&Target::Certificate(certificate))?;
+        let principal = principal.into();
+        let things = self.principal_things.get(&principal)?;
         if things.contains_key(client_id.as_str()) {
             return Some(ThingName::new(client_id.as_str()));
         }
-        self.exclusive_thing(certificate).cloned()
+        self.exclusive_thing(&principal).cloned()
     }
 
-    /// The things that the certificate is attached to.
-    pub(crate) fn things_of_certificate(
+    /// The things that the principal is attached to.
+    pub(crate) fn things_of_principal(
         &self,
-        certificate: CertificateId,
-    ) -> impl Iterator<Item = &ThingName> {
-        let target = Target::Certificate(certificate);
-        self.principal_things.get(&target).into_iter().flat_map(|things| things.keys())
+        principal: &Target,
+    ) -> impl Iterator<Item = &ThingName> + use<'_> {
+        self.principal_things.get(principal).into_iter().flat_map(|things| things.keys())
     }
 
-    /// The only thing that the certificate may be attached to, if it is attached exclusively.
-    pub(crate) fn exclusive_thing(&self, certificate: CertificateId) -> Option<&ThingName> {
+    /// The only thing that the principal may be attached to, if it is attached exclusively.
+    pub(crate) fn exclusive_thing(&self, principal: impl Into<Target>) -> Option<&ThingName> {
         // An exclusive thing is the only one.
-        let (name, kind) =
-            self.principal_things.get(&Target::Certificate(certificate))?.iter().next()?;
+        let (name, kind) = self.principal_things.get(&principal.into())?.iter().next()?;
         (*kind == ThingPrincipalType::Exclusive).then_some(name)
     }
 

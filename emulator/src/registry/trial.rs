@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::errors::ApiError;
-use crate::names::{Arn, CertificateId, ClientId, PolicyName, ThingName};
+use crate::names::{Arn, ClientId, PolicyName, ThingName};
 use crate::policy::evaluate::evaluate;
 use crate::policy::{
     Action, AttachedTo, Connect, Context, Decision, PolicyInForce, Publish, Receive, Subscribe,
@@ -133,17 +133,14 @@ impl Registry {
         client_id: Option<&ClientId>,
     ) -> Result<Vec<PolicyInForce>, ApiError> {
         let attached = match target {
-            Some(Target::Certificate(id)) => {
-                let thing = client_id.and_then(|client_id| self.associated_thing(*id, client_id));
-                self.policies_in_force(*id, thing.as_ref())
-            }
             Some(Target::ThingGroup(name)) => {
                 let attached = self.policies_up_from(name.as_str());
                 attached.map(|(group, policy)| policy.in_force(group.attached_to())).collect()
             }
-            Some(identity @ Target::CognitoIdentity(_)) => {
-                let attached = self.policies_attached_to(identity);
-                attached.map(|policy| policy.in_force(AttachedTo::Identity)).collect()
+            Some(principal) => {
+                let thing =
+                    client_id.and_then(|client_id| self.associated_thing(principal, client_id));
+                self.policies_in_force(principal, thing.as_ref())
             }
             None => Vec::new(),
         };
@@ -171,31 +168,33 @@ impl Registry {
         if let Some(client_id) = client_id {
             context.set_client_id(client_id);
         }
-        if let Some(Target::Certificate(id)) = target {
-            if let Some(record) = self.certificate(*id) {
-                context.set_certificate(&record.certificate);
-            }
-            if let Some(client_id) = client_id {
-                self.set_thing_variables(&mut context, *id, client_id);
-            }
+        if let Some(Target::Certificate(id)) = target
+            && let Some(record) = self.certificate(*id)
+        {
+            context.set_certificate(&record.certificate);
+        }
+        let principal = target.filter(|target| !matches!(target, Target::ThingGroup(_)));
+        if let (Some(principal), Some(client_id)) = (principal, client_id) {
+            self.set_thing_variables(&mut context, principal, client_id);
         }
         context
     }
 
-    /// Sets the variables of the thing that a connection with `certificate` and `client_id` is.
+    /// Sets the variables of the thing that a connection with `principal` and `client_id` is.
     pub(crate) fn set_thing_variables(
         &self,
         context: &mut Context,
-        certificate: CertificateId,
+        principal: impl Into<Target>,
         client_id: &ClientId,
     ) {
-        let thing = self.associated_thing(certificate, client_id);
+        let principal = principal.into();
+        let thing = self.associated_thing(&principal, client_id);
         match thing.as_ref().and_then(|name| Some((name, self.thing(name)?))) {
             Some((name, thing)) => {
                 let thing_type = thing.thing_type().cloned();
                 context.set_thing(name.clone(), thing_type, thing.attributes.shared());
             }
-            None => context.set_no_thing(self.why_no_thing(certificate, client_id)),
+            None => context.set_no_thing(self.why_no_thing(&principal, client_id)),
         }
     }
 
@@ -203,18 +202,19 @@ impl Registry {
     //# thing variables need a client ID that is the name of a thing the certificate is attached to
     pub(super) fn why_no_thing(
         &self,
-        certificate: CertificateId,
+        principal: &Target,
         client_id: &ClientId,
     ) -> Cow<'static, str> {
-        let mut things = self.things_of_certificate(certificate).map(ThingName::as_str);
+        let mut things = self.things_of_principal(principal).map(ThingName::as_str);
         let named: Vec<&str> = things.by_ref().take(NAMED_THINGS).collect();
+        let whom = principal.attached_to();
         if named.is_empty() {
-            return "the certificate is attached to no thing".into();
+            return format!("{whom} is attached to no thing").into();
         }
         let others = things.next().map_or("", |_| " and others");
         let why = format!(
-            "the client ID `{client_id}` differs from the thing name: the certificate is attached \
-             to {}{others}",
+            "the client ID `{client_id}` differs from the thing name: {whom} is attached to \
+             {}{others}",
             named.join(", ")
         );
         Cow::Owned(why)

@@ -1,0 +1,84 @@
+"""MQTT over WebSocket with the AWS IoT Device SDK v2 for Python, signed with static credentials.
+
+wss.py PORT CLIENT_ID TOPIC [SESSION_TOKEN]; the root CA is the file ROOT_CA. The first connection
+speaks MQTT 5, the second MQTT 3.1.1.
+"""
+
+import os
+import sys
+import threading
+
+from awscrt import auth, mqtt, mqtt5
+from awsiot import mqtt5_client_builder, mqtt_connection_builder
+
+port, client_id, topic = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+token = sys.argv[4] if len(sys.argv) > 4 else None
+credentials = auth.AwsCredentialsProvider.new_static(
+    os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], token
+)
+common = {
+    "region": "us-east-1",
+    "credentials_provider": credentials,
+    "endpoint": "localhost",
+    "port": port,
+    "ca_filepath": os.environ["ROOT_CA"],
+    "client_id": client_id,
+}
+PATIENCE = 20
+
+
+def speak_mqtt5():
+    connected, received, stopped = threading.Event(), threading.Event(), threading.Event()
+
+    def on_publish(data):
+        packet = data.publish_packet
+        print("received", packet.topic, packet.payload.decode(), flush=True)
+        received.set()
+
+    def failed(data):
+        print("cannot connect:", data.exception, flush=True)
+        os._exit(1)
+
+    client = mqtt5_client_builder.websockets_with_default_aws_signing(
+        on_lifecycle_connection_success=lambda data: connected.set(),
+        on_lifecycle_connection_failure=failed,
+        on_lifecycle_stopped=lambda data: stopped.set(),
+        on_publish_received=on_publish,
+        **common,
+    )
+    client.start()
+    assert connected.wait(PATIENCE), "no CONNACK"
+    qos = mqtt5.QoS.AT_LEAST_ONCE
+    subscription = mqtt5.Subscription(topic_filter=topic, qos=qos)
+    asked = client.subscribe(mqtt5.SubscribePacket(subscriptions=[subscription]))
+    codes = [int(code) for code in asked.result(PATIENCE).reason_codes]
+    print("suback", codes, flush=True)
+    if codes != [qos]:
+        os._exit(1)
+    # Larger than one frame of some clients, and than one read of the server.
+    packet = mqtt5.PublishPacket(topic=topic, qos=qos, payload=b"5" * 100_000)
+    asked = client.publish(packet).result(PATIENCE)
+    print("puback", int(asked.puback.reason_code), flush=True)
+    assert received.wait(PATIENCE), "the message did not come back"
+    client.stop(mqtt5.DisconnectPacket())
+    assert stopped.wait(PATIENCE), "not stopped"
+
+
+def speak_mqtt311():
+    received = threading.Event()
+
+    def on_message(topic, payload, **kwargs):
+        print("received", topic, payload.decode(), flush=True)
+        received.set()
+
+    connection = mqtt_connection_builder.websockets_with_default_aws_signing(**common)
+    connection.connect().result(PATIENCE)
+    connection.subscribe(topic, mqtt.QoS.AT_LEAST_ONCE, on_message)[0].result(PATIENCE)
+    connection.publish(topic, "three", mqtt.QoS.AT_LEAST_ONCE)[0].result(PATIENCE)
+    assert received.wait(PATIENCE), "the message did not come back"
+    connection.disconnect().result(PATIENCE)
+
+
+speak_mqtt5()
+speak_mqtt311()
+print("disconnected", flush=True)
