@@ -44,7 +44,7 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: Accepted) {
 
 /// One connection without a client certificate, where SigV4 speaks for the caller.
 pub(super) async fn serve_signed(cloud: &Cloud, meant: Meant, accepted: Accepted) {
-    let source_ip = accepted.peer.ip();
+    let address = accepted.peer;
     let iot_core = &meant.iot_core;
     let stream = http::serve(accepted.stream, LIMITS, |request: Request| async move {
         let trace_id = cloud.uuid().to_string();
@@ -52,14 +52,15 @@ pub(super) async fn serve_signed(cloud: &Cloud, meant: Meant, accepted: Accepted
             let entry = authentication_error(iot_core.scope(), "NOT_AUTHENTICATED")
                 .member("protocol", "HTTP")
                 .member("authenticationType", "AWS_SIGV4")
-                .member("sourceIp", source_ip)
+                .member("sourceIp", address.ip())
+                .member("sourcePort", address.port())
                 .details("The credentials provided could not be authenticated");
             let why = "no SigV4 signature; a client certificate needs ALPN x-amzn-http-ca here, \
                        or the HTTPS port";
             cloud.trace().record(entry.why([why]).answer("HTTP 403"));
             return data_plane::missing_authentication_token(&trace_id).into();
         }
-        let caller = HttpCaller::AwsCaller { source_ip };
+        let caller = HttpCaller::AwsCaller { address };
         data_plane::answer(iot_core, &caller, &trace_id, &request).into()
     })
     .await;

@@ -14,7 +14,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::authorization::Authorizer;
-use super::publishing::{Origin, boxed, check_sizes, refused};
+use super::log::{Who, refused};
+use super::publishing::{Origin, boxed, check_sizes};
 use super::requests::{HttpCaller, PublishRequest};
 use super::{IotCore, State, topics};
 use crate::errors::{ApiError, ErrorCode};
@@ -128,7 +129,7 @@ impl IotCore {
         let destination = destination.map_err(|refusal| ApiError::invalid_request(refusal.0))?;
         let scope = self.scope();
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "Publish-In", scope, now };
+            let call = Call { caller, event_type: "Publish-In", retain, scope, now };
             let permit = state.permit::<Publish>(call, topic.clone())?;
             //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
             //# a retained publish needs iot:RetainPublish besides
@@ -136,7 +137,7 @@ impl IotCore {
             let origin = Origin {
                 client_id: None,
                 principal: caller.principal().map(Into::into),
-                source_ip: Some(caller.source_ip()),
+                source_ip: Some(caller.address().ip()),
             };
             let properties = boxed(properties);
             let publication =
@@ -153,7 +154,9 @@ impl IotCore {
         topic: TopicName,
     ) -> Result<RetainedMessage, ApiError> {
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "GetRetainedMessage", scope: self.scope(), now };
+            let event_type = "GetRetainedMessage";
+            let scope = self.scope();
+            let call = Call { caller, event_type, retain: false, scope, now };
             let permit = state.permit::<GetRetainedMessage>(call, topic)?;
             //? assumed: the text
             let message = state.broker.retained_message(&permit, now).ok_or_else(|| {
@@ -176,7 +179,9 @@ impl IotCore {
         let (after, size) = page.read(200)?;
         let after = after.as_deref().map(TopicName::new);
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "ListRetainedMessage", scope: self.scope(), now };
+            let event_type = "ListRetainedMessage";
+            let scope = self.scope();
+            let call = Call { caller, event_type, retain: false, scope, now };
             let permit = state.permit::<ListRetainedMessages>(call, ())?;
             let mut found = state.broker.retained_messages(&permit, after.as_ref(), now);
             let retained_topics: Vec<RetainedMessageSummary> =
@@ -202,7 +207,8 @@ impl IotCore {
         check_client_id(&client_id)?;
         let scope = self.scope();
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "DeleteConnection", scope, now };
+            let event_type = "DeleteConnection";
+            let call = Call { caller, event_type, retain: false, scope, now };
             let permit = state.permit::<DeleteConnection>(call, client_id)?;
             let broker = &mut state.broker;
             let deleted =
@@ -227,7 +233,9 @@ impl IotCore {
     ) -> Result<ConnectionStatus, ApiError> {
         check_client_id(&client_id)?;
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "GetConnection", scope: self.scope(), now };
+            let event_type = "GetConnection";
+            let scope = self.scope();
+            let call = Call { caller, event_type, retain: false, scope, now };
             let permit = state.permit::<GetConnection>(call, client_id)?;
             let status = state.broker.client(&permit, now);
             let status = status.ok_or_else(|| unknown_client(permit.resource()))?;
@@ -263,7 +271,9 @@ impl IotCore {
         check_client_id(&client_id)?;
         let (after, size) = page.read(20)?;
         self.locked(|state, now| {
-            let call = Call { caller, event_type: "ListSubscriptions", scope: self.scope(), now };
+            let event_type = "ListSubscriptions";
+            let scope = self.scope();
+            let call = Call { caller, event_type, retain: false, scope, now };
             let permit = state.permit::<ListSubscriptions>(call, client_id)?;
             let all = state.broker.subscriptions_of(&permit);
             let all = all.ok_or_else(|| unknown_client(permit.resource()))?;
@@ -298,8 +308,8 @@ impl IotCore {
             return;
         }
         let entry = Entry::failure(self.scope(), event_type, error.code().name());
-        let entry = entry.member("protocol", "HTTP").member("uri", path);
-        let entry = entry.member("sourceIp", caller.source_ip()).details(error.message());
+        let entry = Who::over_http(caller).signs(entry.member("uri", path));
+        let entry = entry.details(error.message());
         self.trace().record(entry.answer(format!("HTTP {}", error.code().status())));
     }
 }
@@ -309,6 +319,8 @@ impl IotCore {
 struct Call<'a> {
     caller: &'a HttpCaller,
     event_type: &'static str,
+    /// It asks for a message to be retained.
+    retain: bool,
     scope: &'a Scope,
     now: Timestamp,
 }
@@ -317,16 +329,7 @@ impl Call<'_> {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
     //# each of these requests is logged, with protocol HTTP
     fn success(&self) -> Entry {
-        self.signed(Entry::success(self.scope, self.event_type))
-    }
-
-    fn signed(&self, entry: Entry) -> Entry {
-        let entry = entry.member("protocol", "HTTP");
-        let entry = match self.caller.principal() {
-            Some(principal) => entry.member("principalId", principal),
-            None => entry,
-        };
-        entry.member("sourceIp", self.caller.source_ip())
+        Who::over_http(self.caller).signs(Entry::success(self.scope, self.event_type))
     }
 }
 
@@ -342,9 +345,12 @@ impl State {
             return Ok(Permit::of_aws(resource));
         };
         let name = A::resource_name(&resource).to_owned();
-        let mut authorizer = Authorizer::new(&self.registry, principal, peer, None);
+        let mut authorizer = Authorizer::new(self.sources(call.now), principal, peer, None);
         authorizer.ask::<A>(call.scope, resource, call.now).map_err(|refusal| {
-            let entry = call.signed(refused(call.scope, call.event_type, &refusal));
+            let decided = (&authorizer, &self.registry);
+            let entry = refused(call.scope, call.event_type, &refusal, decided);
+            let entry = Who::over_http(call.caller).signs(entry);
+            let entry = if call.retain { entry.member("retain", "True") } else { entry };
             let entry = match A::KIND {
                 "topic" => entry.member("topicName", name),
                 "client" => entry.member("clientId", name),
@@ -450,6 +456,7 @@ fn unknown_client(client_id: &ClientId) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
     use std::sync::Arc;
 
     use super::*;
@@ -459,7 +466,7 @@ mod tests {
     use crate::pki::Identity;
 
     const SIGNED: HttpCaller =
-        HttpCaller::AwsCaller { source_ip: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST) };
+        HttpCaller::AwsCaller { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 49152) };
 
     fn retain(iot: &IotCore, topic: &str, payload: &'static str, pairs: &[(&str, &str)]) {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

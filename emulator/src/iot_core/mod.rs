@@ -10,7 +10,9 @@
 //!   ([`Held`])
 //! - `publishing.rs`: one message to subscribers and rules, and the events
 //! - `data_plane.rs`: the operations of the data endpoint over HTTP
-//! - `authorization.rs`: policies and variables of one connection
+//! - `authorization.rs`: policies and variables of one connection; `propagation.rs`: since when a
+//!   change of them counts
+//! - `log.rs`: the members of an entry of the trace, as AWS's log has them
 //! - `domains.rs`: domain configurations, whose names all accounts share
 //! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
 //!   that need another account (`neighbours.rs`)
@@ -25,8 +27,10 @@ mod data_plane;
 mod domains;
 mod held;
 mod identity;
+mod log;
 mod neighbours;
 mod operations;
+mod propagation;
 mod provisioning;
 mod publishing;
 mod refusals;
@@ -40,6 +44,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -51,7 +56,9 @@ pub(crate) use refusals::{Reaction, Refused};
 pub(crate) use requests::{Accepted, ConnectRequest, HttpCaller, Peer, PublishRequest};
 pub use rust_api::{AutoRegistration, allow};
 
+use self::authorization::Sources;
 use self::connections::Live;
+use self::propagation::Propagation;
 use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, MessageBroker};
 use crate::names::{AccountId, CertificateId, Region, Scope};
@@ -80,6 +87,8 @@ pub(crate) struct Surroundings {
     /// Where its devices reach it: MQTT, HTTPS.
     pub(crate) addresses: (SocketAddr, SocketAddr),
     pub(crate) root_ca_pem: Arc<str>,
+    /// How long after it a change of policies counts.
+    pub(crate) policy_propagation: Duration,
     /// Is told when a deadline comes nearer.
     pub(crate) timers: Arc<Notify>,
     pub(crate) ca_owners: CaOwners,
@@ -112,6 +121,7 @@ impl fmt::Debug for IotCore {
 /// All that changes.
 struct State {
     registry: Registry,
+    propagation: Propagation,
     broker: MessageBroker,
     rules: RulesEngine,
     live: HashMap<ConnectionId, Live>,
@@ -141,6 +151,7 @@ impl State {
         });
         Self {
             registry: Registry::new(scope.clone(), *seed),
+            propagation: Propagation::new(around.policy_propagation),
             broker: MessageBroker::new(salt),
             rules: RulesEngine::new(scope.clone()),
             live: HashMap::new(),
@@ -148,6 +159,11 @@ impl State {
             after: After::default(),
             armed: None,
         }
+    }
+
+    /// What decides by policies.
+    fn sources(&mut self, now: Timestamp) -> Sources<'_> {
+        Sources { registry: &self.registry, propagation: &mut self.propagation, now }
     }
 
     fn uuid(&mut self) -> uuid::Uuid {
@@ -175,6 +191,8 @@ impl IotCore {
         let now = self.now();
         let mut state = self.state();
         let result = work(&mut state, now);
+        let Sources { registry, propagation, .. } = state.sources(now);
+        propagation.observe(registry, now);
         state.react_to_changes(self.scope(), now);
         state.gather();
         let deadline = state.broker.next_deadline();

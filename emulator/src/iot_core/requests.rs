@@ -1,6 +1,6 @@
 //! What the doors hand in, in words that no protocol owns.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -67,7 +67,7 @@ pub(crate) enum HttpCaller {
     /// A device with its certificate.
     Device { principal: Arc<Principal>, peer: Peer },
     /// Somebody who signs with SigV4, and may do all.
-    AwsCaller { source_ip: IpAddr },
+    AwsCaller { address: SocketAddr },
 }
 
 impl HttpCaller {
@@ -79,10 +79,11 @@ impl HttpCaller {
         }
     }
 
-    pub(crate) fn source_ip(&self) -> IpAddr {
+    /// Where the request comes from.
+    pub(crate) fn address(&self) -> SocketAddr {
         match self {
-            Self::Device { peer, .. } => peer.address.ip(),
-            Self::AwsCaller { source_ip } => *source_ip,
+            Self::Device { peer, .. } => peer.address,
+            Self::AwsCaller { address } => *address,
         }
     }
 }

@@ -30,6 +30,7 @@ mod references;
 mod registration_code;
 mod registration_config;
 mod shelf;
+mod standing;
 mod tags;
 mod targets;
 mod template_body;
@@ -72,6 +73,7 @@ pub(crate) use provisioning_templates::*;
 pub(crate) use registration_code::*;
 #[cfg(test)]
 pub(crate) use registration_config::RegistrationConfig;
+pub(crate) use standing::{Standing, Things};
 pub(crate) use tags::*;
 pub(crate) use targets::Target;
 pub(crate) use thing_groups::*;
@@ -181,7 +183,7 @@ impl Registry {
 
     /// Grows with every change that could change a policy decision.
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
-    //# AWS caches for minutes; here a change counts at once
+    //# AWS caches for minutes; since when a change counts is decided in `iot_core/propagation.rs`
     pub(crate) const fn policy_revision(&self) -> u64 {
         self.policy_revision
     }

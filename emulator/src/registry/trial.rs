@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::errors::ApiError;
-use crate::names::{Arn, CertificateId, ClientId, PolicyName, ThingName};
+use crate::names::{Arn, ClientId, PolicyName};
 use crate::policy::evaluate::evaluate;
 use crate::policy::{
     Action, Connect, Context, Decision, PolicyInForce, Publish, Receive, Subscribe,
@@ -18,11 +18,7 @@ use crate::time::Timestamp;
 
 use super::policies::PolicySummary;
 use super::words::ActionType;
-use super::{Registry, Target};
-
-/// So many things of a certificate are named where it is told why a connection is none of them:
-/// whole fleets share a certificate.
-const NAMED_THINGS: usize = 10;
+use super::{Registry, Target, Things};
 
 /// TestAuthorization's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -133,8 +129,7 @@ impl Registry {
     ) -> Result<Vec<PolicyInForce>, ApiError> {
         let attached = match target {
             Some(Target::Certificate(id)) => {
-                let thing = client_id.and_then(|client_id| self.associated_thing(*id, client_id));
-                self.policies_in_force(*id, thing.as_ref())
+                self.standing(*id, Things::Of(client_id)).policies(client_id).to_vec()
             }
             Some(Target::ThingGroup(name)) => {
                 let attached = self.policies_up_from(name.as_str());
@@ -175,42 +170,11 @@ impl Registry {
                 context.set_certificate(&record.certificate, *id);
             }
             if let Some(client_id) = client_id {
-                self.set_thing_variables(&mut context, *id, client_id);
+                let standing = self.standing(*id, Things::Of(Some(client_id)));
+                standing.set_thing_variables(&mut context, client_id);
             }
         }
         context
-    }
-
-    /// Sets the variables of the thing that a connection with `certificate` and `client_id` is.
-    pub(crate) fn set_thing_variables(
-        &self,
-        context: &mut Context,
-        certificate: CertificateId,
-        client_id: &ClientId,
-    ) {
-        let thing = self.associated_thing(certificate, client_id);
-        match thing.as_ref().and_then(|name| Some((name, self.thing(name)?))) {
-            Some((name, thing)) => {
-                context.set_thing(name, thing.thing_type_name(), thing.attributes.iter());
-            }
-            None => context.set_no_thing(&self.why_no_thing(certificate, client_id)),
-        }
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
-    //# thing variables need a client ID that is the name of a thing the certificate is attached to
-    pub(super) fn why_no_thing(&self, certificate: CertificateId, client_id: &ClientId) -> String {
-        let mut things = self.things_of_certificate(certificate).map(ThingName::as_str);
-        let named: Vec<&str> = things.by_ref().take(NAMED_THINGS).collect();
-        if named.is_empty() {
-            return "the certificate is attached to no thing".to_owned();
-        }
-        let others = things.next().map_or("", |_| " and others");
-        format!(
-            "the client ID `{client_id}` differs from the thing name: the certificate is attached \
-             to {}{others}",
-            named.join(", ")
-        )
     }
 
     //? assumed: of several resources all must be allowed; one that is denied explicitly denies all.

@@ -1,0 +1,156 @@
+//! [`Propagation`]: since when a change of policies counts, and for whom.
+//!
+//! AWS caches what is in force for a principal, so that a change of its policies, its groups or its
+//! thing counts only minutes later. Here it counts at once, unless `policy_propagation_seconds`
+//! says otherwise: then whoever was decided about before a change is decided about as before,
+//! until so many seconds after it. What counts is read in `registry/standing.rs`.
+//! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html>.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::names::{CertificateId, ClientId};
+use crate::registry::{Registry, Standing, Things};
+use crate::time::Timestamp;
+
+/// So many principals are remembered; of more, those that asked longest ago are read afresh.
+const PRINCIPALS: usize = 10_000;
+/// So many changes of one principal are under way at most; of more, the newest are taken together.
+const CHANGES: usize = 64;
+
+/// What counts for whom.
+#[derive(Debug)]
+pub(super) struct Propagation {
+    delay: Duration,
+    /// The registry's revision that `known` is up to date with.
+    revision: u64,
+    /// Who was decided about; nobody if there is no delay.
+    known: HashMap<CertificateId, Known>,
+}
+
+/// A principal that was decided about.
+#[derive(Debug)]
+struct Known {
+    asked: Timestamp,
+    /// What counts now, and what will count; each since the moment it was read.
+    // INVARIANT: never empty.
+    standings: VecDeque<(Timestamp, Arc<Standing>)>,
+}
+
+/// What counts for a principal.
+#[derive(Debug)]
+pub(super) struct Effective {
+    pub(super) standing: Arc<Standing>,
+    pub(super) pending: Option<Pending>,
+}
+
+/// A change that does not count yet.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    as_of: Timestamp,
+    until: Timestamp,
+    delay: Duration,
+}
+
+impl Pending {
+    /// Whether the change counts at `now`.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.until
+    }
+
+    /// The line for the trace.
+    pub(super) fn why(&self) -> String {
+        format!(
+            "policies as of {}: a change is still propagating, policy_propagation_seconds = {}",
+            self.as_of.format("%H:%M:%S"),
+            self.delay.as_secs()
+        )
+    }
+}
+
+impl Propagation {
+    /// Changes count after `delay`.
+    pub(super) fn new(delay: Duration) -> Self {
+        Self { delay, revision: 0, known: HashMap::new() }
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
+    //# a change takes 6 to 8 minutes to become effective because of how AWS IoT caches policies
+    //? assumed: the cache is by principal, and holds its groups and its things too
+    /// What counts at `now` for `certificate`, which is decided about.
+    pub(super) fn effective(
+        &mut self,
+        registry: &Registry,
+        certificate: CertificateId,
+        client_id: Option<&ClientId>,
+        now: Timestamp,
+    ) -> Effective {
+        if self.delay.is_zero() {
+            let standing = Arc::new(registry.standing(certificate, Things::Of(client_id)));
+            return Effective { standing, pending: None };
+        }
+        self.observe(registry, now);
+        if self.known.len() >= PRINCIPALS && !self.known.contains_key(&certificate) {
+            self.forget_oldest();
+        }
+        let known = self.known.entry(certificate).or_insert_with(|| {
+            let standing = Arc::new(registry.standing(certificate, Things::All));
+            Known { asked: now, standings: VecDeque::from([(now, standing)]) }
+        });
+        known.asked = now;
+        known.effective(self.delay, now)
+    }
+
+    /// Takes in what has changed in the registry: whoever does so must not let time pass before.
+    pub(super) fn observe(&mut self, registry: &Registry, now: Timestamp) {
+        if self.delay.is_zero() || self.revision == registry.policy_revision() {
+            return;
+        }
+        self.revision = registry.policy_revision();
+        // A certificate that is deleted is gone at once; registered again, it is a new one.
+        self.known.retain(|certificate, _| registry.has_standing(*certificate));
+        for (certificate, known) in &mut self.known {
+            let standing = registry.standing(*certificate, Things::All);
+            known.change(standing, self.delay, now);
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let oldest = self.known.iter().min_by_key(|(_, known)| known.asked);
+        if let Some(certificate) = oldest.map(|(certificate, _)| *certificate) {
+            self.known.remove(&certificate);
+        }
+    }
+}
+
+impl Known {
+    fn effective(&mut self, delay: Duration, now: Timestamp) -> Effective {
+        self.settle(delay, now);
+        // INVARIANT: there is always one that counts.
+        let (as_of, standing) = self.standings.front().expect("a standing that counts");
+        let next = self.standings.get(1);
+        Effective {
+            standing: Arc::clone(standing),
+            pending: next.map(|(made, _)| Pending { as_of: *as_of, until: *made + delay, delay }),
+        }
+    }
+
+    /// Forgets what has been replaced.
+    fn settle(&mut self, delay: Duration, now: Timestamp) {
+        while self.standings.get(1).is_some_and(|(made, _)| now >= *made + delay) {
+            self.standings.pop_front();
+        }
+    }
+
+    fn change(&mut self, standing: Standing, delay: Duration, now: Timestamp) {
+        self.settle(delay, now);
+        if self.standings.back().is_some_and(|(_, last)| **last == standing) {
+            return;
+        }
+        if self.standings.len() > CHANGES {
+            self.standings.pop_back();
+        }
+        self.standings.push_back((now, Arc::new(standing)));
+    }
+}
