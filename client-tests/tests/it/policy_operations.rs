@@ -91,7 +91,7 @@ fn names(listed: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn pc_1_to_9_and_14_policies_and_their_versions() {
+async fn pc_1_2_4_and_5_a_policy_and_its_versions_are_made_and_shown() {
     let Some(desk) = desk().await else { return };
     let made = "iot create-policy --policy-name P --policy-document file://publish.json";
     let made = desk.aws(made).await;
@@ -129,13 +129,6 @@ async fn pc_1_to_9_and_14_policies_and_their_versions() {
             "policyName"
         ]
     );
-    for _ in 4..=5 {
-        desk.call("CreatePolicyVersion", json!({ "policyName": "P", "policyDocument": stored }));
-    }
-    let sixth = "create-policy-version --policy-name P --policy-document file://connect.json";
-    let most = "(VersionsLimitExceededException) when calling the CreatePolicyVersion operation: \
-                The policy P already has the maximum number of versions (5)";
-    refused(&desk, sixth, most).await;
     let set = "iot set-default-policy-version --policy-name P --policy-version-id";
     desk.done(&format!("{set} 1")).await;
     let one = desk.aws("iot get-policy-version --policy-name P --policy-version-id 1").await;
@@ -144,6 +137,20 @@ async fn pc_1_to_9_and_14_policies_and_their_versions() {
         (&json!(true), &json!(stored)),
         "PC-5"
     );
+}
+
+#[tokio::test]
+async fn pc_3_to_9_and_14_what_a_policy_and_its_versions_refuse() {
+    let Some(desk) = desk().await else { return };
+    desk.create("P", "publish");
+    let stored = desk.shell.read("connect.json");
+    for _ in 2..=5 {
+        desk.call("CreatePolicyVersion", json!({ "policyName": "P", "policyDocument": stored }));
+    }
+    let sixth = "create-policy-version --policy-name P --policy-document file://connect.json";
+    let most = "(VersionsLimitExceededException) when calling the CreatePolicyVersion operation: \
+                The policy P already has the maximum number of versions (5)";
+    refused(&desk, sixth, most).await;
     let table = [
         (
             "set-default-policy-version --policy-name P --policy-version-id 9",
@@ -206,10 +213,13 @@ async fn pc_10_to_13_attachments_old_and_new() {
     let of_principal = format!("iot list-principal-policies --principal {certificate}");
     let descending = desk.aws(&of_principal).await;
     assert_eq!(names(&descending), ["C", "A", "B"]);
-    let ascending =
-        desk.aws(&format!("{of_principal} --ascending-order --page-size 1 --max-items 2")).await;
-    assert_eq!(names(&ascending), ["B", "A"], "page by page");
-    let all = desk.aws("iot list-policies --page-size 2").await;
+    let first = desk.aws(&format!("{of_principal} --ascending-order --page-size 2")).await;
+    assert_eq!(names(&first), ["B", "A"]);
+    let marker = text(&first["nextMarker"]);
+    let next = format!("{of_principal} --ascending-order --page-size 2 --marker {marker}");
+    let next = desk.aws(&next).await;
+    assert_eq!((names(&next), next.get("nextMarker")), (vec!["C"], None));
+    let all = desk.aws("iot list-policies").await;
     assert_eq!(names(&all), ["C", "A", "B"]);
     let ascending = desk.aws("iot list-policies --ascending-order").await;
     assert_eq!(names(&ascending), ["B", "A", "C"]);

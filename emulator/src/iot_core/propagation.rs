@@ -154,3 +154,78 @@ impl Known {
         self.standings.push_back((now, Arc::new(standing)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Scope;
+
+    const DELAY: Duration = Duration::from_secs(10);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn nobody(number: u64) -> CertificateId {
+        format!("{number:064x}").parse().unwrap()
+    }
+
+    fn registry() -> Registry {
+        Registry::new(Scope::new("000000000000", "us-east-1"), 7)
+    }
+
+    /// What counts for a certificate that has a policy.
+    fn with_a_policy() -> Standing {
+        let mut registry = registry();
+        let identity = crate::pki::Identity::self_signed("lamp");
+        let id = identity.certificate_id();
+        let input = serde_json::json!({ "certificatePem": identity.certificate_pem() });
+        let input = serde_json::from_value(input).unwrap();
+        registry.register_certificate_without_ca(input, at(1_800_000_000)).unwrap();
+        let document = crate::iot_core::allow(&["iot:*"], "*");
+        let input = serde_json::json!({ "policyName": "P", "policyDocument": document });
+        registry.create_policy(serde_json::from_value(input).unwrap(), at(1_800_000_000)).unwrap();
+        let target = format!("arn:aws:iot:us-east-1:000000000000:cert/{id}");
+        let input = serde_json::json!({ "policyName": "P", "target": target });
+        registry.attach_policy(serde_json::from_value(input).unwrap()).unwrap();
+        registry.standing(id, Things::All)
+    }
+
+    #[test]
+    fn without_a_delay_nothing_is_remembered() {
+        let mut propagation = Propagation::new(Duration::ZERO);
+        let effective = propagation.effective(&registry(), nobody(1), None, at(0));
+        assert!(effective.pending.is_none() && propagation.known.is_empty());
+    }
+
+    #[test]
+    fn no_more_principals_are_remembered_than_there_is_room_for() {
+        let (registry, mut propagation) = (registry(), Propagation::new(DELAY));
+        for number in 0..=PRINCIPALS as u64 {
+            let now = at(i64::try_from(number).unwrap());
+            let _decided = propagation.effective(&registry, nobody(number), None, now);
+        }
+        assert_eq!(propagation.known.len(), PRINCIPALS);
+        let remembers = |number| propagation.known.contains_key(&nobody(number));
+        assert!(!remembers(0) && remembers(1), "the one that asked longest ago has gone");
+    }
+
+    #[test]
+    fn what_has_been_replaced_goes_and_changes_are_taken_together_before_they_are_too_many() {
+        let registry = registry();
+        let standing = || registry.standing(nobody(1), Things::All);
+        let other = with_a_policy();
+        let first = Arc::new(standing());
+        let mut known = Known { asked: at(0), standings: VecDeque::from([(at(0), first)]) };
+        known.change(standing(), DELAY, at(1));
+        assert_eq!(known.standings.len(), 1, "nothing has changed");
+        for second in 1..200 {
+            let changed = if second % 2 == 0 { standing() } else { other.clone() };
+            known.change(changed, Duration::from_secs(10_000), at(second));
+        }
+        assert!(known.standings.len() <= CHANGES + 1, "{}", known.standings.len());
+        assert!(known.effective(Duration::from_secs(10_000), at(200)).pending.is_some());
+        assert!(known.effective(DELAY, at(1_000)).pending.is_none());
+        assert_eq!(known.standings.len(), 1);
+    }
+}
