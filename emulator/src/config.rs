@@ -41,6 +41,9 @@ pub struct Config {
     pub seed: Option<u64>,
     /// Time moves only by `advance`.
     pub manual_clock: bool,
+    /// How many seconds after it a change of policies, of groups or of a thing counts for whoever
+    /// was decided about before. AWS takes 6 to 8 minutes; 0 is at once.
+    pub policy_propagation_seconds: u64,
     /// Further accounts and Regions with an address or a port of their own.
     pub endpoint: Vec<Endpoint>,
     /// Lambda functions that exist from the start.
@@ -64,6 +67,7 @@ impl Default for Config {
             endpoint_host: "localhost".to_owned(),
             seed: None,
             manual_clock: false,
+            policy_propagation_seconds: 0,
             endpoint: Vec::new(),
             function: Vec::new(),
             call: Vec::new(),

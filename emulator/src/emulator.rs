@@ -290,6 +290,14 @@ impl Builder {
         self
     }
 
+    /// How many seconds after it a change of policies, of groups or of a thing counts for whoever
+    /// was decided about before: 360 to 480 as on AWS, 0 at once.
+    #[must_use]
+    pub fn policy_propagation_seconds(mut self, seconds: u64) -> Self {
+        self.config.policy_propagation_seconds = seconds;
+        self
+    }
+
     /// The default account and Region.
     #[must_use]
     pub fn scope(mut self, account: &str, region: &str) -> Self {

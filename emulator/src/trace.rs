@@ -128,7 +128,10 @@ impl Entry {
         put("status", if level == "INFO" { "Success" } else { "Failure" }.into());
         put("eventType", self.event_type.into());
         for (name, value) in &self.members {
-            put(name, value.as_str().into());
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+            //# a port is a number, all else is text
+            let port = name.ends_with("Port").then(|| value.parse::<u16>().ok()).flatten();
+            put(name, port.map_or_else(|| value.as_str().into(), Value::from));
         }
         if let Some(reason) = self.reason {
             put("reason", reason.into());

@@ -96,3 +96,16 @@ pub(crate) fn publish_over_the_api(emulator: &Emulator, topic: &str, payload: &s
     let answer = raw_api(emulator, request.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
+
+/// The status of an HTTPS publish of `device` to `topic`.
+pub(crate) async fn publish_over_https(device: &Device, topic: &str) -> String {
+    let mut wire = device.open_https().await.expect("a handshake");
+    let request = format!(
+        "POST /topics/{topic}?qos=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\
+         Connection: close\r\n\r\n{{}}"
+    );
+    wire.send(request.as_bytes()).await;
+    let (answer, _) = wire.rest().await;
+    let answer = String::from_utf8_lossy(&answer);
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}

@@ -149,7 +149,7 @@ async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Res
             return invoke(cloud, &regional.functions, &members()?, request.body.clone()).await;
         }
         Answerer::IotData => {
-            let caller = HttpCaller::AwsCaller { source_ip: peer.ip() };
+            let caller = HttpCaller::AwsCaller { address: peer };
             let answered = data_plane::answer(&regional.iot_core, &caller, request_id, request);
             return Ok(answered.await);
         }

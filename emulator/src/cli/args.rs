@@ -129,6 +129,15 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "IOT_EMULATOR_MANUAL_CLOCK",
         value_parser = FalseyValueParser::new())]
     pub(crate) manual_clock: bool,
+    /// How long after it a change of policies counts for whoever was decided about before (0: at
+    /// once; AWS takes 360 to 480).
+    #[arg(
+        long,
+        global = true,
+        env = "IOT_EMULATOR_POLICY_PROPAGATION_SECONDS",
+        value_name = "SECONDS"
+    )]
+    pub(crate) policy_propagation_seconds: Option<u64>,
     /// How the trace is printed.
     #[arg(long, global = true, env = "IOT_EMULATOR_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -181,7 +190,8 @@ impl Settings {
                 $(if let Some(value) = self.$field.clone() { config.$field = value; })*
             };
         }
-        take!(bind mqtt_port https_port tls_port gateway_port api_port account region endpoint_host);
+        take!(bind mqtt_port https_port tls_port gateway_port api_port account region endpoint_host
+            policy_propagation_seconds);
         config.dir = self.dir.clone().or(config.dir);
         config.seed = self.seed.or(config.seed);
         config.manual_clock |= self.manual_clock;
@@ -214,7 +224,7 @@ fn merge(base: Config, file: Config, mentioned: &toml::Table) -> Config {
         };
     }
     take!(bind mqtt_port https_port tls_port gateway_port api_port account region dir endpoint_host
-        seed manual_clock endpoint function call);
+        seed manual_clock policy_propagation_seconds endpoint function call);
     config
 }
 
@@ -226,7 +236,8 @@ mod tests {
     fn flags_win_over_the_file_and_the_file_over_the_default() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.toml");
-        std::fs::write(&file, "mqtt_port = 1\nhttps_port = 2\n").unwrap();
+        let text = "mqtt_port = 1\nhttps_port = 2\npolicy_propagation_seconds = 4\n";
+        std::fs::write(&file, text).unwrap();
         let arguments = Arguments::parse_from([
             "iot-emulator",
             "--config",
@@ -236,6 +247,10 @@ mod tests {
         ]);
         let config = arguments.settings.config(Config::for_binary()).unwrap();
         assert_eq!((config.mqtt_port, config.https_port, config.api_port), (3, 2, 4566));
+        assert_eq!(config.policy_propagation_seconds, 4);
+        let typed = ["iot-emulator", "--policy-propagation-seconds", "360"];
+        let config = Arguments::parse_from(typed).settings.config(Config::for_binary()).unwrap();
+        assert_eq!(config.policy_propagation_seconds, 360);
     }
 
     #[test]

@@ -148,6 +148,7 @@ impl Signed<'_> {
             .member("protocol", "HTTP")
             .member("authenticationType", "AWS_SIGV4")
             .member("sourceIp", self.peer.address.ip())
+            .member("sourcePort", self.peer.address.port())
             .details(details);
         self.cloud.trace().record(entry.why([why]).answer(format!("HTTP {status}")));
     }

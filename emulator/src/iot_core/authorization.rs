@@ -4,20 +4,33 @@
 //! It decides which thing belongs to a connection; what the policies say is decided in `policy/`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html>.
 
+use std::sync::Arc;
+
 use super::http_calls::Asks;
+use super::propagation::{Pending, Propagation};
 use super::requests::Peer;
 use crate::names::{ClientId, Scope, TopicName};
-use crate::policy::{Action, Context, Permit, PolicyInForce, RecentlyAllowed, Refusal};
+use crate::policy::{Action, Context, Decision, Permit, PolicyInForce, RecentlyAllowed, Refusal};
 use crate::provisioning::Principal;
 use crate::registry::{Registry, policy_of_iam_identities};
 use crate::time::Timestamp;
+
+/// Where an [`Authorizer`] learns what counts, and when it asks.
+pub(super) struct Sources<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) propagation: &'a mut Propagation,
+    pub(super) now: Timestamp,
+}
 
 /// What the checks of one connection need.
 #[derive(Debug)]
 pub(super) struct Authorizer {
     /// The registry's revision that the rest was worked out from.
     revision: u64,
-    policies: Box<[PolicyInForce]>,
+    /// A change that counts only later.
+    pending: Option<Box<Pending>>,
+    principal: Arc<Principal>,
+    policies: Arc<[PolicyInForce]>,
     context: Context,
     recently: RecentlyAllowed,
 }
@@ -25,14 +38,16 @@ pub(super) struct Authorizer {
 impl Authorizer {
     /// For an MQTT connection with `client_id`, or an HTTP request without.
     pub(super) fn new(
-        registry: &Registry,
-        principal: &Principal,
+        sources: Sources<'_>,
+        principal: &Arc<Principal>,
         peer: &Peer,
         client_id: Option<&ClientId>,
     ) -> Self {
         let mut authorizer = Self {
             revision: 0,
-            policies: Box::default(),
+            pending: None,
+            principal: Arc::clone(principal),
+            policies: Arc::default(),
             context: Context::new(),
             recently: RecentlyAllowed::default(),
         };
@@ -46,30 +61,28 @@ impl Authorizer {
             Some(client_id) => context.set_client_id(client_id),
             None => context.set_https(),
         }
-        authorizer.refresh(registry, principal, client_id);
+        authorizer.refresh(sources);
         authorizer
     }
 
-    /// Takes in what has changed in the registry since.
-    pub(super) fn refresh(
-        &mut self,
-        registry: &Registry,
-        principal: &Principal,
-        client_id: Option<&ClientId>,
-    ) {
+    /// Takes in what has changed since.
+    pub(super) fn refresh(&mut self, sources: Sources<'_>) {
+        let Sources { registry, propagation, now } = sources;
         self.revision = registry.policy_revision();
         self.recently.forget();
-        let Some(target) = principal.target() else {
+        let client_id = self.context.client_id().cloned();
+        let Some(target) = self.principal.target() else {
             self.policies = [policy_of_iam_identities()].into();
             if client_id.is_some() {
                 self.context.set_no_thing("an IAM identity is attached to no thing".into());
             }
             return;
         };
-        let thing = client_id.and_then(|client_id| registry.associated_thing(&target, client_id));
-        self.policies = registry.policies_in_force(&target, thing.as_ref()).into();
-        if let Some(client_id) = client_id {
-            registry.set_thing_variables(&mut self.context, &target, client_id);
+        let effective = propagation.effective(registry, &target, client_id.as_ref(), now);
+        self.policies = effective.standing.policies(client_id.as_ref());
+        self.pending = effective.pending.map(Box::new);
+        if let Some(client_id) = &client_id {
+            effective.standing.set_thing_variables(&mut self.context, client_id);
         }
     }
 
@@ -100,9 +113,10 @@ impl Authorizer {
         self.recently.forget();
     }
 
-    /// Whether the registry has changed since.
-    pub(super) fn is_stale(&self, registry: &Registry) -> bool {
-        self.revision != registry.policy_revision()
+    /// Whether the registry has changed since, or an earlier change counts by now.
+    pub(super) fn is_stale(&self, sources: &Sources<'_>) -> bool {
+        self.revision != sources.registry.policy_revision()
+            || self.pending.as_ref().is_some_and(|pending| pending.is_over(sources.now))
     }
 
     /// May it?
@@ -118,11 +132,30 @@ impl Authorizer {
         }
         recently.authorize::<A>(policies, context, scope, resource)
     }
+
+    /// What is to be known of any decision: that a newer policy does not count yet.
+    pub(super) fn caveat(&self) -> Option<String> {
+        self.pending.as_deref().map(Pending::why)
+    }
+
+    /// All lines that explain `refusal`: also the policies that do not count, or not yet.
+    pub(super) fn why(&self, registry: &Registry, refusal: &Refusal) -> Vec<String> {
+        let mut lines = refusal.why.clone();
+        if refusal.decision == Decision::ImplicitDeny
+            && let Some(target) = self.principal.target()
+        {
+            let question = (&self.context, refusal.action, refusal.resource.as_str());
+            lines.extend(registry.groups_left_out(&target, self.context.client_id(), question));
+        }
+        lines.extend(self.caveat());
+        lines
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::time::Duration;
 
     use serde_json::json;
 
@@ -182,16 +215,21 @@ mod tests {
             by_name: true,
             source_ip: peer.address.ip(),
         };
-        let principal = present(&mut registry, &presentation, now).unwrap();
+        let principal = Arc::new(present(&mut registry, &presentation, now).unwrap());
         let client_id = ClientId::new("sensor-1");
         let topics: [TopicName; 2] = ["00/sensor-1".into(), "419/sensor-1".into()];
 
         // Room for the ARN, once a thread.
-        let mut other = Authorizer::new(&registry, &principal, &peer, Some(&client_id));
+        let mut propagation = Propagation::new(Duration::ZERO);
+        let mut authorizer = || {
+            let sources = Sources { registry: &registry, propagation: &mut propagation, now };
+            Authorizer::new(sources, &principal, &peer, Some(&client_id))
+        };
+        let mut other = authorizer();
         assert!(other.ask::<Publish>(&scope, topics[1].clone(), now).is_ok());
         let mut session = None;
         let kept = allocation_counter::measure(|| {
-            let mut authorizer = Authorizer::new(&registry, &principal, &peer, Some(&client_id));
+            let mut authorizer = authorizer();
             authorizer.set_connect_attributes(&scope, true, None);
             authorizer.connected();
             for topic in &topics {

@@ -7,8 +7,9 @@
 
 use std::sync::Arc;
 
-use super::authorization::Authorizer;
-use super::publishing::{Origin, boxed, check_sizes, permits, refused};
+use super::authorization::{Authorizer, Sources};
+use super::log::{Who, refused};
+use super::publishing::{Origin, boxed, check_sizes, permits};
 use super::refusals::Refused;
 use super::requests::{Accepted, ConnectRequest, Peer, PublishRequest};
 use super::topics;
@@ -24,14 +25,12 @@ use crate::outbox::Mailbox;
 use crate::policy::{Connect, Permit};
 use crate::provisioning::Principal;
 use crate::quotas::{CLIENT_ID_BYTES, MAXIMUM_PACKET_SIZE_FLOOR};
-use crate::registry::Registry;
 use crate::time::Timestamp;
 use crate::trace::Entry;
 
 /// A live connection, as the checks and the wake-ups need it.
 #[derive(Debug)]
 pub(super) struct Live {
-    principal: Arc<Principal>,
     pub(super) facts: Arc<ConnectionFacts>,
     pub(super) authorizer: Authorizer,
     mailbox: Mailbox,
@@ -46,11 +45,10 @@ impl Live {
         &self.mailbox
     }
 
-    /// Takes in what has changed in the registry since.
-    pub(super) fn bring_up_to_date(&mut self, registry: &Registry) {
-        if self.authorizer.is_stale(registry) {
-            let client_id = Some(&self.facts.client_id);
-            self.authorizer.refresh(registry, &self.principal, client_id);
+    /// Takes in what has changed since.
+    pub(super) fn bring_up_to_date(&mut self, sources: Sources<'_>) {
+        if self.authorizer.is_stale(&sources) {
+            self.authorizer.refresh(sources);
         }
     }
 
@@ -99,7 +97,8 @@ impl IotCore {
     ) -> Option<R> {
         self.locked(|state, now| {
             let live = state.live.get_mut(&connection)?;
-            live.bring_up_to_date(&state.registry);
+            let (registry, propagation) = (&state.registry, &mut state.propagation);
+            live.bring_up_to_date(Sources { registry, propagation, now });
             Some(ask(&mut Held { state, scope: self.scope(), connection, now }))
         })
     }
@@ -112,7 +111,10 @@ impl IotCore {
     /// Traces bytes that are not MQTT, or not what MQTT allows, where a CONNECT should be.
     pub(crate) fn note_misuse_before_connect(&self, peer: &Peer, why: &str) {
         let entry = Entry::failure(self.scope(), "Connect", "CLIENT_ERROR");
-        let entry = entry.member("protocol", peer.protocol).member("sourceIp", peer.address.ip());
+        let entry = entry
+            .member("protocol", peer.protocol)
+            .member("sourceIp", peer.address.ip())
+            .member("sourcePort", peer.address.port());
         self.trace().record(entry.details(why).answer("disconnects"));
     }
 }
@@ -121,7 +123,6 @@ impl IotCore {
 struct Admitted {
     permit: Permit<Connect>,
     request: message_broker::ConnectRequest,
-    principal: Arc<Principal>,
     authorizer: Authorizer,
 }
 
@@ -137,13 +138,9 @@ impl State {
         request: ConnectRequest,
         now: Timestamp,
     ) -> Result<Admitted, ConnectRefusal> {
+        let who = Who::connecting(peer, client_id, principal.id());
         let entry = |refused: Refused, entry: Entry| {
-            let entry = entry
-                .member("protocol", peer.protocol)
-                .member("clientId", client_id)
-                .member("principalId", principal.id())
-                .member("sourceIp", peer.address.ip())
-                .member("sourcePort", peer.address.port());
+            let entry = who.signs(entry);
             let answer = match request.version {
                 ProtocolVersion::Mqtt311 => "disconnects, no CONNACK".to_owned(),
                 ProtocolVersion::Mqtt5 => {
@@ -155,7 +152,7 @@ impl State {
         check_connect(&request).map_err(|(refused, why)| {
             entry(refused, Entry::failure(scope, "Connect", "CLIENT_ERROR").details(why))
         })?;
-        let mut authorizer = Authorizer::new(&self.registry, &principal, peer, Some(client_id));
+        let mut authorizer = Authorizer::new(self.sources(now), &principal, peer, Some(client_id));
         let topic = request.will.as_ref().map(|will| &will.topic);
         authorizer.set_connect_attributes(scope, is_persistent(&request), topic);
         let asked = authorizer.ask::<Connect>(scope, client_id.clone(), now).and_then(|permit| {
@@ -178,7 +175,8 @@ impl State {
                 at: now,
             };
             self.emit(scope, subject.connect_failed(peer.address.ip()), &Origin::default(), now);
-            entry(Refused::NotAuthorized, refused(scope, "Connect", &refusal))
+            let decided = (&authorizer, &self.registry);
+            entry(Refused::NotAuthorized, refused(scope, "Connect", &refusal, decided))
         })?;
         let details = ConnectionDetails {
             principal: principal.id().into(),
@@ -209,7 +207,7 @@ impl State {
             will,
             details,
         };
-        Ok(Admitted { permit, request, principal, authorizer })
+        Ok(Admitted { permit, request, authorizer })
     }
 
     fn let_in(
@@ -220,14 +218,14 @@ impl State {
         mailbox: Mailbox,
         now: Timestamp,
     ) -> Accepted {
-        let Admitted { permit, request, principal, mut authorizer } = admitted;
+        let Admitted { permit, request, mut authorizer } = admitted;
         authorizer.connected();
         let connected = self.broker.connect(permit, request, now);
         let why = "another connection took the client ID over";
         self.finish(scope, connected.taken_over, Some(why), now);
         let facts = connected.facts;
+        let caveat = authorizer.caveat();
         let live = Live {
-            principal,
             facts: Arc::clone(&facts),
             authorizer,
             mailbox,
@@ -236,14 +234,7 @@ impl State {
         };
         self.lifetimes.extend(peer.ends.map(|ends| (ends, connected.connection)));
         self.live.insert(connected.connection, live);
-        self.note(
-            Entry::success(scope, "Connect")
-                .member("protocol", peer.protocol)
-                .member("clientId", &facts.client_id)
-                .member("principalId", &facts.details.principal)
-                .member("sourceIp", peer.address.ip())
-                .member("sourcePort", peer.address.port()),
-        );
+        self.note(Who::connected(&facts).signs(Entry::success(scope, "Connect")).why(caveat));
         let event = subject(&facts, now).connected(peer.address.ip(), facts.version_number);
         self.emit(scope, event, &Origin::default(), now);
         Accepted {
@@ -308,10 +299,7 @@ impl State {
             }
             reason => Entry::failure(scope, "Disconnect", reason.name()),
         };
-        let entry = entry
-            .member("clientId", &facts.client_id)
-            .member("principalId", &facts.details.principal)
-            .member("disconnectReason", reason.name());
+        let entry = Who::connected(&facts).signs(entry).member("disconnectReason", reason.name());
         self.note(entry.why(why));
         let client_id = Some(facts.client_id.clone());
         let principal = Some(Arc::clone(&facts.details.principal));

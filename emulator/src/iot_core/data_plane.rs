@@ -132,7 +132,7 @@ impl IotCore {
         let destination = destination.map_err(|refusal| ApiError::invalid_request(refusal.0))?;
         let scope = self.scope();
         self.locked(|state, now| {
-            let call = Call::new(caller, "Publish-In", scope, now);
+            let call = Call::new(caller, "Publish-In", scope, now).retaining(retain);
             let permit = state.permit::<Publish>(call, topic.clone())?;
             //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
             //# a retained publish needs iot:RetainPublish besides
@@ -140,7 +140,7 @@ impl IotCore {
             let origin = Origin {
                 client_id: None,
                 principal: caller.principal().map(Into::into),
-                source_ip: Some(caller.source_ip()),
+                source_ip: Some(caller.address().ip()),
             };
             let properties = boxed(properties);
             let publication =
@@ -388,6 +388,7 @@ fn unknown_client(client_id: &ClientId) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
     use std::sync::Arc;
 
     use super::*;
@@ -397,7 +398,7 @@ mod tests {
     use crate::pki::Identity;
 
     const SIGNED: HttpCaller =
-        HttpCaller::AwsCaller { source_ip: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST) };
+        HttpCaller::AwsCaller { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 49152) };
 
     fn retain(iot: &IotCore, topic: &str, payload: &'static str, pairs: &[(&str, &str)]) {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

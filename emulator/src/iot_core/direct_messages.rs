@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::authorization::Sources;
 use super::http_calls::{Asks, Call, HttpRefusal, http_status};
 use super::publishing::{boxed, check_sizes};
 use super::requests::{DirectMessageRequest, HttpCaller};
@@ -284,10 +285,14 @@ impl State {
     ) -> Result<Permit<Receive>, (Undelivered, Option<Refusal>)> {
         let receiver = self.broker.direct_receiver(permit).map_err(|why| (why, None))?;
         let live = self.live.get_mut(&receiver).ok_or((Undelivered::NotFound, None))?;
-        live.bring_up_to_date(&self.registry);
+        let (registry, propagation) = (&self.registry, &mut self.propagation);
+        live.bring_up_to_date(Sources { registry, propagation, now });
         let topic = permit.resource().topic.clone();
         let asked = live.authorizer.ask::<Receive>(scope, topic, now);
-        asked.map_err(|refusal| (Undelivered::NotPermitted, Some(refusal)))
+        asked.map_err(|refusal| {
+            let why = live.authorizer.why(&self.registry, &refusal);
+            (Undelivered::NotPermitted, Some(Refusal { why, ..refusal }))
+        })
     }
 
     fn refuse_direct(

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::State;
 use super::connections::subject;
-use super::publishing::{Origin, boxed, check_sizes, permits, refused};
+use super::log::{Who, refused};
+use super::publishing::{Origin, boxed, check_sizes, permits};
 use super::refusals::{self, Reaction, Refused};
 use super::requests::PublishRequest;
 use super::topics;
@@ -20,7 +21,7 @@ use crate::message_broker::{
     SubscribeError, SubscribeOptions,
 };
 use crate::names::{Scope, TopicFilter};
-use crate::policy::{Receive, Subscribe};
+use crate::policy::{Receive, Refusal, Subscribe};
 use crate::time::Timestamp;
 use crate::trace::Entry;
 
@@ -71,8 +72,9 @@ impl Held<'_> {
         let asked = permits(&mut live.authorizer, self.scope, &topic, retain, self.now);
         let (permit, retain) = asked.map_err(|refusal| {
             let reaction = react(Refused::NotAuthorized);
-            let entry = refused(self.scope, "Publish-In", &refusal);
-            self.note_refused(&facts, entry.member("topicName", &topic), reaction)
+            let entry = self.refused("Publish-In", &topic, &refusal);
+            let entry = if retain { entry.member("retain", "True") } else { entry };
+            self.note_refused(&facts, entry, reaction)
         })?;
         let client_id = facts.client_id.clone();
         let origin = Origin {
@@ -121,8 +123,8 @@ impl Held<'_> {
         let permit = live.authorizer.ask::<Subscribe>(self.scope, filter.clone(), self.now);
         let permit = permit.map_err(|refusal| {
             let reaction = react(Refused::NotAuthorized);
-            let entry = refused(self.scope, "Subscribe", &refusal);
-            self.note_refused(&facts, entry.member("topicName", &filter), reaction)
+            let entry = self.refused("Subscribe", &filter, &refusal);
+            self.note_refused(&facts, entry, reaction)
         })?;
         match self.state.broker.subscribe(self.connection, permit, options, self.now) {
             Ok(granted) => {
@@ -167,10 +169,9 @@ impl Held<'_> {
     ) {
         let Some(facts) = self.facts() else { return };
         let names: Vec<&str> = filters.iter().map(TopicFilter::as_str).collect();
-        let entry = Entry::success(self.scope, event_type)
-            .member("clientId", &facts.client_id)
-            .member("topicName", names.join(","));
-        self.state.note(entry);
+        let entry = Entry::success(self.scope, event_type).member("topicName", names.join(","));
+        let caveat = self.state.live.get(&self.connection).and_then(|it| it.authorizer.caveat());
+        self.state.note(Who::connected(&facts).signs(entry).why(caveat));
         let event = event(subject(&facts, self.now));
         self.state.emit(self.scope, event, &Origin::default(), self.now);
     }
@@ -191,10 +192,8 @@ impl Held<'_> {
     //# CLIENT_ERROR: the client did something that ended the connection
     pub(crate) fn note_misuse(&mut self, why: &str) {
         let Some(facts) = self.facts() else { return };
-        let entry = Entry::failure(self.scope, "Disconnect", "CLIENT_ERROR")
-            .member("clientId", &facts.client_id)
-            .member("protocol", "MQTT")
-            .member("sourceIp", facts.details.source_ip);
+        let entry = Entry::failure(self.scope, "Disconnect", "CLIENT_ERROR");
+        let entry = Who::connected(&facts).signs(entry);
         self.state.note(entry.details(why).answer("disconnects"));
     }
 
@@ -234,14 +233,30 @@ impl Held<'_> {
                 }
                 Err(refusal) => {
                     pending.refuse();
-                    let entry = refused(self.scope, "Publish-Out", &refusal)
-                        .member("clientId", &live.facts.client_id)
-                        .member("topicName", topic)
-                        .answer("nothing: the message is not delivered");
-                    self.state.note(entry);
+                    let decided = (&live.authorizer, &self.state.registry);
+                    let entry = refused(self.scope, "Publish-Out", &refusal, decided);
+                    let entry = Who::connected(&live.facts).signs(entry.member("topicName", topic));
+                    self.state.note(entry.answer("nothing: the message is not delivered"));
                 }
             }
         }
+    }
+
+    /// The entry of what a policy refused, without who it was.
+    fn refused(
+        &self,
+        event_type: &'static str,
+        topic: impl std::fmt::Display,
+        refusal: &Refusal,
+    ) -> Entry {
+        let entry = match self.state.live.get(&self.connection) {
+            Some(live) => {
+                let decided = (&live.authorizer, &self.state.registry);
+                refused(self.scope, event_type, refusal, decided)
+            }
+            None => Entry::failure(self.scope, event_type, "AUTHORIZATION_FAILURE"),
+        };
+        entry.member("topicName", topic)
     }
 
     fn refuse(
@@ -262,11 +277,7 @@ impl Held<'_> {
         entry: Entry,
         reaction: Reaction,
     ) -> Reaction {
-        let entry = entry
-            .member("protocol", "MQTT")
-            .member("clientId", &facts.client_id)
-            .member("principalId", &facts.details.principal)
-            .member("sourceIp", facts.details.source_ip);
+        let entry = Who::connected(facts).signs(entry);
         self.state.note(entry.answer(reaction.to_string()));
         reaction
     }

@@ -1,12 +1,14 @@
 //! One request over HTTP, as its checks, its answer and the trace see it.
 //!
 //! It decides that an IAM identity may do all, while a device and an Amazon Cognito identity may do
-//! what their policies say. What a request then does stands beside it, in `data_plane.rs`, `direct_messages.rs` and
-//! `absent.rs`.
+//! what their policies say. What a request then does stands beside it, in `data_plane.rs`,
+//! `direct_messages.rs` and `absent.rs`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/http.html>.
 
+use std::sync::Arc;
+
 use super::authorization::Authorizer;
-use super::publishing::refused;
+use super::log::{Who, refused};
 use super::requests::{HttpCaller, Peer};
 use super::{IotCore, State};
 use crate::errors::{ApiError, ErrorCode};
@@ -55,8 +57,8 @@ impl IotCore {
     ) {
         let HttpRefusal { error, told: false, .. } = refusal else { return };
         let entry = Entry::failure(self.scope(), event_type, error.code().name());
-        let entry = entry.member("protocol", "HTTP").member("uri", path);
-        let entry = entry.member("sourceIp", caller.source_ip()).details(error.message());
+        let entry = Who::over_http(caller).signs(entry.member("uri", path));
+        let entry = entry.details(error.message());
         self.trace().record(entry.answer(format!("HTTP {}", http_status(error.code()))));
     }
 }
@@ -77,6 +79,8 @@ pub(super) struct Call<'a> {
     scope: &'a Scope,
     now: Timestamp,
     asks: Asks<'a>,
+    /// It asks for a message to be retained.
+    retain: bool,
 }
 
 impl<'a> Call<'a> {
@@ -86,11 +90,16 @@ impl<'a> Call<'a> {
         scope: &'a Scope,
         now: Timestamp,
     ) -> Self {
-        Self { caller, event_type, scope, now, asks: Asks::Nothing }
+        Self { caller, event_type, scope, now, asks: Asks::Nothing, retain: false }
     }
 
     pub(super) const fn asking(mut self, asks: Asks<'a>) -> Self {
         self.asks = asks;
+        self
+    }
+
+    pub(super) const fn retaining(mut self, retain: bool) -> Self {
+        self.retain = retain;
         self
     }
 
@@ -101,12 +110,7 @@ impl<'a> Call<'a> {
     }
 
     fn signed(&self, entry: Entry) -> Entry {
-        let entry = entry.member("protocol", "HTTP");
-        let entry = match self.caller.principal() {
-            Some(principal) => entry.member("principalId", principal),
-            None => entry,
-        };
-        entry.member("sourceIp", self.caller.source_ip())
+        Who::over_http(self.caller).signs(entry)
     }
 }
 
@@ -143,15 +147,17 @@ impl State {
     fn permit_principal<A: Action>(
         &mut self,
         call: Call<'_>,
-        principal: &Principal,
+        principal: &Arc<Principal>,
         peer: &Peer,
         resource: A::Resource,
     ) -> Result<Permit<A>, ApiError> {
         let name = A::resource_name(&resource).to_owned();
-        let mut authorizer = Authorizer::new(&self.registry, principal, peer, None);
+        let mut authorizer = Authorizer::new(self.sources(call.now), principal, peer, None);
         authorizer.set_request(call.asks);
         authorizer.ask::<A>(call.scope, resource, call.now).map_err(|refusal| {
-            let entry = call.signed(refused(call.scope, call.event_type, &refusal));
+            let decided = (&authorizer, &self.registry);
+            let entry = call.signed(refused(call.scope, call.event_type, &refusal, decided));
+            let entry = if call.retain { entry.member("retain", "True") } else { entry };
             let entry = match A::KIND {
                 "topic" => entry.member("topicName", name),
                 "client" => entry.member("clientId", name),

@@ -11,7 +11,9 @@
 //! - `publishing.rs`: one message to subscribers and rules, and the events
 //! - `data_plane.rs`: the operations of the data endpoint over HTTP; `direct_messages.rs`: those
 //!   that wait for a PUBACK; `absent.rs`: those that nobody serves; `http_calls.rs`: what all share
-//! - `authorization.rs`: policies and variables of one connection
+//! - `authorization.rs`: policies and variables of one connection; `propagation.rs`: since when a
+//!   change of them counts
+//! - `log.rs`: the members of an entry of the trace, as AWS's log has them
 //! - `domains.rs`: domain configurations, whose names all accounts share
 //! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
 //!   that need another account (`neighbours.rs`)
@@ -29,8 +31,10 @@ mod domains;
 mod held;
 mod http_calls;
 mod identity;
+mod log;
 mod neighbours;
 mod operations;
+mod propagation;
 mod provisioning;
 mod publishing;
 mod refusals;
@@ -44,6 +48,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
@@ -61,7 +66,9 @@ pub(crate) use requests::{
 };
 pub use rust_api::{AutoRegistration, allow};
 
+use self::authorization::Sources;
 use self::connections::Live;
+use self::propagation::Propagation;
 use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, DirectMessageId, MessageBroker, Undelivered};
 use crate::names::{AccountId, CertificateId, Region, Scope};
@@ -91,6 +98,8 @@ pub(crate) struct Surroundings {
     /// Where its devices reach it: MQTT, HTTPS.
     pub(crate) addresses: (SocketAddr, SocketAddr),
     pub(crate) root_ca_pem: Arc<str>,
+    /// How long after it a change of policies counts.
+    pub(crate) policy_propagation: Duration,
     /// Is told when a deadline comes nearer.
     pub(crate) timers: Arc<Notify>,
     pub(crate) ca_owners: CaOwners,
@@ -123,6 +132,7 @@ impl fmt::Debug for IotCore {
 /// All that changes.
 struct State {
     registry: Registry,
+    propagation: Propagation,
     broker: MessageBroker,
     rules: RulesEngine,
     live: HashMap<ConnectionId, Live>,
@@ -160,6 +170,7 @@ impl State {
         });
         Self {
             registry: Registry::new(scope.clone(), *seed),
+            propagation: Propagation::new(around.policy_propagation),
             broker: MessageBroker::new(salt),
             rules: RulesEngine::new(scope.clone()),
             live: HashMap::new(),
@@ -169,6 +180,11 @@ impl State {
             after: After::default(),
             armed: None,
         }
+    }
+
+    /// What decides by policies.
+    fn sources(&mut self, now: Timestamp) -> Sources<'_> {
+        Sources { registry: &self.registry, propagation: &mut self.propagation, now }
     }
 
     fn uuid(&mut self) -> uuid::Uuid {
@@ -202,6 +218,8 @@ impl IotCore {
         let now = self.now();
         let mut state = self.state();
         let result = work(&mut state, now);
+        let Sources { registry, propagation, .. } = state.sources(now);
+        propagation.observe(registry, now);
         state.react_to_changes(self.scope(), now);
         state.gather();
         let deadline = state.next_deadline();

@@ -363,14 +363,3 @@ pub(super) fn permits(
     let retain = retain.then(|| authorizer.ask::<RetainPublish>(scope, topic.clone(), now));
     Ok((publish, retain.transpose()?))
 }
-
-//= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
-//# what a policy refuses is logged with AUTHORIZATION_FAILURE
-/// The entry of something that a policy refused.
-pub(super) fn refused(scope: &Scope, event_type: &'static str, refusal: &Refusal) -> Entry {
-    let first = format!("refused {} on {}", refusal.action, refusal.resource);
-    Entry::failure(scope, event_type, "AUTHORIZATION_FAILURE")
-        .details("Authorization Failure")
-        .why([first])
-        .why(refusal.why.iter().map(String::as_str))
-}

@@ -1,6 +1,6 @@
 //! What the doors hand in, in words that no protocol owns.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -81,7 +81,7 @@ pub(crate) enum HttpCaller {
     /// A device with its certificate, or an Amazon Cognito identity: its policies decide.
     Principal { principal: Arc<Principal>, peer: Peer },
     /// An IAM identity, which may do all.
-    AwsCaller { source_ip: IpAddr },
+    AwsCaller { address: SocketAddr },
 }
 
 impl HttpCaller {
@@ -89,7 +89,7 @@ impl HttpCaller {
     pub(crate) fn signed(principal: Principal, peer: &Peer) -> Self {
         match principal.target() {
             Some(_) => Self::Principal { principal: Arc::new(principal), peer: peer.clone() },
-            None => Self::AwsCaller { source_ip: peer.address.ip() },
+            None => Self::AwsCaller { address: peer.address },
         }
     }
 
@@ -101,10 +101,11 @@ impl HttpCaller {
         }
     }
 
-    pub(crate) fn source_ip(&self) -> IpAddr {
+    /// Where the request comes from.
+    pub(crate) fn address(&self) -> SocketAddr {
         match self {
-            Self::Principal { peer, .. } => peer.address.ip(),
-            Self::AwsCaller { source_ip } => *source_ip,
+            Self::Principal { peer, .. } => peer.address,
+            Self::AwsCaller { address } => *address,
         }
     }
 }

@@ -116,7 +116,8 @@ impl Named {
 
 macro_rules! actions {
     ($service:literal: $(
-        $(#[$doc:meta])* $action:ident $place:literal $kind:literal $resource:ident $($often:ident)?,
+        $(#[$doc:meta])*
+        $action:ident $place:literal $kind:literal $resource:ident $($often:ident)?,
     )*) => {
         $(
             $(#[$doc])*

@@ -110,6 +110,11 @@ impl Context {
         self.client_id = Some(client_id.clone());
     }
 
+    /// `iot:ClientId`.
+    pub(crate) const fn client_id(&self) -> Option<&ClientId> {
+        self.client_id.as_ref()
+    }
+
     /// Sets `aws:SourceIp`.
     pub(crate) fn set_source_ip(&mut self, address: IpAddr) {
         self.source_ip = Some(address.to_canonical().to_string().into());

@@ -115,6 +115,14 @@ impl PolicyInForce {
     }
 }
 
+impl PolicyInForce {
+    /// Whether it is the same version of the same policy, from the same place. A policy that was
+    /// deleted and made again is another one.
+    pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.version, &other.version) && self.attached_to == other.attached_to
+    }
+}
+
 impl Deref for PolicyInForce {
     type Target = PolicyVersion;
 

@@ -10,7 +10,7 @@ use crate::names::Scope;
 
 /// A device publishes and receives on a handful of topics; more would be searched longer, and kept
 /// by every session.
-const REMEMBERED: usize = 6;
+const REMEMBERED: usize = 5;
 
 /// The latest resources that one connection was allowed to act on.
 ///

@@ -31,6 +31,7 @@ mod registration_code;
 mod registration_config;
 mod shelf;
 mod signed_callers;
+mod standing;
 mod tags;
 mod targets;
 mod template_body;
@@ -74,6 +75,7 @@ pub(crate) use registration_code::*;
 #[cfg(test)]
 pub(crate) use registration_config::RegistrationConfig;
 pub(crate) use signed_callers::policy_of_iam_identities;
+pub(crate) use standing::{Standing, Things};
 pub(crate) use tags::*;
 pub(crate) use targets::Target;
 pub(crate) use thing_groups::*;
@@ -183,7 +185,7 @@ impl Registry {
 
     /// Grows with every change that could change a policy decision.
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
-    //# AWS caches for minutes; here a change counts at once
+    //# AWS caches for minutes; since when a change counts is decided in `iot_core/propagation.rs`
     pub(crate) const fn policy_revision(&self) -> u64 {
         self.policy_revision
     }

@@ -4,13 +4,12 @@
 //! say is decided in `policy/`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html>.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::errors::ApiError;
-use crate::names::{Arn, ClientId, PolicyName, ThingName};
+use crate::names::{Arn, ClientId, PolicyName};
 use crate::policy::evaluate::evaluate;
 use crate::policy::{
     Action, AttachedTo, Connect, Context, Decision, PolicyInForce, Publish, Receive, Subscribe,
@@ -19,11 +18,7 @@ use crate::time::Timestamp;
 
 use super::policies::PolicySummary;
 use super::words::ActionType;
-use super::{Registry, Target};
-
-/// So many things of a certificate are named where it is told why a connection is none of them:
-/// whole fleets share a certificate.
-const NAMED_THINGS: usize = 10;
+use super::{Registry, Target, Things};
 
 /// TestAuthorization's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -138,9 +133,7 @@ impl Registry {
                 attached.map(|(group, policy)| policy.in_force(group.attached_to())).collect()
             }
             Some(principal) => {
-                let thing =
-                    client_id.and_then(|client_id| self.associated_thing(principal, client_id));
-                self.policies_in_force(principal, thing.as_ref())
+                self.standing(principal, Things::Of(client_id)).policies(client_id).to_vec()
             }
             None => Vec::new(),
         };
@@ -175,49 +168,10 @@ impl Registry {
         }
         let principal = target.filter(|target| !matches!(target, Target::ThingGroup(_)));
         if let (Some(principal), Some(client_id)) = (principal, client_id) {
-            self.set_thing_variables(&mut context, principal, client_id);
+            let standing = self.standing(principal, Things::Of(Some(client_id)));
+            standing.set_thing_variables(&mut context, client_id);
         }
         context
-    }
-
-    /// Sets the variables of the thing that a connection with `principal` and `client_id` is.
-    pub(crate) fn set_thing_variables(
-        &self,
-        context: &mut Context,
-        principal: impl Into<Target>,
-        client_id: &ClientId,
-    ) {
-        let principal = principal.into();
-        let thing = self.associated_thing(&principal, client_id);
-        match thing.as_ref().and_then(|name| Some((name, self.thing(name)?))) {
-            Some((name, thing)) => {
-                let thing_type = thing.thing_type().cloned();
-                context.set_thing(name.clone(), thing_type, thing.attributes.shared());
-            }
-            None => context.set_no_thing(self.why_no_thing(&principal, client_id)),
-        }
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
-    //# thing variables need a client ID that is the name of a thing the certificate is attached to
-    pub(super) fn why_no_thing(
-        &self,
-        principal: &Target,
-        client_id: &ClientId,
-    ) -> Cow<'static, str> {
-        let mut things = self.things_of_principal(principal).map(ThingName::as_str);
-        let named: Vec<&str> = things.by_ref().take(NAMED_THINGS).collect();
-        let whom = principal.attached_to();
-        if named.is_empty() {
-            return format!("{whom} is attached to no thing").into();
-        }
-        let others = things.next().map_or("", |_| " and others");
-        let why = format!(
-            "the client ID `{client_id}` differs from the thing name: {whom} is attached to \
-             {}{others}",
-            named.join(", ")
-        );
-        Cow::Owned(why)
     }
 
     //? assumed: of several resources all must be allowed; one that is denied explicitly denies all.

@@ -167,7 +167,8 @@ fn a_certificate_of_a_whole_fleet_is_told_of_briefly() {
             let pair = json!({ "thingName": name, "principal": arn });
             registry.attach_thing_principal(input(pair)).unwrap();
         }
-        registry.why_no_thing(&certificate.into(), &ClientId::new("other"))
+        let other = ClientId::new("other");
+        registry.standing(&certificate.into(), Things::Of(Some(&other))).why_no_thing(&other)
     };
     let front = "the client ID `other` differs from the thing name: the certificate is attached to";
     assert_eq!(attach(0..2), format!("{front} lamp0, lamp1"));
