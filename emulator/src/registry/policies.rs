@@ -116,9 +116,7 @@ pub(super) struct PolicyVersion {
 impl PolicyVersion {
     /// Reads a policy document.
     pub(super) fn new(text: String, now: Timestamp) -> Result<Self, ApiError> {
-        let document = Document::parse(&text).map_err(|malformed| {
-            ApiError::new(ErrorCode::MalformedPolicyException, malformed.to_string())
-        })?;
+        let document = Document::parse(&text)?;
         Ok(Self { text, document: Arc::new(document), created: now })
     }
 }
