@@ -263,7 +263,7 @@ fn filled(json: Json, path: &Path<'_>) -> Result<String, MalformedDocument> {
     if text.is_empty() { Err(path.says("the text is empty")) } else { Ok(text) }
 }
 
-//? assumed: a Condition without operators, an operator without keys and a key without values are taken
+//? assumed: a Condition without operators and an operator without keys are taken, and hold
 fn conditions(
     json: Json,
     path: &Path<'_>,
