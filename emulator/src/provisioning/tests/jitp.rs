@@ -360,14 +360,6 @@ fn pt_6_and_13_what_ends_a_run() {
         ),
         (
             "POL-6",
-            policy(json!({ "PolicyDocument": "nonsense" })),
-            "policy",
-            terminated(
-                "Policy document is Malformed (at line 1, column 2: expected ident, found `o`)",
-            ),
-        ),
-        (
-            "POL-6",
             policy(json!({ "PolicyDocument": { "Statement": [{ "effect": "Allow" }] } })),
             "policy",
             terminated(
