@@ -129,11 +129,13 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{}`", shortened(text, QUOTED))
 }
 
-/// `text` on one line, `limit` characters of it and no more.
-pub(super) fn shortened(text: &str, limit: usize) -> String {
-    let end = text.char_indices().nth(limit).map(|(end, _)| end);
-    let kept = on_one_line(text.get(..end.unwrap_or(text.len())).unwrap_or_default());
-    if end.is_some() { kept + "…" } else { kept }
+/// `text` on one line, `limit` characters of it and no more, counted as they are spelt.
+fn shortened(text: &str, limit: usize) -> String {
+    let first = |text: &str| text.char_indices().nth(limit).map(|(end, _)| end);
+    let mut kept = on_one_line(text.get(..first(text).unwrap_or(text.len())).unwrap_or_default());
+    let end = first(&kept);
+    kept.truncate(end.unwrap_or(kept.len()));
+    if end.is_some() || first(text).is_some() { kept + "…" } else { kept }
 }
 
 /// `; Effect is one` if `word` looks like one of `known`, misspelt, too short or too long; else
@@ -206,6 +208,7 @@ mod tests {
         assert_eq!(quoted("a\u{0}b"), "`a\\u{0}b`");
         assert_eq!(quoted(&"é".repeat(64)), format!("`{}`", "é".repeat(64)));
         assert_eq!(quoted(&"é".repeat(65)), format!("`{}…`", "é".repeat(64)));
+        assert!(quoted(&"\u{7f}".repeat(64)).chars().count() <= 67, "as it is spelt");
         let long = "x".repeat(100_000);
         assert!(Path::Document.member(&long).to_string().chars().count() < 70);
     }
