@@ -45,6 +45,9 @@ mod emulator;
 pub mod errors;
 mod events;
 mod http;
+#[cfg(any(test, feature = "internals"))]
+#[doc(hidden)]
+pub mod internals;
 mod iot_core;
 mod json;
 pub mod lambda;

@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pki", &["names", "time"]),
     // Core: decides, touches nothing.
     ("events", &["names", "time"]),
-    ("policy", &["errors", "names", "pki", "quotas", "time", "trace"]),
+    ("policy", &["errors", "json", "names", "pki", "quotas", "time", "trace"]),
     ("registry", &["errors", "events", "names", "pki", "policy", "quotas", "time"]),
     ("provisioning", &[
         "errors", "names", "pki", "quotas", "registry", "service_model", "time", "trace",
@@ -50,6 +50,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         "device_keys", "errors", "events", "lambda", "message", "message_broker", "names", "outbox", "pki",
         "policy", "provisioning", "quotas", "registry", "rules_engine", "time", "trace",
     ]),
+    // For the fuzz targets.
+    ("internals", &["policy"]),
     // The doors.
     ("data_plane", &["errors", "http", "iot_core", "message", "names", "quotas"]),
     ("api_gateway", &["errors", "http", "lambda", "names", "pki", "s3", "time", "trace"]),
@@ -156,8 +158,16 @@ const BANNED_AFTER_ALL: &[(&str, &str, &str)] = &[
 const LONG_LINES: &[&str] = &["emulator/src/aws_api/operations.rs"];
 
 /// What a visitor sees first.
-const TOP_LEVEL: &[&str] =
-    &["Cargo.lock", "Cargo.toml", "README.md", "client-tests", "emulator", "fixtures", "scripts"];
+const TOP_LEVEL: &[&str] = &[
+    "Cargo.lock",
+    "Cargo.toml",
+    "README.md",
+    "client-tests",
+    "emulator",
+    "fixtures",
+    "fuzz",
+    "scripts",
+];
 
 const LINES: usize = 500;
 const COLUMNS: usize = 100;
@@ -450,7 +460,7 @@ fn source_files() -> Vec<SourceFile> {
 
 fn rust_files() -> Vec<SourceFile> {
     let mut files = Vec::new();
-    for folder in ["emulator", "client-tests"] {
+    for folder in ["emulator", "client-tests", "fuzz"] {
         walk(&root().join(folder), &mut files);
     }
     assert!(files.len() > 50, "the sources were not found below {}", root().display());

@@ -244,7 +244,7 @@ async fn the_api_answers_garbage_in_aws_words() {
         (
             "a garbage policy",
             call(&emulator, "POST /policies/P", LOCAL, r#"{"policyDocument": "{"}"#),
-            (400, "MalformedPolicyException", "Malformed"),
+            (400, "MalformedPolicyException", "Malformed (at line 1, column 1: EOF while parsing"),
         ),
         (
             "an unknown operation",

@@ -196,7 +196,8 @@ async fn an_endpoint_is_described_and_what_aws_does_not_know_is_refused() {
 
     desk.shell().write("garbage.txt", "garbage");
     let create = "iot create-policy --policy-name Bad --policy-document file://garbage.txt";
-    refused(&desk.try_aws(create).await, "MalformedPolicyException", "CreatePolicy", "");
+    let message = "Policy document is Malformed (at line 1, column 1: expected value, found `g`)";
+    refused(&desk.try_aws(create).await, "MalformedPolicyException", "CreatePolicy", message);
     let register = "iot register-certificate-without-ca --certificate-pem file://garbage.txt";
     let garbage = desk.try_aws(register).await;
     assert_ne!(garbage.code, Some(0), "{garbage}");

@@ -153,6 +153,14 @@ impl Context {
         self.request = Request::Connect(Box::new(asked));
     }
 
+    /// Any values for `iot:ConnectAttributes`, the variable that several values can be given to.
+    #[cfg(test)]
+    pub(super) fn set_connect_attributes_of_test(&mut self, values: &[&str]) {
+        let attributes = values.iter().map(|value| &*value.to_string().leak());
+        let attributes = attributes.collect::<Vec<&'static str>>().leak();
+        self.request = Request::Connect(Box::new(Asked { attributes, last_will_topic: None }));
+    }
+
     //? assumed: what a CONNECT asks for has no value in the actions that follow it
     /// Takes back what [`Context::set_connect_attributes`] has set, once the client is connected.
     pub(crate) fn set_connected(&mut self) {

@@ -1,14 +1,20 @@
 //! A policy document: read once, kept in the form that decisions need.
 //!
-//! It decides which texts CreatePolicy takes, and what a refused text is told. Names, versions and
-//! attachments of policies are the registry's.
+//! It decides which texts CreatePolicy takes. How a refused text is told where it is wrong, says
+//! [`malformed`]; names, versions and attachments of policies are the registry's.
+//!
+//! [`malformed`]: super::malformed
+//!
 //! Truth: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html> and
 //! <https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html>.
 
 use super::action::KNOWN;
-use super::condition::{Condition, colon_outside_variables};
+use super::condition::{Condition, Wanted, colon_outside_variables};
 use super::context::Context;
 use super::json::Json;
+use super::malformed::{MalformedDocument, Path, quoted};
+use super::members::{Elements, each, object, one_or_more, text, unexpected};
+use super::operator::Operator;
 use super::pattern::{Meaning, Pattern};
 use super::variable::Variable;
 use crate::quotas::POLICY_DOCUMENT_CHARACTERS;
@@ -49,50 +55,32 @@ pub(super) struct Selection {
     pub(super) patterns: Box<[Pattern]>,
 }
 
-/// Why a text is no policy document, in AWS's words.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum MalformedDocument {
-    /// It is no JSON.
-    #[error("Policy document is Malformed")]
-    NotJson,
-    /// It is JSON, but no policy.
-    #[error("Policy document is Malformed: Invalid policy syntax.")]
-    Syntax,
-    /// These are neither ARNs nor `*`.
-    #[error("Policy document is Malformed: The following resources are invalid : {0}")]
-    Resources(String),
-    /// It is longer than AWS stores.
-    //? assumed: AWS's wording for a document that is too long is not known
-    #[error("Policy document is Malformed: Cannot exceed {POLICY_DOCUMENT_CHARACTERS} characters")]
-    TooLong,
-}
+/// The elements of a document.
+//? assumed: an Id is taken and means nothing
+const DOCUMENT: [&str; 3] = ["Version", "Id", "Statement"];
+
+/// The elements of a statement.
+const STATEMENT: [&str; 7] =
+    ["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"];
 
 impl Document {
-    //= https://github.com/dwyl/learn-aws-iot/issues/17
-    //# what is no JSON is told just that it is malformed
-    //= https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html
-    //# white space does not count towards the 2048 characters
     /// Reads `text` as CreatePolicy would take it.
     pub(crate) fn parse(text: &str) -> Result<Self, MalformedDocument> {
-        let counted = text.chars().filter(|character| !character.is_whitespace());
-        if counted.take(POLICY_DOCUMENT_CHARACTERS + 1).count() > POLICY_DOCUMENT_CHARACTERS {
-            return Err(MalformedDocument::TooLong);
+        let characters = counted(text);
+        if characters > POLICY_DOCUMENT_CHARACTERS {
+            return Err(MalformedDocument::TooLong { characters });
         }
-        let json = serde_json::from_str(text).map_err(|_| MalformedDocument::NotJson)?;
-        let Json::Object(members) = json else { return Err(MalformedDocument::Syntax) };
-        let mut document = Members::of(members)?;
+        let path = Path::Document;
+        let mut document = Elements::of(Json::parse(text)?, &path, &DOCUMENT)?;
         let _named = document.text("Id")?;
-        let variables = has_variables(document.text("Version")?.as_deref())?;
-        let statements = match document.take("Statement").ok_or(MalformedDocument::Syntax)? {
-            Json::List(statements) if !statements.is_empty() => statements,
-            statement @ Json::Object(_) => vec![statement],
-            _ => return Err(MalformedDocument::Syntax),
-        };
-        document.finish()?;
-        let statements = statements.into_iter().enumerate();
-        let statements: Box<[_]> = statements
-            .map(|(index, json)| Statement::compile(index + 1, json, variables))
-            .collect::<Result<_, _>>()?;
+        let variables = has_variables(document.text("Version")?, &path)?;
+        let statements = document.must("Statement")?;
+        let mut number = 0;
+        let statements = one_or_more(statements, &path.member("Statement"), |json, path| {
+            number += 1;
+            Statement::compile(number, json, path, variables)
+        });
+        let statements = statements?.into_boxed_slice();
         let by_action = KNOWN.map(|action| places(&statements, action));
         let asks_for_the_time =
             statements.iter().any(|statement| statement.variables().any(Variable::is_time));
@@ -125,48 +113,57 @@ fn places(statements: &[Statement], action: &str) -> Box<[u16]> {
     speaking.filter_map(|(index, _)| u16::try_from(index).ok()).collect()
 }
 
+//= https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html
+//# white space does not count towards the 2048 characters
+//? assumed: white space is what may stand between the tokens of JSON; within a text it is the space
+fn counted(text: &str) -> usize {
+    let white = [' ', '\t', '\n', '\r'];
+    text.chars().filter(|character| !white.contains(character)).count()
+}
+
 //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html
 //# only 2012-10-17 has policy variables; a document without a version is of 2008-10-17
-fn has_variables(version: Option<&str>) -> Result<bool, MalformedDocument> {
-    match version {
+fn has_variables(version: Option<String>, path: &Path<'_>) -> Result<bool, MalformedDocument> {
+    match version.as_deref() {
         Some("2012-10-17") => Ok(true),
         Some("2008-10-17") | None => Ok(false),
-        Some(_) => Err(MalformedDocument::Syntax),
+        Some(other) => {
+            let fault = format!("{} is neither 2012-10-17 nor 2008-10-17", quoted(other));
+            Err(path.member("Version").says(fault))
+        }
     }
 }
 
 impl Statement {
-    fn compile(number: usize, json: Json, variables: bool) -> Result<Self, MalformedDocument> {
-        let Json::Object(members) = json else { return Err(MalformedDocument::Syntax) };
-        let mut members = Members::of(members)?;
-        let sid = members.text("Sid")?.map(String::into_boxed_str);
-        let effect = match members.text("Effect")?.as_deref() {
-            Some("Allow") => Effect::Allow,
-            Some("Deny") => Effect::Deny,
-            _ => return Err(MalformedDocument::Syntax),
+    //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html
+    //# a Sid has letters and digits, and in IAM no other statement of the document has it
+    //= https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html
+    //# an empty Sid is something to suggest against, no error
+    //? assumed: AWS IoT takes any text for a Sid, and takes one twice
+    fn compile(
+        number: usize,
+        json: Json,
+        path: &Path<'_>,
+        variables: bool,
+    ) -> Result<Self, MalformedDocument> {
+        let mut elements = Elements::of(json, path, &STATEMENT)?;
+        let sid = elements.text("Sid")?.map(String::into_boxed_str);
+        let effect = effect(elements.must("Effect")?, &path.member("Effect"))?;
+        let (name, actions) = elements.either("Action", "NotAction")?;
+        let actions = Selection {
+            all_but: name == "NotAction",
+            patterns: actions_of(actions, &path.member(name))?,
         };
-        let (not_actions, actions) = members.either("Action", "NotAction")?;
-        let (not_resources, resources) = members.either("Resource", "NotResource")?;
-        let conditions = match members.take("Condition") {
-            Some(json) => conditions(json, variables)?,
+        let (name, resources) = elements.either("Resource", "NotResource")?;
+        let resources = Selection {
+            all_but: name == "NotResource",
+            patterns: resources_of(resources, &path.member(name), variables)?,
+        };
+        let conditions = match elements.take("Condition") {
+            Some(json) => conditions(json, &path.member("Condition"), variables)?,
             None => Box::default(),
         };
-        members.finish()?;
-        check_resources(&resources)?;
-        // Actions do not mind their case, and have no variables.
-        let plain = Meaning { wildcards: true, variables: false };
-        let actions =
-            actions.iter().map(|text| Pattern::compile(&text.to_ascii_lowercase(), plain));
-        let meaning = Meaning { wildcards: true, variables };
-        let resources = resources.iter().map(|text| Pattern::compile(text, meaning));
-        Ok(Self {
-            sid,
-            number,
-            effect,
-            actions: Selection { all_but: not_actions, patterns: actions.collect() },
-            resources: Selection { all_but: not_resources, patterns: resources.collect() },
-            conditions,
-        })
+        Ok(Self { sid, number, effect, actions, resources, conditions })
     }
 
     /// Every variable that the resources and the conditions name.
@@ -207,107 +204,111 @@ impl Selection {
     }
 }
 
-//= https://github.com/aws-samples/simplerobotservice/issues/1
-//# a resource that is neither `*` nor an ARN is named in the refusal
-//? assumed: an ARN needs its five colons, and several bad resources are named with commas
-fn check_resources(resources: &[String]) -> Result<(), MalformedDocument> {
-    let invalid = |text: &&String| *text != "*" && !is_arn(text);
-    let invalid: Vec<&str> = resources.iter().filter(invalid).map(String::as_str).collect();
-    if invalid.is_empty() {
-        return Ok(());
+//= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_effect.html
+//# Allow or Deny, in exactly this case
+fn effect(json: Json, path: &Path<'_>) -> Result<Effect, MalformedDocument> {
+    match text(json, path)?.as_str() {
+        "Allow" => Ok(Effect::Allow),
+        "Deny" => Ok(Effect::Deny),
+        other => Err(path.says(format!("{} is neither Allow nor Deny", quoted(other)))),
     }
-    Err(MalformedDocument::Resources(invalid.join(", ")))
 }
 
-fn is_arn(text: &str) -> bool {
+//= https://github.com/aws/aws-sdk-js/issues/3993
+//# the names of actions are not looked at: misspelt ones and those of other services are stored
+//= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
+//# the prefix and the name of an action mind no case, and both may have wildcards
+//? assumed: so are names without a prefix or with spaces, which match only themselves
+fn actions_of(json: Json, path: &Path<'_>) -> Result<Box<[Pattern]>, MalformedDocument> {
+    let plain = Meaning { wildcards: true, variables: false };
+    let actions = one_or_more(json, path, |json, path| {
+        Ok(Pattern::compile(&filled(json, path)?.to_ascii_lowercase(), plain))
+    });
+    Ok(actions?.into())
+}
+
+//= https://docs.aws.amazon.com/greengrass/v1/developerguide/device-auth.html
+//# a policy of AWS IoT names resources of other services, such as `arn:aws:greengrass:…`
+fn resources_of(
+    json: Json,
+    path: &Path<'_>,
+    variables: bool,
+) -> Result<Box<[Pattern]>, MalformedDocument> {
+    let meaning = Meaning { wildcards: true, variables };
+    let (mut invalid, mut first_fault) = (Vec::new(), None);
+    let patterns = one_or_more(json, path, |json, path| {
+        let text = filled(json, path)?;
+        if let Some(fault) = no_resource(&text) {
+            first_fault.get_or_insert_with(|| path.fault(fault));
+            invalid.push(text.clone());
+        }
+        Ok(Pattern::compile(&text, meaning))
+    })?;
+    match first_fault {
+        Some(fault) => Err(MalformedDocument::resources(&invalid, fault)),
+        None => Ok(patterns.into()),
+    }
+}
+
+/// Why `text` is neither `*` nor an ARN.
+//? assumed: an ARN needs its five colons, and what stands between them may be anything
+fn no_resource(text: &str) -> Option<String> {
+    if text == "*" {
+        return None;
+    }
+    if !text.starts_with("arn:") {
+        return Some("neither `*` nor an ARN".to_owned());
+    }
+    let mut parts = 1;
     let mut rest = text;
-    for _ in 0..5 {
-        let Some(colon) = colon_outside_variables(rest) else { return false };
+    while let Some(colon) = colon_outside_variables(rest) {
+        parts += 1;
         rest = rest.get(colon + 1..).unwrap_or_default();
     }
-    text.starts_with("arn:")
+    (parts < 6).then(|| {
+        format!(
+            "an ARN has six parts, arn:partition:service:region:account:resource; this has {parts}"
+        )
+    })
 }
 
-fn conditions(json: Json, variables: bool) -> Result<Box<[Condition]>, MalformedDocument> {
-    let Json::Object(operators) = json else { return Err(MalformedDocument::Syntax) };
+/// The text here, which must not be empty.
+fn filled(json: Json, path: &Path<'_>) -> Result<String, MalformedDocument> {
+    let text = text(json, path)?;
+    if text.is_empty() { Err(path.says("the text is empty")) } else { Ok(text) }
+}
+
+//? assumed: a Condition without operators and an operator without keys are taken, and hold
+fn conditions(
+    json: Json,
+    path: &Path<'_>,
+    variables: bool,
+) -> Result<Box<[Condition]>, MalformedDocument> {
     let mut conditions = Vec::new();
-    for (operator, keys) in Members::of(operators)?.0 {
-        let Json::Object(keys) = keys else { return Err(MalformedDocument::Syntax) };
-        for (key, values) in Members::of(keys)?.0 {
-            let values = scalars(values)?;
-            let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            let condition = Condition::compile(&operator, &key, &values, variables)
-                .filter(|_| !key.is_empty())
-                .ok_or(MalformedDocument::Syntax)?;
-            conditions.push(condition);
+    for (name, keys) in object(json, path, "an object of operators")? {
+        let path = path.member(&name);
+        let operator = Operator::parse(&name).map_err(|fault| path.says(fault))?;
+        for (key, values) in object(keys, &path, "an object of keys and their values")? {
+            if key.is_empty() {
+                return Err(path.says("a key is empty"));
+            }
+            let wanted = each(values, &path.member(&key), |json, path| {
+                let text = scalar(json, path)?;
+                Wanted::compile(operator, &text, variables).map_err(|fault| path.says(fault))
+            })?;
+            conditions.push(Condition::new(&name, operator, &key, wanted));
         }
     }
     Ok(conditions.into())
 }
 
-/// The text of one value or several, as conditions take them: quotation marks are optional around
-/// numbers and truth values.
-fn scalars(json: Json) -> Result<Vec<String>, MalformedDocument> {
-    let values = match json {
-        Json::List(values) => values,
-        value => vec![value],
-    };
-    let text = values.into_iter().map(|value| match value {
+//= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+//# quotation marks are optional around numbers and truth values
+/// The text of a condition's value.
+fn scalar(json: Json, path: &Path<'_>) -> Result<String, MalformedDocument> {
+    match json {
         Json::Text(text) | Json::Number(text) => Ok(text),
         Json::Bool(flag) => Ok(flag.to_string()),
-        _ => Err(MalformedDocument::Syntax),
-    });
-    text.collect()
-}
-
-/// The members of an object, which are taken out one by one so that an unknown one remains.
-struct Members(Vec<(String, Json)>);
-
-impl Members {
-    //? assumed: a member that occurs twice makes the document malformed, as in IAM
-    fn of(members: Vec<(String, Json)>) -> Result<Self, MalformedDocument> {
-        let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(MalformedDocument::Syntax);
-        }
-        Ok(Self(members))
-    }
-
-    fn take(&mut self, name: &str) -> Option<Json> {
-        let place = self.0.iter().position(|(member, _)| member == name)?;
-        Some(self.0.swap_remove(place).1)
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>, MalformedDocument> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Json::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(MalformedDocument::Syntax),
-        }
-    }
-
-    /// The texts of exactly one of two members, and whether it is the second one.
-    fn either(&mut self, name: &str, not: &str) -> Result<(bool, Vec<String>), MalformedDocument> {
-        let (second, json) = match (self.take(name), self.take(not)) {
-            (Some(json), None) => (false, json),
-            (None, Some(json)) => (true, json),
-            _ => return Err(MalformedDocument::Syntax),
-        };
-        let values = match json {
-            Json::List(values) if !values.is_empty() => values,
-            text @ Json::Text(_) => vec![text],
-            _ => return Err(MalformedDocument::Syntax),
-        };
-        let texts = values.into_iter().map(|value| match value {
-            Json::Text(text) if !text.is_empty() => Ok(text),
-            _ => Err(MalformedDocument::Syntax),
-        });
-        Ok((second, texts.collect::<Result<_, _>>()?))
-    }
-
-    /// Nothing may be left that a policy does not have, such as `Principal`.
-    fn finish(self) -> Result<(), MalformedDocument> {
-        if self.0.is_empty() { Ok(()) } else { Err(MalformedDocument::Syntax) }
+        json => Err(unexpected(path, "a text, a number or a truth value", &json)),
     }
 }

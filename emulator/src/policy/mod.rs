@@ -14,10 +14,15 @@ mod document;
 pub(crate) mod evaluate;
 mod explain;
 mod json;
+mod malformed;
+mod members;
 mod moment;
 mod network;
+mod operator;
 mod pattern;
 mod recent;
+#[cfg(any(test, feature = "internals"))]
+mod scrutiny;
 #[cfg(test)]
 mod tests;
 mod variable;
@@ -29,8 +34,11 @@ use std::sync::Arc;
 
 pub(crate) use action::*;
 pub(crate) use context::Context;
-pub(crate) use document::{Document, MalformedDocument};
+pub(crate) use document::Document;
+pub(crate) use malformed::MalformedDocument;
 pub(crate) use recent::RecentlyAllowed;
+#[cfg(any(test, feature = "internals"))]
+pub(crate) use scrutiny::scrutinise;
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::{PolicyName, Scope, TemplateName, ThingGroupName};

@@ -1,5 +1,5 @@
 //! A block of IP addresses as a condition spells it: `203.0.113.0/24`, `2001:db8::/32`, or one
-//! address.
+//! address. IPv4 is IPv4 however it is written.
 //!
 //! Truth:
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>.
@@ -29,7 +29,17 @@ impl Network {
             Some(_) => return None,
             None => width,
         };
-        (prefix_bits <= width).then_some(Self { address, prefix_bits })
+        (prefix_bits <= width).then(|| Self { address, prefix_bits }.canonical())
+    }
+
+    /// An IPv4 block written as IPv6 (`::ffff:10.0.0.0/104`) as IPv4.
+    fn canonical(self) -> Self {
+        let address = self.address.to_canonical();
+        let written_longer = width(self.address) - width(address);
+        match self.prefix_bits.checked_sub(written_longer) {
+            Some(prefix_bits) => Self { address, prefix_bits },
+            None => self,
+        }
     }
 
     /// Whether `address` lies in the block; an IPv4 address written as IPv6 counts as IPv4.

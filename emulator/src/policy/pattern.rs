@@ -245,7 +245,7 @@ fn head(text: &str, meaning: Meaning) -> Option<(Head<'_>, usize)> {
 }
 
 /// Where `close` stands that is not part of a quoted default.
-fn end_of(inner: &str, close: char) -> Option<usize> {
+pub(super) fn end_of(inner: &str, close: char) -> Option<usize> {
     let end = inner.find(close)?;
     match inner.find('\'').filter(|quote| *quote < end) {
         Some(quote) => {

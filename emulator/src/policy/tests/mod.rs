@@ -1,9 +1,10 @@
-//! What must be true of any policy; the tables of cases are in `cases.rs`.
+//! What must be true of any policy. Beside it: the tables of cases, documents, conditions.
 
 mod cases;
+mod conditions;
+mod documents;
 
 use proptest::prelude::*;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::context::ThingAttributes;
@@ -32,46 +33,6 @@ fn all_in_force(documents: &[Value]) -> Vec<PolicyInForce> {
 
 fn shared<'a>(attributes: impl Iterator<Item = (&'a str, &'a str)>) -> ThingAttributes {
     attributes.map(|(name, value)| (Box::from(name), Box::from(value))).collect()
-}
-
-// === documents ===
-
-#[test]
-fn pol_6_a_malformed_document_is_told_so_in_awss_words() {
-    #[derive(Deserialize)]
-    struct Table {
-        documents: Vec<Case>,
-    }
-    #[derive(Deserialize)]
-    struct Case {
-        name: String,
-        text: Option<String>,
-        document: Option<Value>,
-        error: Option<String>,
-    }
-    let table =
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/policies/documents.json"));
-    let table: Table = serde_json::from_str(table).unwrap();
-    assert!(table.documents.len() >= 40);
-    for case in table.documents {
-        let text = case.text.unwrap_or_else(|| case.document.unwrap().to_string());
-        let error = Document::parse(&text).err().map(|error| error.to_string());
-        assert_eq!(error, case.error, "{}: {text}", case.name);
-    }
-}
-
-#[test]
-fn pol_7_white_space_does_not_count_towards_the_size() {
-    let with_sid = |length: usize, space: &str| {
-        let sid = "s".repeat(length);
-        format!(
-            r#"{{"Statement":{{"Sid":"{sid}","Effect":"Allow",{space}"Action":"*","Resource":"*"}}}}"#
-        )
-    };
-    let most = 2048 - with_sid(0, "").len();
-    assert!(Document::parse(&with_sid(most, "")).is_ok());
-    assert!(Document::parse(&with_sid(most, &" \n\t".repeat(5000))).is_ok());
-    assert_eq!(Document::parse(&with_sid(most + 1, "")).err(), Some(MalformedDocument::TooLong));
 }
 
 // === answers ===
@@ -130,13 +91,6 @@ fn a_client_id_cannot_write_lines_into_the_trace() {
     let refusal = authorize::<Publish>(&policies, &context, &scope(), "x".into()).unwrap_err();
     assert!(refusal.why.iter().all(|line| !line.contains('\n')), "{:?}", refusal.why);
     assert_eq!(refusal.why.last().unwrap(), r"         → …/topic/a\nAWS answers: CONNACK 0");
-}
-
-#[test]
-fn pol_6_a_malformed_document_becomes_awss_exception() {
-    let error = ApiError::from(Document::parse("{}").unwrap_err());
-    assert_eq!(error.code(), ErrorCode::MalformedPolicyException);
-    assert_eq!(error.message(), "Policy document is Malformed: Invalid policy syntax.");
 }
 
 #[test]

@@ -360,9 +360,12 @@ fn pt_6_and_13_what_ends_a_run() {
         ),
         (
             "POL-6",
-            policy(json!({ "PolicyDocument": "nonsense" })),
+            policy(json!({ "PolicyDocument": { "Statement": [{ "effect": "Allow" }] } })),
             "policy",
-            terminated("Policy document is Malformed"),
+            terminated(
+                "Policy document is Malformed: Invalid policy syntax. (at Statement[0].effect: \
+                 an AWS IoT policy has no such element; Effect is one)",
+            ),
         ),
         (
             "PT-3",

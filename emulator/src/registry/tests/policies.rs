@@ -54,7 +54,8 @@ fn pol_6_a_malformed_document_is_told_in_aws_words() {
     let mut registry = registry();
     create_policy(&mut registry, "P");
     let json = |name| json!({ "policyName": name, "policyDocument": "nonsense" });
-    let malformed = "400 MalformedPolicyException: Policy document is Malformed";
+    let malformed = "400 MalformedPolicyException: Policy document is Malformed \
+                     (at line 1, column 2: expected ident, found `o`)";
     assert_eq!(outcome(&registry.create_policy(input(json("Q")), NOW)), malformed);
     assert_eq!(outcome(&registry.create_policy_version(input(json("P")), NOW)), malformed);
     let named = json!({ "policyName": "not a name", "policyDocument": ALLOW_ALL });

@@ -1,0 +1,81 @@
+//! For this project's own benches and fuzz targets. Nothing here is promised to anybody: it comes,
+//! goes and changes without a word in the change log.
+//!
+//! It decides nothing. Each function takes plain values, and panics where the core contradicts
+//! itself.
+
+use crate::policy;
+
+/// Whatever the bytes, as a policy document: it is read; if it is one, it is asked in several ways,
+/// which must agree.
+pub fn policy_document(bytes: &[u8]) {
+    // The AWS API hands on nothing but UTF-8.
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        policy::scrutinise(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Every document and every text of `fixtures/policies`, as `scripts/fuzz` plants them.
+    fn seeds() -> Vec<String> {
+        macro_rules! tables {
+            ($($file:literal)*) => {
+                [$(include_str!(concat!(
+                    env!("CARGO_MANIFEST_DIR"), "/../fixtures/policies/", $file, ".json"
+                ))),*]
+            };
+        }
+        let tables = tables!["certificate-variables" "connect-attributes" "defaults" "documents"
+            "https" "last-will" "operators" "reserved-topics" "resources" "statements"
+            "thing-groups" "things" "variables"];
+        let mut seeds = Vec::new();
+        for table in tables {
+            let table: Value = serde_json::from_str(table).unwrap();
+            for case in table["documents"].as_array().into_iter().flatten() {
+                let text = case["text"].as_str().map(str::to_owned);
+                seeds.push(text.unwrap_or_else(|| case["document"].to_string()));
+            }
+            for group in table["groups"].as_array().into_iter().flatten() {
+                let policies = group["documents"].as_array().unwrap().iter();
+                let documents = policies.map(|it| it.get("document").unwrap_or(it).to_string());
+                seeds.extend(documents);
+            }
+        }
+        seeds
+    }
+
+    #[test]
+    fn every_document_of_the_tables_passes_the_fuzz_target() {
+        let seeds = seeds();
+        assert!(seeds.len() > 300, "{} seeds", seeds.len());
+        for seed in seeds {
+            policy_document(seed.as_bytes());
+        }
+        policy_document(b"\xff");
+    }
+
+    proptest! {
+        #[test]
+        fn so_does_a_mixture_of_two_of_them(
+            one in any::<prop::sample::Index>(), other in any::<prop::sample::Index>(),
+            from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>(),
+            length in 0..40_usize,
+        ) {
+            thread_local!(static SEEDS: Vec<String> = seeds());
+            let mixture = SEEDS.with(|seeds| {
+                let (one, other) = (one.get(seeds).as_bytes(), other.get(seeds).as_bytes());
+                let (at, from) = (to.index(one.len() + 1), from.index(other.len() + 1));
+                let piece = &other[from..(from + length).min(other.len())];
+                let rest = &one[(at + length / 2).min(one.len())..];
+                [&one[..at], piece, rest].concat()
+            });
+            policy_document(&mixture);
+        }
+    }
+}
