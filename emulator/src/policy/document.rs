@@ -176,19 +176,16 @@ impl Statement {
         resources.chain(conditions)
     }
 
-    /// The variables that keep it from being decided, as nothing stands for them.
+    /// The variables that it needs, have no default, and have no value.
     pub(super) fn missing<'a>(
         &'a self,
         context: &'a Context,
     ) -> impl Iterator<Item = &'a Variable> {
-        let resources = self.resources.patterns.iter();
-        let resources = resources.flat_map(|pattern| pattern.unresolved(context));
-        let conditions = self.conditions.iter().flat_map(|condition| {
-            let wanted = condition.wanted().flat_map(|pattern| pattern.unresolved(context));
-            let key = Some(condition.key()).filter(|key| context.values(key).is_none());
-            key.into_iter().chain(wanted)
-        });
-        resources.chain(conditions)
+        let wanted = self.conditions.iter().flat_map(Condition::wanted);
+        let patterns = self.resources.patterns.iter().chain(wanted);
+        let unresolved = patterns.flat_map(|pattern| pattern.unresolved(context));
+        let needed = unresolved.chain(self.conditions.iter().map(Condition::key));
+        needed.filter(|variable| context.values(variable).is_none())
     }
 
     /// Whether every condition holds.
