@@ -4,6 +4,7 @@
 //! It decides nothing. Each function takes plain values, and panics where the core contradicts
 //! itself.
 
+use crate::names::TopicName;
 use crate::policy;
 
 /// Whatever the bytes, as a policy document: it is read; if it is one, it is asked in several ways,
@@ -12,6 +13,31 @@ pub fn policy_document(bytes: &[u8]) {
     // The AWS API hands on nothing but UTF-8.
     if let Ok(text) = std::str::from_utf8(bytes) {
         policy::scrutinise(text);
+    }
+}
+
+/// A client with its policies, to be asked for its leave to publish.
+#[derive(Debug)]
+pub struct PolicySession(policy::Session);
+
+impl PolicySession {
+    /// A client called `client_id` that `documents` count for.
+    ///
+    /// # Panics
+    ///
+    /// If one of `documents` is no policy.
+    pub fn new(documents: &[String], client_id: &str) -> Self {
+        Self(policy::Session::new(documents, client_id))
+    }
+
+    /// Whether it may publish to `topic`, decided anew.
+    pub fn decide(&self, topic: &TopicName) -> bool {
+        self.0.decide(topic)
+    }
+
+    /// The same, remembered from the time before.
+    pub fn decide_again(&mut self, topic: &TopicName) -> bool {
+        self.0.decide_again(topic)
     }
 }
 

@@ -23,6 +23,8 @@ mod pattern;
 mod recent;
 #[cfg(any(test, feature = "internals"))]
 mod scrutiny;
+#[cfg(any(test, feature = "internals"))]
+mod session;
 #[cfg(test)]
 mod tests;
 mod variable;
@@ -39,6 +41,8 @@ pub(crate) use malformed::MalformedDocument;
 pub(crate) use recent::RecentlyAllowed;
 #[cfg(any(test, feature = "internals"))]
 pub(crate) use scrutiny::scrutinise;
+#[cfg(any(test, feature = "internals"))]
+pub(crate) use session::Session;
 
 use crate::errors::{ApiError, ErrorCode};
 use crate::names::{PolicyName, Scope, TemplateName, ThingGroupName};
