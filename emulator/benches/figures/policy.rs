@@ -74,21 +74,21 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-/// A pattern that fits everywhere but at its end, against text that it nearly matches.
+/// A pattern that fits everywhere but at its last letter, against text that it nearly matches.
 fn hostile() -> Row {
     let nanos = |length: usize| {
-        let resource = format!("arn:aws:iot:*:*:topic/{}b", "*a".repeat(length));
+        let resource = format!("arn:aws:iot:*:*:topic/*{}b*", "a".repeat(length));
         let document = json!({ "Version": "2012-10-17", "Statement":
             { "Effect": "Deny", "Action": "iot:Publish", "Resource": resource } });
         // Refused, so that nothing is remembered; the reason is worked out too.
         let session = PolicySession::new(&[document.to_string()], "sensor-1");
-        let topic = TopicName::new(&"a".repeat(length));
+        let topic = TopicName::new(&"a".repeat(2 * length));
         nanos_each(20, || !session.decide(&topic))
     };
-    let (short, long) = (nanos(200), nanos(400));
+    let (short, long) = (nanos(300), nanos(600));
     let ratio = long / short;
     Row {
-        what: "a pattern of *a*a…b, twice as long, and its text".to_owned(),
+        what: "a resource *aa…ab*, twice as long, refused".to_owned(),
         figures: format!("{:.0} us, then {:.0} us: x{ratio:.1}", short / 1e3, long / 1e3),
         goal: "<= x4.8".to_owned(),
         reached: ratio <= 4.8,

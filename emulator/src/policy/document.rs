@@ -11,6 +11,7 @@
 use super::action::KNOWN;
 use super::condition::{Condition, Wanted, colon_outside_variables};
 use super::context::Context;
+use super::glance::{Glance, Seen};
 use super::json::Json;
 use super::malformed::{MalformedDocument, Path, quoted};
 use super::members::{Elements, each, object, one_or_more, text, unexpected};
@@ -23,10 +24,21 @@ use crate::quotas::POLICY_DOCUMENT_CHARACTERS;
 #[derive(Debug)]
 pub(crate) struct Document {
     statements: Box<[Statement]>,
-    /// For each action of [`KNOWN`], the places of the statements that speak of it.
-    by_action: [Box<[u16]>; KNOWN.len()],
+    /// Every resource of every statement.
+    resources: Box<[Resource]>,
     asks_for_the_time: bool,
 }
+
+/// A resource of a statement, as far as it is looked at before the statement is.
+#[derive(Debug)]
+struct Resource {
+    glance: Glance,
+    /// A bit for each action of [`KNOWN`] that the statement speaks of.
+    actions: u32,
+    statement: u16,
+}
+
+const _: () = assert!(KNOWN.len() <= u32::BITS as usize, "each action has a bit");
 
 /// A statement, compiled.
 #[derive(Debug)]
@@ -81,10 +93,10 @@ impl Document {
             Statement::compile(number, json, path, variables)
         });
         let statements = statements?.into_boxed_slice();
-        let by_action = KNOWN.map(|action| places(&statements, action));
+        let resources = (0..).zip(&statements).flat_map(|(at, it)| it.to_glance_at(at)).collect();
         let asks_for_the_time =
             statements.iter().any(|statement| statement.variables().any(Variable::is_time));
-        Ok(Self { statements, by_action, asks_for_the_time })
+        Ok(Self { statements, resources, asks_for_the_time })
     }
 
     /// Whether a decision may change by time alone.
@@ -97,20 +109,14 @@ impl Document {
         &self.statements
     }
 
-    /// The statements that speak of the action at `place` in [`KNOWN`].
-    pub(super) fn speaking_of(&self, place: u8) -> impl Iterator<Item = &Statement> {
-        let places = self.by_action.get(usize::from(place)).map_or(&[][..], |places| places);
-        places.iter().filter_map(|index| self.statements.get(usize::from(*index)))
+    /// The statements that speak of the action at `place` in [`KNOWN`], and perhaps of a resource
+    /// of which `seen` was seen; one may come twice.
+    pub(super) fn speaking_of(&self, place: u8, seen: Seen) -> impl Iterator<Item = &Statement> {
+        let speaking = self.resources.iter().filter(move |resource| {
+            resource.actions & (1 << place) != 0 && resource.glance.admits(seen)
+        });
+        speaking.filter_map(|resource| self.statements.get(usize::from(resource.statement)))
     }
-}
-
-fn places(statements: &[Statement], action: &str) -> Box<[u16]> {
-    let action = action.to_ascii_lowercase();
-    let speaking = statements
-        .iter()
-        .enumerate()
-        .filter(|(_, statement)| statement.actions.covers(&action, &Context::new()));
-    speaking.filter_map(|(index, _)| u16::try_from(index).ok()).collect()
 }
 
 //= https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html
@@ -164,6 +170,19 @@ impl Statement {
             None => Box::default(),
         };
         Ok(Self { sid, number, effect, actions, resources, conditions })
+    }
+
+    /// Its resources, to be glanced at; the statement is the one at `place`.
+    fn to_glance_at(&self, place: u16) -> impl Iterator<Item = Resource> {
+        let speaks_of =
+            |action: &&str| self.actions.covers(&action.to_ascii_lowercase(), &Context::new());
+        let known = (0..).zip(KNOWN).filter(|(_, action)| speaks_of(action));
+        let actions = known.fold(0, |bits, (place, _)| bits | 1_u32 << place);
+        let glances = match self.resources.all_but {
+            true => vec![Glance::ANY],
+            false => self.resources.patterns.iter().map(Glance::of).collect(),
+        };
+        glances.into_iter().map(move |glance| Resource { glance, actions, statement: place })
     }
 
     /// Every variable that the resources and the conditions name.

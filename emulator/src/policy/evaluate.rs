@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::context::Context;
 use super::document::{Effect, Statement};
+use super::glance::Seen;
 use super::{Decision, PolicyInForce};
 
 /// What each of the policies has to say.
@@ -34,8 +35,9 @@ pub(super) fn decide(
     arn: &str,
 ) -> Decision {
     let mut allowed = false;
+    let seen = Seen::of(arn);
     for policy in policies {
-        for statement in policy.document.speaking_of(place) {
+        for statement in policy.document.speaking_of(place, seen) {
             if allowed && statement.effect == Effect::Allow {
                 continue;
             }

@@ -13,6 +13,7 @@ mod context;
 mod document;
 pub(crate) mod evaluate;
 mod explain;
+mod glance;
 mod json;
 mod malformed;
 mod members;

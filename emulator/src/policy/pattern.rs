@@ -99,6 +99,19 @@ impl Pattern {
         self.slots().filter(|slot| slot.text(context).is_none()).map(|slot| &slot.variable)
     }
 
+    /// Of an ARN with its five colons and no other, the plain text behind the fifth, and that at the
+    /// end.
+    pub(super) fn anchors(&self) -> Option<(&str, &str)> {
+        let literals = self.segments.iter().filter_map(Segment::literal);
+        let colons = |text: &str| text.bytes().filter(|byte| *byte == b':').count();
+        if literals.clone().map(colons).sum::<usize>() != 5 {
+            return None;
+        }
+        let (_before, behind) = literals.filter_map(|text| text.rsplit_once(':')).last()?;
+        let end = self.segments.last().and_then(Segment::literal).unwrap_or_default();
+        Some((behind, end))
+    }
+
     //= https://docs.aws.amazon.com/iot/latest/developerguide/pub-sub-policy.html
     //# `*` stands for any characters, `/` among them, and `?` for one; `+` and `#` for themselves
     /// Whether all of `text` matches.
@@ -135,13 +148,22 @@ impl Pattern {
                 None => {}
             }
             let Some((after, from)) = retry else { return false };
-            let mut characters = from.chars();
-            if characters.next().is_none() {
-                return false;
-            }
-            (segment, rest) = (after, characters.as_str());
+            let Some(next) = self.next_chance(after, from) else { return false };
+            (segment, rest) = (after, next);
             retry = Some((segment, rest));
         }
+    }
+
+    /// Where behind the start of `text` the segment at `after` may begin.
+    fn next_chance<'t>(&self, after: usize, text: &'t str) -> Option<&'t str> {
+        let mut characters = text.chars();
+        characters.next()?;
+        let rest = characters.as_str();
+        let literal = self.segments.get(after).and_then(Segment::literal);
+        let Some(first) = literal.and_then(|text| text.bytes().next()) else { return Some(rest) };
+        // A byte that begins a character stands within no other.
+        let at = rest.bytes().position(|byte| byte == first)?;
+        rest.get(at..)
     }
 
     /// The text with every variable replaced that has a value; the others stay as they are.
@@ -199,6 +221,13 @@ impl Slot {
 }
 
 impl Segment {
+    fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Literal(text) => Some(text),
+            _ => None,
+        }
+    }
+
     //? assumed: wildcards in a substituted value match only themselves
     //? assumed: a variable without a value matches nothing, not even its own `${…}`
     /// What is left of `text` after this segment; `None` if it does not begin with it.
