@@ -99,15 +99,15 @@ impl Pattern {
         self.slots().filter(|slot| slot.text(context).is_none()).map(|slot| &slot.variable)
     }
 
-    /// Of an ARN with its five colons and no other, the plain text behind the fifth, and that at the
-    /// end.
+    /// Of an ARN with its five colons and no other, the plain text behind the fifth, and the plain
+    /// text at the end.
     pub(super) fn anchors(&self) -> Option<(&str, &str)> {
         let literals = self.segments.iter().filter_map(Segment::literal);
         let colons = |text: &str| text.bytes().filter(|byte| *byte == b':').count();
         if literals.clone().map(colons).sum::<usize>() != 5 {
             return None;
         }
-        let (_before, behind) = literals.filter_map(|text| text.rsplit_once(':')).last()?;
+        let (_before, behind) = literals.rev().find_map(|text| text.rsplit_once(':'))?;
         let end = self.segments.last().and_then(Segment::literal).unwrap_or_default();
         Some((behind, end))
     }
