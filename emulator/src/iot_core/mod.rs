@@ -9,9 +9,9 @@
 //! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile
 //!   ([`Held`])
 //! - `publishing.rs`: one message to subscribers and rules, and the events
-//! - the operations of the data endpoint over HTTP, `data_plane.rs`: messages;
-//!   `client_operations.rs`: clients; `direct_messages.rs`: what may wait for a PUBACK; `absent.rs`:
-//!   what nobody serves; `http_calls.rs`: what all share
+//! - the operations of the data endpoint over HTTP: `data_plane.rs` those about messages,
+//!   `client_operations.rs` about clients, `direct_messages.rs` those that may wait for a PUBACK,
+//!   `absent.rs` those that nobody serves, `http_calls.rs` what all share
 //! - `authorization.rs`: policies and variables of one connection; `propagation.rs`: since when a
 //!   change of them counts
 //! - `log.rs`: the members of an entry of the trace, as AWS's log has them
