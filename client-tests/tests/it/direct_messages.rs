@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use client_tests::programs::{self, Running, Shell};
-use client_tests::{Mqtt, MqttError, Version};
+use client_tests::{Mqtt, MqttError, Version, Wire, websocket};
 use iot_emulator::{Emulator, Identity, IotCore, allow};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -536,4 +536,124 @@ async fn what_a_shadow_would_answer_arrives_only_where_receive_is_allowed() {
     change_policy(&iot, "Device", document(&granted));
     mqtt.publish("answer", "{}").await.expect("allowed");
     assert_eq!(mqtt.next_message().await.expect("allowed now").topic, accepted);
+}
+
+/// Connects `tiny` over MQTT 5: one message in flight, packets of 512 bytes; subscribed to `s`.
+async fn tiny(scene: &Scene) -> Wire {
+    let mut tiny = trusted(&scene.iot, "Tiny").open().await.expect("a handshake");
+    tiny.send(
+        b"\x10\x19\x00\x04MQTT\x05\x02\x00\x3C\x08\x21\x00\x01\x27\x00\x00\x02\x00\x00\x04tiny",
+    )
+    .await;
+    let connack = tiny.packet().await;
+    assert!(connack[0] == 0x20 && connack[2..4] == [0, 0], "{connack:02X?}");
+    tiny.send(b"\x82\x07\x00\x01\x00\x00\x01s\x01").await;
+    assert_eq!(tiny.packet().await, b"\x90\x04\x00\x01\x00\x01", "a SUBACK");
+    tiny
+}
+
+#[tokio::test]
+async fn a_receiver_that_owes_too_much_or_has_a_full_queue_is_429() {
+    const QUEUE: u16 = 10_000;
+    if curl_is_missing().await {
+        return;
+    }
+    let scene = Scene::new(&[to_anybody()]);
+    let mut tiny = tiny(&scene).await;
+    let confirmed = "tiny/messages?topic=t&confirmation=true&timeout=15";
+    let mut sending = scene.start_sending(confirmed);
+    let first = tiny.packet().await;
+    assert!(first[0] == 0x32 && first.ends_with(b"hello"), "{first:02X?}");
+    let (body, status) = scene.send(confirmed).await;
+    assert_eq!(status, 429, "{body}");
+    scene.refused("SendDirectMessage", &["RECEIVER_MAX_UNACKED_QOS1_EXCEEDED", "HTTP 429", "tiny"]);
+    // QoS 0 owes nothing.
+    assert_eq!(scene.send("tiny/messages?topic=t").await.1, 200);
+    assert_eq!(tiny.packet().await[0], 0x30);
+
+    let mut flood = trusted(&scene.iot, "Flood").open().await.expect("a handshake");
+    flood.send(b"\x10\x0D\x00\x04MQTT\x04\x02\x00\x3C\x00\x01f").await;
+    flood.packet().await;
+    let publishes = (1..=QUEUE).flat_map(|packet_id| {
+        let [high, low] = packet_id.to_be_bytes();
+        [0x32, 0x06, 0x00, 0x01, b's', high, low, b'x']
+    });
+    flood.send(&publishes.collect::<Vec<u8>>()).await;
+    flood.read(4 * usize::from(QUEUE)).await;
+    let (body, status) = scene.send("tiny/messages?topic=t").await;
+    assert_eq!(status, 429, "{body}");
+    scene.refused("SendDirectMessage", &["RECEIVE_SESSION_THROTTLED", "HTTP 429", "tiny"]);
+    // Its first PUBACK ends the wait of the first sender, and makes room.
+    tiny.send(b"\x40\x02\x00\x01").await;
+    sending.until("200").await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_for_its_receiver_is_never_said_to_have_arrived() {
+    if curl_is_missing().await {
+        return;
+    }
+    let scene = Scene::new(&[to_anybody()]);
+    let mut tiny = tiny(&scene).await;
+    scene.shell.write("large", "x".repeat(600));
+    let query = "--data-binary @large 'HOST/connections/tiny/messages?topic=t&confirmation=true'";
+    let mut sending = scene.shell.start(&scene.curl(query));
+    let dropped = || {
+        let refusals = scene.emulator.trace().refusals();
+        refusals.iter().any(|entry| entry.reason == Some("MessageDropped"))
+    };
+    // The trace has no bell: each request gives the emulator time for the other one.
+    for _ in 0..50 {
+        assert_eq!(scene.send("nobody/messages?topic=t").await.1, 404);
+        if dropped() {
+            break;
+        }
+    }
+    scene.refused("Publish-Out", &["MessageDropped", "Maximum Packet Size, 512", "tiny"]);
+    scene.emulator.advance(Duration::from_secs(5)).await.expect("settled");
+    sending.until("504").await;
+    assert_eq!(scene.send("tiny/messages?topic=t").await.1, 200);
+    assert!(tiny.packet().await.ends_with(b"hello"), "the connection lives on");
+}
+
+#[tokio::test]
+async fn port_443_takes_direct_messages_of_certificates_and_cognito_identities() {
+    const IDENTITY: &str = "us-east-1:0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
+    if !programs::present(&["aws"]).await {
+        return;
+    }
+    let mut scene = Scene::new(&[to_anybody()]);
+    let lamp = scene.receiver("lamp", Version::Mqtt5).await;
+    let _other = scene.receiver("other", Version::Mqtt5).await;
+    let tls = scene.emulator.addresses().tls;
+    let sender = enrolled(&scene.iot, "443", document(&[to_anybody()]));
+    let mut wire = sender.open_at(tls, &["x-amzn-http-ca"]).await.expect("a handshake");
+    let post = "POST /connections/lamp/messages?topic=t&confirmation=true HTTP/1.1\r\n\
+                Host: localhost\r\nContent-Length: 5\r\n\r\nhello";
+    wire.send(post.as_bytes()).await;
+    let answer = websocket::answer(&mut wire).await;
+    assert!(answer.head.starts_with("http/1.1 200"), "{answer:?}");
+    assert_eq!(lamp.next_message().await.expect("the message").text(), "hello");
+
+    scene.shell.set("AWS_SESSION_TOKEN", IDENTITY);
+    let send = |client_id: &str| {
+        format!(
+            "aws iot-data send-direct-message --endpoint-url https://localhost:{} --ca-bundle \
+             root.pem --client-id {client_id} --topic t --confirmation --payload hello",
+            tls.port()
+        )
+    };
+    let refused = scene.shell.run(&send("lamp")).await;
+    assert!(refused.stderr.contains("ForbiddenException"), "{refused:?}");
+    let why = ["iot:SendDirectMessage", "no policy is attached to the Amazon Cognito identity"];
+    scene.refused("SendDirectMessage", &why);
+    let to_lamp = [statement("iot:SendDirectMessage", "client/lamp")];
+    scene.iot.create_policy("Identity", document(&to_lamp));
+    let attached = json!({ "policyName": "Identity", "target": IDENTITY });
+    scene.iot.call("AttachPolicy", attached).expect("an identity takes policies");
+    let sent = scene.shell.run(&send("lamp")).await.succeeded().json();
+    assert_eq!(sent["message"], "OK");
+    assert_eq!(lamp.next_message().await.expect("the message").text(), "hello");
+    assert!(scene.shell.run(&send("other")).await.stderr.contains("ForbiddenException"));
+    scene.refused("SendDirectMessage", &["client/other", IDENTITY, "HTTP 403"]);
 }

@@ -9,7 +9,8 @@ use iot_emulator::{Emulator, Identity, IotCore, allow};
 use serde_json::{Value, json};
 
 use crate::common::{
-    assert_says, change_policy, enrolled, publish_over_https, refusal, trusted, unattached,
+    assert_says, change_policy, enrolled, publish_over_https, publish_over_the_api, refusal,
+    trusted, unattached,
 };
 
 const NOT_AUTHORIZED: u8 = 0x87;
@@ -235,6 +236,30 @@ async fn pol_9_the_trace_says_when_a_newer_policy_does_not_count_yet() {
     device.connect("again").await.expect("iot:Connect is allowed");
     let connected = emulator.trace().entries().into_iter().rfind(|it| it.event_type == "Connect");
     assert_says(&connected.expect("an entry"), &[line]);
+    // So do messages, which leave no entry otherwise.
+    perform(&iot, &device, JOIN);
+    advance(&emulator, DELAY).await;
+    let told = |event_type: &str| {
+        let entries = emulator.trace().entries();
+        let told = entries.iter().filter(|it| it.event_type == event_type && it.reason.is_none());
+        told.map(|entry| assert_says(entry, &[line])).count()
+    };
+    assert!(may_publish(&live).await);
+    assert_eq!(publish_over_https(&device, "a").await, "200");
+    assert_eq!((told("Publish-In"), told("Publish-Out")), (0, 0));
+    let watcher = trusted(&iot, "Watcher").connect("watcher").await.expect("allowed");
+    watcher.subscribe("a").await.expect("a SUBACK");
+    perform(&iot, &device, DETACH);
+    assert!(may_publish(&live).await);
+    assert_eq!(publish_over_https(&device, "a").await, "200");
+    assert_eq!(told("Publish-In"), 2);
+    for _ in 0..2 {
+        watcher.next_message().await.expect("received");
+    }
+    change_policy(&iot, "Watcher", allow(&["iot:Publish"], "*"));
+    publish_over_the_api(&emulator, "a", "x");
+    watcher.next_message().await.expect("received as before");
+    assert_eq!(told("Publish-Out"), 1);
     // A change that decides nothing for this device does not wait.
     advance(&emulator, DELAY).await;
     iot.create_policy("Unrelated", allow(&["iot:*"], "*"));
@@ -321,6 +346,8 @@ async fn pol_10_a_deny_on_receive_stops_a_subscription_and_a_deny_on_subscribe_d
 
             change_policy(&iot, "Device", deny("iot:Receive"));
             publisher.publish_with("news", "3", qos, false).await.expect("allowed");
+            // Nothing answers QoS 0: the SUBACK says that the message has come too.
+            publisher.subscribe("other").await.expect("a SUBACK");
             emulator.settled().await;
             let entry = refusal(&emulator, "Publish-Out");
             assert_says(&entry, &["refused iot:Receive on ", "explicit deny: statement 2"]);

@@ -201,6 +201,20 @@ async fn each_end_has_its_reason_and_only_a_wish_keeps_the_will_back() {
 }
 
 #[tokio::test]
+async fn a_websocket_that_is_a_day_old_connects_no_more_and_takes_nobody_over() {
+    let emulator = Emulator::builder().manual_clock(true).start().expect("free ports");
+    let mut late = WebSocket::open(&emulator, None).await;
+    emulator.advance(Duration::from_secs(24 * 3600)).await.expect("a manual clock");
+    let mut live = WebSocket::connect(&emulator, None, "browser", None).await;
+    assert_eq!(live.packet().await, CONNACK);
+    late.send(&frame(0x82, &websocket::connect("browser", None))).await;
+    assert_eq!(late.closed().await, 1000, "no CONNACK");
+    assert_says(&refusal(&emulator, "Connect"), &["CLIENT_ERROR", "24 hours"]);
+    live.send(&frame(0x82, PINGREQ)).await;
+    assert_eq!(live.packet().await, PINGRESP);
+}
+
+#[tokio::test]
 async fn a_frame_may_be_as_large_as_it_likes_but_a_packet_may_not() {
     let emulator = Emulator::start();
     let mut socket = WebSocket::connect(&emulator, None, "browser", None).await;

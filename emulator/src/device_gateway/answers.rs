@@ -181,8 +181,8 @@ pub(super) fn code(refused: Refused) -> ReasonCode {
     ReasonCode::from_value(refused.code()).unwrap_or(ReasonCode::UnspecifiedError)
 }
 
-/// Puts a message into `out`; `false` if it is larger than the client takes.
-pub(super) fn delivery(delivery: &Delivery, wants: &Wants, out: &mut Vec<u8>) -> bool {
+/// Puts a message into `out`, unless it is larger than the client takes, which is answered.
+pub(super) fn delivery(delivery: &Delivery, wants: &Wants, out: &mut Vec<u8>) -> Result<(), u32> {
     let message = &delivery.message;
     let qos = match delivery.qos {
         QoS::AtMostOnce => Qos::AtMostOnce,
@@ -195,9 +195,9 @@ pub(super) fn delivery(delivery: &Delivery, wants: &Wants, out: &mut Vec<u8>) ->
         };
         encode::frame(wants.version, qos, &message.topic, &properties, &message.payload)
     });
-    let limit = wants.maximum_packet_size.and_then(|limit| usize::try_from(limit).ok());
-    if limit.is_some_and(|limit| frame.bytes.len() > limit) {
-        return false;
+    let too_large = |limit: &u32| usize::try_from(*limit).is_ok_and(|it| frame.bytes.len() > it);
+    if let Some(limit) = wants.maximum_packet_size.filter(too_large) {
+        return Err(limit);
     }
     let differing = encode::Delivery {
         packet_id: delivery.packet_id.unwrap_or_default(),
@@ -206,5 +206,5 @@ pub(super) fn delivery(delivery: &Delivery, wants: &Wants, out: &mut Vec<u8>) ->
         message_expiry_interval_seconds: delivery.expiry_seconds,
     };
     encode::write(frame, differing, out);
-    true
+    Ok(())
 }

@@ -214,18 +214,16 @@ impl Conversation {
     pub(super) fn deliver(&mut self, out: &mut Vec<u8>) -> Outgoing {
         let mut deliveries = std::mem::take(&mut self.deliveries);
         let more = self.iot_core.on(self.connection, |held| held.deliveries(&mut deliveries));
-        let mut unsendable = Vec::new();
+        let mut too_large = Vec::new();
         for delivery in deliveries.drain(..) {
-            //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
-            //# a packet above the client's maximum is not sent, as if it had been delivered
-            if !answers::delivery(&delivery, &self.wants, out) {
-                unsendable.extend(delivery.packet_id);
+            if let Err(maximum) = answers::delivery(&delivery, &self.wants, out) {
+                too_large.push((delivery, maximum));
             }
         }
         self.deliveries = deliveries;
-        if !unsendable.is_empty() {
+        if !too_large.is_empty() {
             self.iot_core.on(self.connection, |held| {
-                unsendable.into_iter().for_each(|packet_id| held.acknowledge(packet_id));
+                too_large.iter().for_each(|(delivery, maximum)| held.too_large(delivery, *maximum));
             });
         }
         if more == Some(true) { Outgoing::More } else { Outgoing::Nothing }

@@ -104,6 +104,10 @@ pub(super) async fn speak<S: Carrier>(
             return stream.hang_up().await;
         }
     };
+    if peer.ends.is_some_and(|ends| ends <= iot_core.now()) {
+        iot_core.note_misuse_before_connect(&peer, "a CONNECT after the WebSocket's 24 hours");
+        return stream.hang_up().await;
+    }
     let Ok(principal) = identify(&connect.client_id) else {
         return stream.hang_up().await;
     };
@@ -121,7 +125,7 @@ pub(super) async fn speak<S: Carrier>(
         Err(refused) => {
             let mut out = Vec::new();
             answers::connect_refused(refused, &wants, &cloud.uuid().to_string(), &mut out);
-            let _gone = stream.write_all(&out).await;
+            let _gone = timeout(FAREWELL, stream.write_all(&out)).await;
             stream.hang_up().await;
         }
     }

@@ -23,7 +23,7 @@ struct Row {
     method: &'static str,
     /// `{}` is what the policy is asked about, `*` may be anything.
     path: &'static [&'static str],
-    ask: fn(&mut State, Call<'_>, Named) -> Result<(), ApiError>,
+    ask: fn(&mut State, &mut Call<'_>, Named) -> Result<(), ApiError>,
 }
 
 const SHADOW: &[&str] = &["things", "{}", "shadow"];
@@ -120,8 +120,8 @@ impl IotCore {
     pub(crate) fn refuse_absent(&self, caller: &HttpCaller, absent: Absent) -> ApiError {
         let Absent { row, on } = absent;
         self.locked(|state, now| {
-            let call = Call::new(caller, row.name(), self.scope(), now);
-            let asked = (row.ask)(state, call, on);
+            let mut call = Call::new(caller, row.name(), self.scope(), now);
+            let asked = (row.ask)(state, &mut call, on);
             asked.err().unwrap_or_else(|| ApiError::not_here(row.service, row.name()))
         })
     }

@@ -65,8 +65,16 @@ impl Authorizer {
         authorizer
     }
 
-    /// Takes in what has changed since.
-    pub(super) fn refresh(&mut self, sources: Sources<'_>) {
+    /// Takes in what has changed since: in the registry, or earlier and counts by now.
+    pub(super) fn bring_up_to_date(&mut self, sources: Sources<'_>) {
+        if self.revision != sources.registry.policy_revision()
+            || self.pending.as_ref().is_some_and(|pending| pending.is_over(sources.now))
+        {
+            self.refresh(sources);
+        }
+    }
+
+    fn refresh(&mut self, sources: Sources<'_>) {
         let Sources { registry, propagation, now } = sources;
         self.revision = registry.policy_revision();
         self.recently.forget();
@@ -111,12 +119,6 @@ impl Authorizer {
     pub(super) fn connected(&mut self) {
         self.context.set_connected();
         self.recently.forget();
-    }
-
-    /// Whether the registry has changed since, or an earlier change counts by now.
-    pub(super) fn is_stale(&self, sources: &Sources<'_>) -> bool {
-        self.revision != sources.registry.policy_revision()
-            || self.pending.as_ref().is_some_and(|pending| pending.is_over(sources.now))
     }
 
     /// May it?

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::authorization::{Authorizer, Sources};
+use super::authorization::Authorizer;
 use super::log::{Who, refused};
 use super::publishing::{Origin, boxed, check_sizes, permits};
 use super::refusals::Refused;
@@ -43,13 +43,6 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn mailbox(&self) -> &Mailbox {
         &self.mailbox
-    }
-
-    /// Takes in what has changed since.
-    pub(super) fn bring_up_to_date(&mut self, sources: Sources<'_>) {
-        if self.authorizer.is_stale(&sources) {
-            self.authorizer.refresh(sources);
-        }
     }
 
     pub(super) fn close(self, reason: DisconnectReason) {
@@ -96,9 +89,7 @@ impl IotCore {
         ask: impl FnOnce(&mut Held<'_>) -> R,
     ) -> Option<R> {
         self.locked(|state, now| {
-            let live = state.live.get_mut(&connection)?;
-            let (registry, propagation) = (&state.registry, &mut state.propagation);
-            live.bring_up_to_date(Sources { registry, propagation, now });
+            state.live_now(connection, now)?;
             Some(ask(&mut Held { state, scope: self.scope(), connection, now }))
         })
     }
@@ -111,10 +102,7 @@ impl IotCore {
     /// Traces bytes that are not MQTT, or not what MQTT allows, where a CONNECT should be.
     pub(crate) fn note_misuse_before_connect(&self, peer: &Peer, why: &str) {
         let entry = Entry::failure(self.scope(), "Connect", "CLIENT_ERROR");
-        let entry = entry
-            .member("protocol", peer.protocol)
-            .member("sourceIp", peer.address.ip())
-            .member("sourcePort", peer.address.port());
+        let entry = Who::unknown(peer).signs(entry);
         self.trace().record(entry.details(why).answer("disconnects"));
     }
 }

@@ -1,30 +1,24 @@
-//! The operations of the data endpoint over HTTP: publish, retained messages, connections.
+//! The operations of the data endpoint over HTTP that are about messages: publish, and what is
+//! retained.
 //!
-//! It decides which permission each needs. An IAM identity may do all; for a device and an Amazon
-//! Cognito identity their policies decide. How a request is read and an answer is worded is decided
+//! It decides which permission each needs; who has it is decided in `http_calls.rs`. How a request is read and an answer is worded is decided
 //! in the shell's `data_plane.rs`; what there is to tell is the broker's.
 //! Truth:
 //! <https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_IoT_Data_Plane.html>.
-
-use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::http_calls::{Asks, Call};
+use super::http_calls::Call;
 use super::publishing::{Origin, boxed, check_sizes};
 use super::requests::{HttpCaller, PublishRequest};
 use super::{IotCore, topics};
 use crate::errors::{ApiError, ErrorCode};
-use crate::message_broker::{Deleted, DisconnectReason, Message, Publication};
-use crate::names::{ClientId, ThingName, TopicFilter, TopicName};
-use crate::policy::{
-    DeleteConnection, GetConnection, GetRetainedMessage, ListRetainedMessages, ListSubscriptions,
-    Publish, RetainPublish,
-};
-use crate::quotas::CLIENT_ID_BYTES;
+use crate::message_broker::{Message, Publication};
+use crate::names::TopicName;
+use crate::policy::{GetRetainedMessage, ListRetainedMessages, Publish, RetainPublish};
 
 /// Which page of a list is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,51 +59,6 @@ struct RetainedMessageSummary {
     last_modified_time: i64,
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
-//# the fields of a connection; `vpcEndpointId` only behind a VPC endpoint, which is not here
-/// GetConnection's answer.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ConnectionStatus {
-    client_id: ClientId,
-    connected: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thing_name: Option<ThingName>,
-    clean_session: bool,
-    keep_alive_duration: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connected_since: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disconnected_since: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disconnect_reason: Option<&'static str>,
-    session_expiry: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_ip: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_ip: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_port: Option<u16>,
-}
-
-/// ListSubscriptions' answer.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Subscriptions {
-    subscriptions: Vec<SubscriptionSummary>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_token: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SubscriptionSummary {
-    topic_filter: TopicFilter,
-    qos: u8,
-}
-
 impl IotCore {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
     //# iot:Publish is asked, iot:Connect is not; there is no client ID
@@ -132,11 +81,18 @@ impl IotCore {
         let destination = destination.map_err(|refusal| ApiError::invalid_request(refusal.0))?;
         let scope = self.scope();
         self.locked(|state, now| {
-            let call = Call::new(caller, "Publish-In", scope, now).retaining(retain);
-            let permit = state.permit::<Publish>(call, topic.clone())?;
+            let mut call = Call::new(caller, "Publish-In", scope, now).retaining(retain);
+            let permit = state.permit::<Publish>(&mut call, topic.clone())?;
             //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
             //# a retained publish needs iot:RetainPublish besides
-            let retain = retain.then(|| state.permit::<RetainPublish>(call, topic)).transpose()?;
+            let retain =
+                retain.then(|| state.permit::<RetainPublish>(&mut call, topic)).transpose()?;
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+            //# Publish-In is logged for what is allowed too
+            //? assumed: only while a change of policies propagates, which is when one asks why
+            if call.caveat().is_some() {
+                state.note(call.success().member("topicName", permit.resource()));
+            }
             let origin = Origin {
                 client_id: None,
                 principal: caller.principal().map(Into::into),
@@ -157,8 +113,8 @@ impl IotCore {
         topic: TopicName,
     ) -> Result<RetainedMessage, ApiError> {
         self.locked(|state, now| {
-            let call = Call::new(caller, "GetRetainedMessage", self.scope(), now);
-            let permit = state.permit::<GetRetainedMessage>(call, topic)?;
+            let mut call = Call::new(caller, "GetRetainedMessage", self.scope(), now);
+            let permit = state.permit::<GetRetainedMessage>(&mut call, topic)?;
             //? assumed: the text
             let message = state.broker.retained_message(&permit, now).ok_or_else(|| {
                 ApiError::not_found(format!("No retained message on topic {}", permit.resource()))
@@ -180,8 +136,8 @@ impl IotCore {
         let (after, size) = page.read(200)?;
         let after = after.as_deref().map(TopicName::new);
         self.locked(|state, now| {
-            let call = Call::new(caller, "ListRetainedMessage", self.scope(), now);
-            let permit = state.permit::<ListRetainedMessages>(call, ())?;
+            let mut call = Call::new(caller, "ListRetainedMessage", self.scope(), now);
+            let permit = state.permit::<ListRetainedMessages>(&mut call, ())?;
             let mut found = state.broker.retained_messages(&permit, after.as_ref(), now);
             let retained_topics: Vec<RetainedMessageSummary> =
                 found.by_ref().take(size).map(|message| message.as_ref().into()).collect();
@@ -190,108 +146,6 @@ impl IotCore {
             drop(found);
             state.note(call.success());
             Ok(RetainedMessages { retained_topics, next_token })
-        })
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
-    //# DeleteConnection: the client is disconnected for API_INITIATED_DISCONNECT
-    /// `DeleteConnection`.
-    pub(crate) fn delete_connection(
-        &self,
-        caller: &HttpCaller,
-        client_id: ClientId,
-        clean_session: bool,
-        prevent_will_message: bool,
-    ) -> Result<(), ApiError> {
-        check_client_id(&client_id)?;
-        let scope = self.scope();
-        self.locked(|state, now| {
-            let call = Call::new(caller, "DeleteConnection", scope, now);
-            let permit = state.permit::<DeleteConnection>(call, client_id)?;
-            let broker = &mut state.broker;
-            let deleted =
-                broker.delete_connection(&permit, clean_session, prevent_will_message, now);
-            let client_id = permit.resource();
-            let deleted = deleted.ok_or_else(|| unknown_client(client_id))?;
-            state.note(call.success().member("clientId", client_id));
-            if let Deleted::Connection(connection) = deleted {
-                let reason = DisconnectReason::ApiInitiatedDisconnect;
-                state.end(scope, connection, reason, Some("DeleteConnection was called"), now);
-            }
-            Ok(())
-        })
-    }
-
-    /// `GetConnection`.
-    pub(crate) fn connection(
-        &self,
-        caller: &HttpCaller,
-        client_id: ClientId,
-        include_socket_information: bool,
-    ) -> Result<ConnectionStatus, ApiError> {
-        check_client_id(&client_id)?;
-        self.locked(|state, now| {
-            //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
-            //# asked for socket information that it may not see, the entire call fails with 403
-            let call = Call::new(caller, "GetConnection", self.scope(), now)
-                .asking(Asks::SocketInformation(include_socket_information));
-            let permit = state.permit::<GetConnection>(call, client_id)?;
-            let status = state.broker.client(&permit, now);
-            let status = status.ok_or_else(|| unknown_client(permit.resource()))?;
-            state.note(call.success().member("clientId", permit.resource()));
-            let (facts, details) = (&status.facts, &status.facts.details);
-            let since = status.disconnected.map(|(since, _)| since.milliseconds());
-            Ok(ConnectionStatus {
-                client_id: facts.client_id.clone(),
-                connected: since.is_none(),
-                //? assumed: as in lifecycle events, only a thing that is attached exclusively
-                thing_name: details.thing_name.clone(),
-                clean_session: facts.clean_session,
-                keep_alive_duration: facts.keep_alive_seconds,
-                connected_since: since.is_none().then(|| facts.connected_since.milliseconds()),
-                disconnected_since: since,
-                disconnect_reason: status.disconnected.map(|(_, reason)| reason.name()),
-                session_expiry: status.session_expiry_seconds,
-                source_ip: include_socket_information.then_some(details.source_ip),
-                source_port: include_socket_information.then_some(details.source_port),
-                target_ip: include_socket_information.then_some(details.target_ip),
-                target_port: include_socket_information.then_some(details.target_port),
-            })
-        })
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_ListSubscriptions.html
-    //# also of a client that is away and has a persistent session; 20 a page
-    /// `ListSubscriptions`.
-    pub(crate) fn subscriptions(
-        &self,
-        caller: &HttpCaller,
-        client_id: ClientId,
-        page: &Page,
-    ) -> Result<Subscriptions, ApiError> {
-        check_client_id(&client_id)?;
-        let (after, size) = page.read(20)?;
-        self.locked(|state, now| {
-            let call = Call::new(caller, "ListSubscriptions", self.scope(), now);
-            let permit = state.permit::<ListSubscriptions>(call, client_id)?;
-            let all = state.broker.subscriptions_of(&permit);
-            let all = all.ok_or_else(|| unknown_client(permit.resource()))?;
-            let beyond =
-                |filter: &TopicFilter| after.as_deref().is_none_or(|after| filter.as_str() > after);
-            let mut found = all.filter(|(filter, _)| beyond(filter));
-            let subscriptions: Vec<SubscriptionSummary> = found
-                .by_ref()
-                .take(size)
-                .map(|(filter, qos)| SubscriptionSummary {
-                    topic_filter: filter.clone(),
-                    qos: qos.into(),
-                })
-                .collect();
-            let last = subscriptions.last().map(|last| last.topic_filter.as_str());
-            let next_token = found.next().and(last).map(token);
-            drop(found);
-            state.note(call.success().member("clientId", permit.resource()));
-            Ok(Subscriptions { subscriptions, next_token })
         })
     }
 }
@@ -331,7 +185,7 @@ impl From<&Message> for RetainedMessageSummary {
 
 impl Page {
     /// After which name the page begins, and how many items it has; `default` unless told.
-    fn read(&self, default: usize) -> Result<(Option<String>, usize), ApiError> {
+    pub(super) fn read(&self, default: usize) -> Result<(Option<String>, usize), ApiError> {
         let size = match self.max_results {
             None => default,
             Some(size @ 1..=200) => usize::try_from(size).unwrap_or(default),
@@ -358,37 +212,13 @@ impl Page {
 }
 
 /// The token of the page that follows `last`.
-fn token(last: &str) -> String {
+pub(super) fn token(last: &str) -> String {
     URL_SAFE_NO_PAD.encode(last)
-}
-
-//= https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_DeleteConnection.html
-//# a client ID has 1 to 128 characters and does not begin with `$`
-fn check_client_id(client_id: &ClientId) -> Result<(), ApiError> {
-    let text = client_id.as_str();
-    let constraint = if text.is_empty() {
-        "have length greater than or equal to 1".to_owned()
-    } else if text.len() > CLIENT_ID_BYTES {
-        format!("have length less than or equal to {CLIENT_ID_BYTES}")
-    } else if text.starts_with('$') {
-        "satisfy regular expression pattern: ^[^$].*".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(ApiError::invalid_request(format!(
-        "1 validation error detected: Value at 'clientId' failed to satisfy constraint: Member \
-         must {constraint}"
-    )))
-}
-
-//? assumed: the text
-fn unknown_client(client_id: &ClientId) -> ApiError {
-    ApiError::not_found(format!("Client {client_id} not found"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
     use std::sync::Arc;
 
     use super::*;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::authorization::Sources;
 use super::http_calls::{Asks, Call, HttpRefusal, http_status};
 use super::publishing::{boxed, check_sizes};
 use super::requests::{DirectMessageRequest, HttpCaller};
@@ -238,14 +237,15 @@ impl IotCore {
             check_sizes(&request.payload, &request.properties).map_err(|(_, why)| {
                 ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
             })?;
-            let call = call.asking(Asks::Topic(&wanted.topic));
+            let mut call = call.asking(Asks::Topic(&wanted.topic));
             let DirectMessageRequest { client_id, payload, properties, .. } = request;
             let resource = DirectMessage { client_id, topic: wanted.topic.clone() };
             //= https://github.com/strands-labs/robots
             //# observed: 403 has no body if the sender may not, and words if the receiver may not
-            let permit = state.permit::<SendDirectMessage>(call, resource);
+            let permit = state.permit::<SendDirectMessage>(&mut call, resource);
             let permit = permit
                 .map_err(|error| HttpRefusal { wordless: true, ..HttpRefusal::from(error) })?;
+            let described = described.why(call.caveat());
             let receive = match state.permit_receive(scope, &permit, now) {
                 Ok(receive) => receive,
                 Err((undelivered, why)) => {
@@ -284,13 +284,11 @@ impl State {
         now: Timestamp,
     ) -> Result<Permit<Receive>, (Undelivered, Option<Refusal>)> {
         let receiver = self.broker.direct_receiver(permit).map_err(|why| (why, None))?;
-        let live = self.live.get_mut(&receiver).ok_or((Undelivered::NotFound, None))?;
-        let (registry, propagation) = (&self.registry, &mut self.propagation);
-        live.bring_up_to_date(Sources { registry, propagation, now });
+        let (live, registry) = self.live_now(receiver, now).ok_or((Undelivered::NotFound, None))?;
         let topic = permit.resource().topic.clone();
         let asked = live.authorizer.ask::<Receive>(scope, topic, now);
         asked.map_err(|refusal| {
-            let why = live.authorizer.why(&self.registry, &refusal);
+            let why = live.authorizer.why(registry, &refusal);
             (Undelivered::NotPermitted, Some(Refusal { why, ..refusal }))
         })
     }

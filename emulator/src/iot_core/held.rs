@@ -20,7 +20,7 @@ use crate::message_broker::{
     ClientDisconnect, ConnectionFacts, ConnectionId, Delivery, DisconnectReason, Publication,
     SubscribeError, SubscribeOptions,
 };
-use crate::names::{Scope, TopicFilter};
+use crate::names::{Scope, TopicFilter, TopicName};
 use crate::policy::{Receive, Refusal, Subscribe};
 use crate::time::Timestamp;
 use crate::trace::Entry;
@@ -76,6 +76,7 @@ impl Held<'_> {
             let entry = if retain { entry.member("retain", "True") } else { entry };
             self.note_refused(&facts, entry, reaction)
         })?;
+        self.note_caveat("Publish-In", &topic);
         let client_id = facts.client_id.clone();
         let origin = Origin {
             client_id: Some(client_id.clone()),
@@ -92,6 +93,18 @@ impl Held<'_> {
         };
         self.state.send(self.scope, destination, permit, publication, &origin, self.now);
         Ok(())
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+    //# Publish-In and Publish-Out are logged for what is allowed too
+    //? assumed: only while a change of policies propagates, which is when one asks why
+    /// Traces that a message passes by policies that are no more.
+    fn note_caveat(&mut self, event_type: &'static str, topic: &TopicName) {
+        let Some(live) = self.state.live.get(&self.connection) else { return };
+        let Some(caveat) = live.authorizer.caveat() else { return };
+        let entry = Entry::success(self.scope, event_type);
+        let entry = Who::connected(&live.facts).signs(entry.member("topicName", topic));
+        self.state.note(entry.why([caveat]));
     }
 
     /// The client subscribes to one filter; `qos` is `None` for QoS 2.
@@ -207,6 +220,22 @@ impl Held<'_> {
         self.state.broker.acknowledge(self.connection, packet_id);
     }
 
+    //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+    //# a packet above the client's maximum is not sent, as if it had been delivered
+    /// The message was larger than the client takes; whoever waits for its PUBACK waits on.
+    pub(crate) fn too_large(&mut self, delivery: &Delivery, maximum_packet_size: u32) {
+        if let Some(packet_id) = delivery.packet_id {
+            self.state.broker.give_up(self.connection, packet_id);
+        }
+        let Some(facts) = self.facts() else { return };
+        let entry = Entry::failure(self.scope, "Publish-Out", "MessageDropped");
+        let entry = entry.member("topicName", &delivery.message.topic);
+        let details =
+            format!("a packet above the client's Maximum Packet Size, {maximum_packet_size}");
+        let entry = Who::connected(&facts).signs(entry).details(details);
+        self.state.note(entry.answer("nothing: the message is not delivered"));
+    }
+
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
     //# iot:Receive is checked on every delivery; what is not allowed does not arrive
     /// The next messages for the client that it may receive; whether there may be more.
@@ -215,6 +244,7 @@ impl Held<'_> {
         while into.len() < BATCH && bytes < BATCH_BYTES {
             let Some(delivery) = self.next_delivery() else { return false };
             bytes += delivery.message.payload.len();
+            self.note_caveat("Publish-Out", &delivery.message.topic);
             into.push(delivery);
         }
         true

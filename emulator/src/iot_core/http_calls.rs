@@ -72,7 +72,6 @@ pub(super) enum Asks<'a> {
 }
 
 /// One request, as the checks and the trace see it.
-#[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
     caller: &'a HttpCaller,
     event_type: &'static str,
@@ -81,6 +80,8 @@ pub(super) struct Call<'a> {
     asks: Asks<'a>,
     /// It asks for a message to be retained.
     retain: bool,
+    /// What is to be known of what was permitted.
+    caveat: Option<String>,
 }
 
 impl<'a> Call<'a> {
@@ -90,7 +91,7 @@ impl<'a> Call<'a> {
         scope: &'a Scope,
         now: Timestamp,
     ) -> Self {
-        Self { caller, event_type, scope, now, asks: Asks::Nothing, retain: false }
+        Self { caller, event_type, scope, now, asks: Asks::Nothing, retain: false, caveat: None }
     }
 
     pub(super) const fn asking(mut self, asks: Asks<'a>) -> Self {
@@ -106,7 +107,12 @@ impl<'a> Call<'a> {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
     //# each of these requests is logged, with protocol HTTP
     pub(super) fn success(&self) -> Entry {
-        self.signed(Entry::success(self.scope, self.event_type))
+        self.signed(Entry::success(self.scope, self.event_type)).why(self.caveat.clone())
+    }
+
+    /// What is to be known of what was permitted: that a newer policy does not count yet.
+    pub(super) fn caveat(&self) -> Option<&str> {
+        self.caveat.as_deref()
     }
 
     fn signed(&self, entry: Entry) -> Entry {
@@ -118,7 +124,7 @@ impl State {
     /// Leave to do `A`: the caller's policies decide, and an IAM identity may do all.
     pub(super) fn permit<A: ByAws>(
         &mut self,
-        call: Call<'_>,
+        call: &mut Call<'_>,
         resource: A::Resource,
     ) -> Result<Permit<A>, ApiError> {
         match call.caller {
@@ -133,7 +139,7 @@ impl State {
     /// Whether the caller's policies would let it do `A`, for operations that nobody serves.
     pub(super) fn ask_unserved<A: Action>(
         &mut self,
-        call: Call<'_>,
+        call: &mut Call<'_>,
         resource: A::Resource,
     ) -> Result<(), ApiError> {
         match call.caller {
@@ -146,7 +152,7 @@ impl State {
 
     fn permit_principal<A: Action>(
         &mut self,
-        call: Call<'_>,
+        call: &mut Call<'_>,
         principal: &Arc<Principal>,
         peer: &Peer,
         resource: A::Resource,
@@ -154,6 +160,7 @@ impl State {
         let name = A::resource_name(&resource).to_owned();
         let mut authorizer = Authorizer::new(self.sources(call.now), principal, peer, None);
         authorizer.set_request(call.asks);
+        call.caveat = authorizer.caveat();
         authorizer.ask::<A>(call.scope, resource, call.now).map_err(|refusal| {
             let decided = (&authorizer, &self.registry);
             let entry = call.signed(refused(call.scope, call.event_type, &refusal, decided));

@@ -24,15 +24,21 @@ pub(super) struct Who {
 }
 
 impl Who {
-    /// Somebody who has no connection yet.
-    pub(super) fn connecting(peer: &Peer, client_id: &ClientId, principal: String) -> Self {
+    /// Somebody who has not said who it is.
+    pub(super) fn unknown(peer: &Peer) -> Self {
         Self {
             protocol: peer.protocol,
-            client_id: Some(client_id.clone()),
-            principal: Some(principal),
+            client_id: None,
+            principal: None,
             source_ip: peer.address.ip(),
             source_port: peer.address.port(),
         }
+    }
+
+    /// Somebody who has no connection yet.
+    pub(super) fn connecting(peer: &Peer, client_id: &ClientId, principal: String) -> Self {
+        let (client_id, principal) = (Some(client_id.clone()), Some(principal));
+        Self { client_id, principal, ..Self::unknown(peer) }
     }
 
     /// A client that is connected, or was.

@@ -9,8 +9,9 @@
 //! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile
 //!   ([`Held`])
 //! - `publishing.rs`: one message to subscribers and rules, and the events
-//! - `data_plane.rs`: the operations of the data endpoint over HTTP; `direct_messages.rs`: those
-//!   that wait for a PUBACK; `absent.rs`: those that nobody serves; `http_calls.rs`: what all share
+//! - the operations of the data endpoint over HTTP: `data_plane.rs` those about messages,
+//!   `client_operations.rs` about clients, `direct_messages.rs` those that may wait for a PUBACK,
+//!   `absent.rs` those that nobody serves, `http_calls.rs` what all share
 //! - `authorization.rs`: policies and variables of one connection; `propagation.rs`: since when a
 //!   change of them counts
 //! - `log.rs`: the members of an entry of the trace, as AWS's log has them
@@ -24,6 +25,7 @@
 
 mod absent;
 mod authorization;
+mod client_operations;
 mod connections;
 mod data_plane;
 mod direct_messages;
@@ -187,6 +189,18 @@ impl State {
         Sources { registry: &self.registry, propagation: &mut self.propagation, now }
     }
 
+    /// A live connection that knows what decides by now, and the registry that it knows it from.
+    fn live_now(
+        &mut self,
+        connection: ConnectionId,
+        now: Timestamp,
+    ) -> Option<(&mut Live, &Registry)> {
+        let Self { registry, propagation, live, .. } = self;
+        let live = live.get_mut(&connection)?;
+        live.authorizer.bring_up_to_date(Sources { registry, propagation, now });
+        Some((live, registry))
+    }
+
     fn uuid(&mut self) -> uuid::Uuid {
         uuid::Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid()
     }
@@ -216,10 +230,10 @@ impl IotCore {
     /// Does `work` under the lock, and what follows from it once the lock is free.
     fn locked<R>(&self, work: impl FnOnce(&mut State, Timestamp) -> R) -> R {
         let now = self.now();
-        let mut state = self.state();
-        let result = work(&mut state, now);
-        let Sources { registry, propagation, .. } = state.sources(now);
-        propagation.observe(registry, now);
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let result = work(state, now);
+        state.propagation.observe(&state.registry, now);
         state.react_to_changes(self.scope(), now);
         state.gather();
         let deadline = state.next_deadline();
@@ -230,7 +244,7 @@ impl IotCore {
         for ca in &after.released {
             self.ca_owners().release(self.scope(), *ca);
         }
-        drop(state);
+        drop(guard);
         if nearer {
             self.shared.around.timers.notify_waiters();
         }

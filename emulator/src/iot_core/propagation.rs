@@ -107,12 +107,19 @@ impl Propagation {
         if self.delay.is_zero() || self.revision == registry.policy_revision() {
             return;
         }
+        let concerned: Vec<Target> = match registry.concerned_since(self.revision) {
+            Some(concerned) => concerned.into_iter().cloned().collect(),
+            None => self.known.keys().cloned().collect(),
+        };
         self.revision = registry.policy_revision();
-        // A certificate that is deleted is gone at once; registered again, it is a new one.
-        self.known.retain(|principal, _| registry.has_standing(principal));
-        for (principal, known) in &mut self.known {
-            let standing = registry.standing(principal, Things::All);
-            known.change(standing, self.delay, now);
+        for principal in concerned {
+            let Some(known) = self.known.get_mut(&principal) else { continue };
+            // A certificate that is deleted is gone at once; registered again, it is a new one.
+            if !registry.has_standing(&principal) {
+                self.known.remove(&principal);
+                continue;
+            }
+            known.change(registry.standing(&principal, Things::All), self.delay, now);
         }
     }
 

@@ -9,7 +9,7 @@ use super::connection::ConnectionId;
 use super::deadlines::{Deadline, Deadlines};
 use super::direct::{Confirmations, Undelivered};
 use super::message::{Delivery, Message};
-use super::queue::Lane;
+use super::queue::{Lane, Queued};
 use super::session::Session;
 use crate::policy::{Permit, Receive};
 use crate::time::Timestamp;
@@ -55,13 +55,24 @@ impl MessageBroker {
     ///
     /// What the window held back can be fetched now.
     pub(crate) fn acknowledge(&mut self, connection: ConnectionId, packet_id: u16) -> bool {
-        let Some(session) = self.sessions.connected(connection) else { return false };
-        let known = session.queue.acknowledge(packet_id);
-        self.effects.wake.extend(session.wake());
+        let known = self.take_sent(connection, packet_id);
         if let Some(id) = known.as_ref().and_then(|queued| queued.by.direct()) {
             self.confirmations.decide(id, Ok(()), &mut self.deadlines);
         }
         known.is_some()
+    }
+
+    //? assumed: whoever wants a direct message confirmed hears nothing until its time is up
+    /// The message `packet_id` cannot be sent after all: it is forgotten, and nobody has it.
+    pub(crate) fn give_up(&mut self, connection: ConnectionId, packet_id: u16) {
+        self.take_sent(connection, packet_id);
+    }
+
+    fn take_sent(&mut self, connection: ConnectionId, packet_id: u16) -> Option<Queued> {
+        let session = self.sessions.connected(connection)?;
+        let sent = session.queue.acknowledge(packet_id);
+        self.effects.wake.extend(session.wake());
+        sent
     }
 }
 

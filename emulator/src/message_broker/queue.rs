@@ -236,7 +236,11 @@ impl Queue {
     /// Forgets a direct message that was not sent yet.
     pub(super) fn withdraw(&mut self, id: DirectMessageId) {
         for lane in [&mut self.at_least_once, &mut self.stored] {
-            lane.retain(|queued| queued.by != By::Direct(id));
+            // Senders give up in the order in which they came: its place is near the front.
+            if let Some(place) = lane.iter().position(|queued| queued.by == By::Direct(id)) {
+                lane.remove(place);
+                return;
+            }
         }
     }
 

@@ -13,7 +13,9 @@ use crate::time::Timestamp;
 
 use super::paging::PageRequest;
 use super::transfers::{Transfer, TransferData, in_transfer};
-use super::{CertificateMode, CertificateStatus, CertificateValidity, Change, Registry, Target};
+use super::{
+    CertificateMode, CertificateStatus, CertificateValidity, Change, Concerned, Registry, Target,
+};
 
 /// DescribeCertificate's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -196,7 +198,7 @@ impl Registry {
         if was == CertificateStatus::Active {
             self.changes.push(Change::CertificateNoLongerActive(id));
         }
-        self.policies_may_decide_differently();
+        self.policies_may_decide_differently(Concerned::Principal(id.into()));
     }
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_DeleteCertificate.html
@@ -233,7 +235,7 @@ impl Registry {
         self.detach_all_policies(&target);
         self.take_certificate(id);
         self.changes.push(Change::CertificateDeleted(id));
-        self.policies_may_decide_differently();
+        self.policies_may_decide_differently(Concerned::Principal(target));
         Ok(())
     }
 
@@ -277,7 +279,7 @@ impl Registry {
         }
         self.transferred_away.remove(&id);
         self.certificates.insert(position, id, record);
-        self.policies_may_decide_differently();
+        self.policies_may_decide_differently(Concerned::Principal(id.into()));
     }
 
     /// Takes a device certificate out of the registry.

@@ -44,7 +44,7 @@ mod transfers;
 mod trial;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
@@ -126,6 +126,18 @@ pub(crate) struct Registry {
     event_configurations: EventConfigurations,
     changes: Vec<Change>,
     policy_revision: u64,
+    /// Whom the last changes concerned that made the revision what it is, oldest first.
+    policy_changes: VecDeque<Concerned>,
+}
+
+/// So many changes of what policies decide are remembered one by one.
+const POLICY_CHANGES: usize = 64;
+
+/// Whom a change concerns that could change a policy decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Concerned {
+    Everybody,
+    Principal(Target),
 }
 
 /// What others must know of a change.
@@ -170,6 +182,7 @@ impl Registry {
             event_configurations: EventConfigurations::default(),
             changes: Vec::new(),
             policy_revision: 0,
+            policy_changes: VecDeque::new(),
         }
     }
 
@@ -188,6 +201,17 @@ impl Registry {
     //# AWS caches for minutes; since when a change counts is decided in `iot_core/propagation.rs`
     pub(crate) const fn policy_revision(&self) -> u64 {
         self.policy_revision
+    }
+
+    /// The principals that changes since `revision` concern; `None` if it may be everybody.
+    pub(crate) fn concerned_since(&self, revision: u64) -> Option<BTreeSet<&Target>> {
+        let count = usize::try_from(self.policy_revision.saturating_sub(revision)).ok()?;
+        let first = self.policy_changes.len().checked_sub(count)?;
+        let concerned = self.policy_changes.range(first..).map(|concerned| match concerned {
+            Concerned::Everybody => None,
+            Concerned::Principal(principal) => Some(principal),
+        });
+        concerned.collect()
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
@@ -219,8 +243,20 @@ impl Registry {
         policies
     }
 
-    fn policies_may_decide_differently(&mut self) {
+    fn policies_may_decide_differently(&mut self, concerned: Concerned) {
         self.policy_revision += 1;
+        if self.policy_changes.len() == POLICY_CHANGES {
+            self.policy_changes.pop_front();
+        }
+        self.policy_changes.push_back(concerned);
+    }
+
+    /// The same for whoever is attached to `thing`.
+    fn policies_may_decide_differently_for(&mut self, thing: &ThingName) {
+        let Some(thing) = self.things.get(thing) else { return };
+        for principal in thing.principals.keys().cloned().collect::<Vec<_>>() {
+            self.policies_may_decide_differently(Concerned::Principal(principal));
+        }
     }
 
     fn next_position(&mut self) -> u64 {

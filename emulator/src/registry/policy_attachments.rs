@@ -13,7 +13,7 @@ use super::paging::PageRequest;
 use super::policies::{PoliciesPage, Policy, policy_not_found};
 use super::shelf::Shelf;
 use super::targets::{NotATarget, unknown_certificate, unknown_thing_group};
-use super::{Registry, Target, ThingGroup};
+use super::{Concerned, Registry, Target, ThingGroup};
 
 /// AttachPolicy's and DetachPolicy's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -313,8 +313,8 @@ impl Registry {
         let position = self.next_position();
         let policy = self.policies.get_mut(&name).ok_or_else(policy_not_found)?;
         policy.targets.insert(position, target.clone(), ());
-        self.attached_policies.entry(target).or_default().insert(position, name, ());
-        self.policies_may_decide_differently();
+        self.attached_policies.entry(target.clone()).or_default().insert(position, name, ());
+        self.policies_may_decide_differently(concerned(&target));
         Ok(())
     }
 
@@ -329,7 +329,7 @@ impl Registry {
         if let Some(policy) = self.policies.get_mut(policy_name) {
             policy.targets.remove(target);
         }
-        self.policies_may_decide_differently();
+        self.policies_may_decide_differently(concerned(target));
     }
 
     /// Whether any policy is attached to `target`.
@@ -343,5 +343,13 @@ impl Registry {
         for name in attached.keys() {
             self.detach(name.as_str(), target);
         }
+    }
+}
+
+/// Whom it concerns what is attached to `target`.
+fn concerned(target: &Target) -> Concerned {
+    match target {
+        Target::ThingGroup(_) => Concerned::Everybody,
+        Target::Certificate(_) | Target::CognitoIdentity(_) => Concerned::Principal(target.clone()),
     }
 }

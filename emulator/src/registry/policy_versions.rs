@@ -12,8 +12,8 @@ use crate::policy::Document;
 use crate::quotas::POLICY_VERSIONS;
 use crate::time::Timestamp;
 
-use super::Registry;
 use super::policies::{Policy, PolicyVersion, policy_not_found};
+use super::{Concerned, Registry};
 
 /// CreatePolicyVersion's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -113,7 +113,7 @@ impl Registry {
         }
         let policy_arn = policy.arn.clone();
         if set_as_default {
-            self.policies_may_decide_differently();
+            self.policies_may_decide_differently(Concerned::Everybody);
         }
         Ok(CreatePolicyVersionResponse {
             policy_arn,
@@ -194,7 +194,7 @@ impl Registry {
             policy.default_version = id;
             policy.modified = now;
         }
-        self.policies_may_decide_differently();
+        self.policies_may_decide_differently(Concerned::Everybody);
         Ok(())
     }
 }

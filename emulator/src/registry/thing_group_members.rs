@@ -272,7 +272,7 @@ impl Registry {
         record.things.insert(position, thing.clone(), ());
         self.groups_of_things.entry(thing.clone()).or_default().push(group.clone());
         self.announce_member(Link::Added, thing, group, now);
-        self.members_changed(group);
+        self.members_changed(thing, group);
     }
 
     fn leave(&mut self, thing: &ThingName, group: &ThingGroupName, now: Timestamp) {
@@ -289,13 +289,13 @@ impl Registry {
                 self.groups_of_things.remove(thing);
             }
         }
-        self.members_changed(group);
+        self.members_changed(thing, group);
     }
 
     /// Only a group with policies changes what its things may do.
-    fn members_changed(&mut self, group: &ThingGroupName) {
+    fn members_changed(&mut self, thing: &ThingName, group: &ThingGroupName) {
         if self.policies_up_from(group.as_str()).next().is_some() {
-            self.policies_may_decide_differently();
+            self.policies_may_decide_differently_for(thing);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::names::{ClientId, ThingName};
 
 use super::paging::PageRequest;
 use super::shelf::Shelf;
-use super::{Registry, Target, ThingPrincipalType};
+use super::{Concerned, Registry, Target, ThingPrincipalType};
 
 /// AttachThingPrincipal's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -146,7 +146,7 @@ impl Registry {
         }
         self.check_attachable(&target)?;
         self.check_exclusive(&target, &thing_name, kind)?;
-        let position = self.next_position();
+        let (position, concerned) = (self.next_position(), target.clone());
         if let Some(thing) = self.things.get_mut(thing_name.as_str()) {
             let things = self.principal_things.entry(target.clone()).or_default();
             if let Some(attached) = thing.principals.get_mut(&target) {
@@ -159,7 +159,7 @@ impl Registry {
                 things.insert(position, thing.name.clone(), kind);
             }
         }
-        self.policies_may_decide_differently();
+        self.policies_may_decide_differently(Concerned::Principal(concerned));
         Ok(())
     }
 
@@ -189,7 +189,7 @@ impl Registry {
                 self.principal_things.remove(&target);
             }
         }
-        self.policies_may_decide_differently();
+        self.policies_may_decide_differently(Concerned::Principal(target));
         Ok(())
     }
 

@@ -269,7 +269,7 @@ impl Registry {
                 }
             }
         }
-        self.policies_may_decide_differently();
+        self.policies_may_decide_differently_for(&name);
         Ok(())
     }
 
@@ -300,7 +300,6 @@ impl Registry {
         self.set_thing_type(name.as_str(), None);
         self.take_from_billing_group(name.as_str());
         self.things.remove(&name);
-        self.policies_may_decide_differently();
         Ok(())
     }
 

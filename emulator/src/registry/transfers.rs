@@ -13,7 +13,7 @@ use crate::names::{AccountId, Arn, CertificateId};
 use crate::time::Timestamp;
 
 use super::certificates::unknown_certificate_id;
-use super::{CertificateRecord, CertificateStatus, Change, Registry, Target};
+use super::{CertificateRecord, CertificateStatus, Change, Concerned, Registry, Target};
 
 /// TransferCertificate's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -221,7 +221,7 @@ impl Registry {
         {
             *record = before;
             self.outgoing.remove(&id);
-            self.policies_may_decide_differently();
+            self.policies_may_decide_differently(Concerned::Principal(id.into()));
         }
     }
 
@@ -400,7 +400,7 @@ impl Registry {
         if self.take_certificate(id).is_some() {
             self.transferred_away.insert(id);
             self.changes.push(Change::CertificateDeleted(id));
-            self.policies_may_decide_differently();
+            self.policies_may_decide_differently(Concerned::Principal(id.into()));
         }
     }
 

@@ -21,6 +21,9 @@ const PONG: u8 = 0xA;
 /// The most payload of a frame that controls.
 const CONTROL_BYTES: u64 = 125;
 
+//= https://www.rfc-editor.org/rfc/rfc6455
+//# 1000 is a normal end, 1002 a broken rule, 1003 a kind of data that is not taken
+//? assumed: AWS says these as the RFC has them
 /// The status of a close frame; `None` is a frame without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Status(Option<u16>);

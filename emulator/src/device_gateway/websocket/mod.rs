@@ -108,7 +108,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
             this.look();
             // A pong goes out even if nobody has anything to write.
             let crowded = this.unsent.len() >= UNSENT_BYTES;
-            let drained = this.drain(context)?;
+            let drained = this.drain(context);
+            // What came is read even if the client takes no answers any more.
             if !this.payload.is_empty() {
                 let count = this.payload.len().min(buffer.remaining());
                 buffer.put_slice(&this.payload.split_to(count));
@@ -118,10 +119,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
                 return Poll::Ready(Ok(()));
             }
             if crowded {
-                ready!(drained);
+                ready!(drained)?;
                 continue;
             }
-            if drained.is_ready() {
+            if drained?.is_ready() {
                 // TLS keeps small writes until it is told.
                 let _later = Pin::new(&mut this.stream).poll_flush(context)?;
             }

@@ -188,3 +188,14 @@ async fn the_end_says_why() {
         assert_eq!(socket.end(), end, "{bytes:?}");
     }
 }
+
+#[tokio::test]
+async fn what_came_before_a_client_went_is_read_though_nobody_takes_the_pong() {
+    let (client, server) = duplex(64);
+    drop(client);
+    let bytes = [frame(0x89, b"?"), frame(0x82, b"last words"), frame(0x88, b"")].concat();
+    let mut socket = WebSocket::new(server, &bytes);
+    let mut read = Vec::new();
+    socket.read_to_end(&mut read).await.unwrap();
+    assert_eq!((read.as_slice(), socket.end()), (&b"last words"[..], End::Closed));
+}

@@ -141,3 +141,17 @@ fn what_was_sent_and_not_confirmed_comes_again_while_the_connection_lives() {
     stage.advance(Duration::from_secs(20));
     assert_eq!(stage.payloads(lamp), ["x"]);
 }
+
+#[test]
+fn what_is_too_large_for_its_client_is_confirmed_to_nobody() {
+    let mut stage = Stage::default();
+    let lamp = stage.join("lamp");
+    let id = stage.confirmed("lamp", "x");
+    let delivery = stage.next(lamp).unwrap();
+    stage.broker.give_up(lamp, delivery.packet_id.unwrap());
+    assert_eq!(stage.broker.decided(), []);
+    stage.advance(FIVE);
+    assert_eq!(stage.broker.decided(), [(id, Err(Undelivered::TimedOut))]);
+    stage.advance(Duration::from_secs(20));
+    assert_eq!(stage.payloads(lamp), Vec::<String>::new(), "nor is it sent again");
+}

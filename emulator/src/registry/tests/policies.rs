@@ -268,3 +268,69 @@ fn pc_9_a_policy_can_go_as_soon_as_it_is_detached() {
     let deleted = registry.delete_policy(input(json!({ "policyName": "P" })));
     assert_eq!(outcome(&deleted), "200");
 }
+
+#[test]
+fn whom_a_change_concerns_is_known_until_there_were_too_many() {
+    let (mut registry, id, arn) = with_certificate("ACTIVE");
+    let principal = Target::Certificate(id.parse().unwrap());
+    create_policy(&mut registry, "P");
+    let thing = |more: Value| {
+        let mut json = json!({ "thingName": "T" });
+        json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json
+    };
+    registry.create_thing(input(thing(json!({}))), NOW).unwrap();
+    type Change<'a> = (&'a str, Box<dyn Fn(&mut Registry) + 'a>, Option<bool>);
+    let attach = json!({ "policyName": "P", "target": arn });
+    let attributes = json!({ "attributePayload": { "attributes": { "a": "b" } } });
+    let status = json!({ "certificateId": id, "newStatus": "INACTIVE" });
+    // Whether it concerns the certificate alone, nobody, or may concern everybody.
+    let changes: [Change<'_>; 7] = [
+        ("nothing", Box::new(|_| {}), Some(false)),
+        (
+            "a thing of nobody",
+            Box::new(|it| it.update_thing(input(thing(attributes.clone())), NOW).unwrap()),
+            Some(false),
+        ),
+        ("a policy", Box::new(|it| it.attach_policy(input(attach.clone())).unwrap()), Some(true)),
+        (
+            "a thing",
+            Box::new(|it| {
+                let attached = thing(json!({ "principal": arn }));
+                it.attach_thing_principal(input(attached)).unwrap();
+            }),
+            Some(true),
+        ),
+        (
+            "the thing's attributes",
+            Box::new(|it| it.update_thing(input(thing(attributes.clone())), NOW).unwrap()),
+            Some(true),
+        ),
+        (
+            "a version",
+            Box::new(|it| {
+                add_version(it, true).unwrap();
+            }),
+            None,
+        ),
+        (
+            "its status",
+            Box::new(|it| it.update_certificate(input(status.clone()), NOW).unwrap()),
+            Some(true),
+        ),
+    ];
+    for (name, change, expected) in changes {
+        let before = registry.policy_revision();
+        change(&mut registry);
+        let found = registry.concerned_since(before);
+        let alone = expected.map(|one| one.then_some(&principal).into_iter().collect());
+        assert_eq!(found, alone, "{name}");
+    }
+    let before = registry.policy_revision();
+    for number in 0..=64 {
+        assert_eq!(registry.concerned_since(before).map(|all| all.len()), Some(number));
+        let other = Identity::self_signed(&format!("other {number}"));
+        register_without_ca(&mut registry, &other, "ACTIVE");
+    }
+    assert_eq!(registry.concerned_since(before), None);
+}
