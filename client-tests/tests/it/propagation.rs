@@ -321,6 +321,8 @@ async fn pol_10_a_deny_on_receive_stops_a_subscription_and_a_deny_on_subscribe_d
 
             change_policy(&iot, "Device", deny("iot:Receive"));
             publisher.publish_with("news", "3", qos, false).await.expect("allowed");
+            // QoS 0 is not acknowledged; what comes behind it is.
+            publisher.publish("behind", "x").await.expect("allowed");
             emulator.settled().await;
             let entry = refusal(&emulator, "Publish-Out");
             assert_says(&entry, &["refused iot:Receive on ", "explicit deny: statement 2"]);

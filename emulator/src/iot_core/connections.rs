@@ -22,7 +22,7 @@ use crate::message_broker::{
 };
 use crate::names::{ClientId, Scope, TopicFilter};
 use crate::outbox::Mailbox;
-use crate::policy::{Action, Connect, Permit};
+use crate::policy::{Action, Connect, Permit, Refusal};
 use crate::provisioning::Principal;
 use crate::quotas::{CLIENT_ID_BYTES, MAXIMUM_PACKET_SIZE_FLOOR};
 use crate::time::Timestamp;
@@ -178,10 +178,8 @@ impl State {
             };
             self.emit(scope, subject.connect_failed(peer.address.ip()), &Origin::default(), now);
             let decided = (&authorizer, &self.registry);
-            let of_will = refusal.action != Connect::NAME;
-            let why = of_will.then_some("the CONNECT names a will, which has to be permitted too");
-            let failed = refused(scope, "Connect", &refusal, decided);
-            entry(Refused::NotAuthorized, failed.why(why))
+            let failed = refused(scope, "Connect", &refusal, decided).why(of_will(&refusal));
+            entry(Refused::NotAuthorized, failed)
         })?;
         let details = ConnectionDetails {
             principal: principal.id().into(),
@@ -319,6 +317,12 @@ impl State {
         );
         self.emit(scope, event, &Origin::default(), now);
     }
+}
+
+/// What is to be said of a CONNECT that was refused for something else than `iot:Connect`.
+fn of_will(refusal: &Refusal) -> Option<&'static str> {
+    let why = "the CONNECT names a will, which has to be permitted too";
+    (refusal.action != Connect::NAME).then_some(why)
 }
 
 pub(super) fn subject(facts: &ConnectionFacts, at: Timestamp) -> Subject<'_> {
