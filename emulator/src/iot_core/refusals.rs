@@ -42,7 +42,7 @@ pub(crate) enum Reaction {
 }
 
 impl Reaction {
-    /// What the client sees, as the trace says it; `acknowledgement` is the packet that it waits for.
+    /// What the client sees, as the trace says it; it waits for `acknowledgement`.
     pub(super) fn answer(self, version: ProtocolVersion, acknowledgement: &str) -> String {
         match (self, version) {
             (Self::Acknowledge(refused), ProtocolVersion::Mqtt5) => {
