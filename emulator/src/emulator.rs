@@ -82,7 +82,8 @@ pub enum SettleError {
     },
     /// The clock is the machine's own.
     #[error(
-        "the clock follows the machine: start with `--manual-clock`, or `.manual_clock(true)`, to move it"
+        "the clock follows the machine: start with `--manual-clock` or \
+         `.manual_clock(true)` to move it"
     )]
     SystemClock,
     /// The emulator stopped.
