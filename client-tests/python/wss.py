@@ -25,6 +25,13 @@ common = {
     "client_id": client_id,
 }
 PATIENCE = 20
+writing = threading.Lock()
+
+
+def say(*words):
+    """One line, whole: messages come on threads of their own."""
+    with writing:
+        print(*words, flush=True)
 
 
 def speak_mqtt5():
@@ -32,11 +39,11 @@ def speak_mqtt5():
 
     def on_publish(data):
         packet = data.publish_packet
-        print("received", packet.topic, packet.payload.decode(), flush=True)
+        say("received", packet.topic, packet.payload.decode())
         received.set()
 
     def failed(data):
-        print("cannot connect:", data.exception, flush=True)
+        say("cannot connect:", data.exception)
         os._exit(1)
 
     client = mqtt5_client_builder.websockets_with_default_aws_signing(
@@ -52,13 +59,13 @@ def speak_mqtt5():
     subscription = mqtt5.Subscription(topic_filter=topic, qos=qos)
     asked = client.subscribe(mqtt5.SubscribePacket(subscriptions=[subscription]))
     codes = [int(code) for code in asked.result(PATIENCE).reason_codes]
-    print("suback", codes, flush=True)
+    say("suback", codes)
     if codes != [qos]:
         os._exit(1)
     # Larger than one frame of some clients, and than one read of the server.
     packet = mqtt5.PublishPacket(topic=topic, qos=qos, payload=b"5" * 100_000)
     asked = client.publish(packet).result(PATIENCE)
-    print("puback", int(asked.puback.reason_code), flush=True)
+    say("puback", int(asked.puback.reason_code))
     assert received.wait(PATIENCE), "the message did not come back"
     client.stop(mqtt5.DisconnectPacket())
     assert stopped.wait(PATIENCE), "not stopped"
@@ -68,7 +75,7 @@ def speak_mqtt311():
     received = threading.Event()
 
     def on_message(topic, payload, **kwargs):
-        print("received", topic, payload.decode(), flush=True)
+        say("received", topic, payload.decode())
         received.set()
 
     connection = mqtt_connection_builder.websockets_with_default_aws_signing(**common)
@@ -81,4 +88,4 @@ def speak_mqtt311():
 
 speak_mqtt5()
 speak_mqtt311()
-print("disconnected", flush=True)
+say("disconnected")

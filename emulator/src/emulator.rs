@@ -81,7 +81,10 @@ pub enum SettleError {
         trace: String,
     },
     /// The clock is the machine's own.
-    #[error("the clock follows the machine: start with a manual clock to move it")]
+    #[error(
+        "the clock follows the machine: start with `--manual-clock` or \
+         `.manual_clock(true)` to move it"
+    )]
     SystemClock,
     /// The emulator stopped.
     #[error("the emulator has stopped")]

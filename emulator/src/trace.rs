@@ -53,7 +53,7 @@ pub struct Entry {
     pub details: Option<String>,
     /// What AWS does not say, a line each: which check failed, what came nearest.
     pub why: Vec<String>,
-    /// What the other side sees: `disconnects`, `CONNACK 0x87`, `HTTP 403`.
+    /// What the other side sees: `disconnects`, `PUBACK 0x87`, `HTTP 403`.
     pub answer: Option<String>,
 }
 
@@ -152,12 +152,24 @@ impl Entry {
 /// As `iot-emulator trace` prints it: one line, and the explanation indented below.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let who = self.value("clientId").or_else(|| self.value("principalId")).unwrap_or("-");
-        let verb = if self.outcome == Outcome::Success { "ok     " } else { "refused" };
-        let who = on_one_line(who);
-        write!(f, "{}  {who}  {verb} {}", self.at.format("%H:%M:%S%.3f"), self.event_type)?;
-        for (name, value) in &self.members {
-            if !matches!(*name, "clientId" | "sourceIp" | "sourcePort") {
+        let who = if self.value("clientId").is_some() { "clientId" } else { "principalId" };
+        let verb = match (self.outcome, self.event_type) {
+            (Outcome::Success, _) => "ok     ",
+            (Outcome::Failure, "Disconnect") => "ended  ",
+            (Outcome::Failure, _) => "refused",
+        };
+        let by = on_one_line(self.value(who).unwrap_or("-"));
+        write!(f, "{}  {by}  {verb} {}", self.at.format("%H:%M:%S%.3f"), self.event_type)?;
+        // The principal comes last, as it is longest.
+        let (principal, others): (Vec<_>, Vec<_>) =
+            self.members.iter().partition(|(name, _)| *name == "principalId");
+        for (name, value) in others.into_iter().chain(principal) {
+            let said_elsewhere = match *name {
+                "sourceIp" | "sourcePort" => true,
+                "disconnectReason" => self.reason == Some(value.as_str()),
+                name => name == who,
+            };
+            if !said_elsewhere {
                 write!(f, " {name}={}", on_one_line(value))?;
             }
         }

@@ -42,7 +42,7 @@ fn stage(iot: &IotCore, kind: Option<&str>) -> Device {
 async fn pol_36_the_thing_of_a_connection_brings_its_groups_and_its_variables() {
     let (exclusive, plain) = (Some("EXCLUSIVE_THING"), Some("NON_EXCLUSIVE_THING"));
     let no_thing = "the certificate is attached to no thing";
-    let differs = "differs from the thing name: the certificate is attached to lamp";
+    let differs = "differs from the thing name: the certificate is attached to `lamp`";
     // How the certificate is attached, the client ID, and what is said if it is not the thing.
     let table = [
         (exclusive, "lamp", None),

@@ -167,7 +167,7 @@ async fn c61_the_trace_for_people_says_the_same_and_why() {
         "AUTHORIZATION_FAILURE: Authorization Failure",
         "refused iot:Publish on arn:aws:iot:us-east-1:000000000000:topic/a",
         "implicit deny: no statement of policy `Device` v1 matches",
-        "AWS answers: acknowledges with 0x87",
+        "AWS answers: PUBACK 0x87",
     ] {
         assert!(printed.contains(phrase), "`{phrase}` is not in\n{printed}");
     }

@@ -111,7 +111,7 @@ async fn no_policy_at_all_a_denial_and_a_message_not_received_are_told_apart() {
     let denies = format!("denies:  {ARN}topic/alarms/*");
     assert_says(
         &refusal(&emulator, "Publish-In"),
-        &["explicit deny: statement 2 of policy `NoAlarms` v1", &denies, "acknowledges with 0x87"],
+        &["explicit deny: statement 2 of policy `NoAlarms` v1", &denies, "PUBACK 0x87"],
     );
 
     assert_eq!(mqtt.subscribe("news").await, Ok(1));
@@ -227,6 +227,53 @@ async fn a_connection_that_ends_because_of_its_certificate_says_so() {
     assert_says(&entry, &["its certificate is no longer ACTIVE"]);
 }
 
+/// What a terminal shows of the last entry of `event_type`.
+#[track_caller]
+fn printed(emulator: &Emulator, event_type: &str) -> String {
+    let entries = emulator.trace().entries();
+    let entry = entries.iter().rfind(|entry| entry.event_type == event_type);
+    entry.unwrap_or_else(|| panic!("no {event_type}:\n{}", emulator.trace())).to_string()
+}
+
+#[tokio::test]
+async fn a_terminal_shows_who_what_why_and_the_packet_that_the_client_sees() {
+    let emulator = Emulator::start();
+    let iot = emulator.iot_core();
+    let statements = [
+        statement("Allow", "iot:Connect", "client/*"),
+        statement("Allow", "iot:Publish", "topic/a"),
+    ];
+    let device = enrolled(&iot, "Device", document(&statements));
+    let id = device.certificate_id().to_string();
+
+    let retained = device.connect("lamp").will_with("a", "bye", 0, true);
+    retained.mqtt5().await.expect_err("no iot:RetainPublish");
+    let refused = printed(&emulator, "Connect");
+    let of_will = "the CONNECT names a will, which has to be permitted too";
+    for line in ["not iot:RetainPublish", "in statement 2 of policy `Device` v1", of_will] {
+        assert!(refused.contains(line), "`{line}` is not in\n{refused}");
+    }
+
+    let mqtt = device.connect("lamp").mqtt5().await.expect("allowed");
+    assert_eq!(mqtt.subscribe("a").await, Ok(0x87));
+    let refused = printed(&emulator, "Subscribe");
+    assert!(refused.ends_with("AWS answers: SUBACK 0x87"), "{refused}");
+    mqtt.publish("b", "x").await.expect_err("no iot:Publish");
+    let refused = printed(&emulator, "Publish-In");
+    assert!(refused.ends_with("AWS answers: PUBACK 0x87"), "{refused}");
+    let first = format!("  lamp  refused Publish-In topicName=b protocol=MQTT principalId={id}");
+    assert!(refused.lines().next().is_some_and(|line| line.ends_with(&first)), "{refused}");
+    let _closed = mqtt.publish_with("b", "x", 0, false).await;
+    mqtt.closed().await;
+    let refused = printed(&emulator, "Publish-In");
+    assert!(refused.ends_with("AWS answers: DISCONNECT 0x87"), "{refused}");
+    let ended = printed(&emulator, "Disconnect");
+    assert!(
+        ended.contains(&format!("  lamp  ended   Disconnect protocol=MQTT principalId={id}\n"))
+    );
+    assert!(ended.ends_with("something that it asked for was refused: see above"), "{ended}");
+}
+
 #[tokio::test]
 async fn a_refused_https_publish_says_the_same_as_over_mqtt() {
     let emulator = Emulator::start();
@@ -241,6 +288,10 @@ async fn a_refused_https_publish_says_the_same_as_over_mqtt() {
     assert!(answer.contains("ForbiddenException:"), "{answer}");
     let entry = refusal(&emulator, "Publish-In");
     assert_eq!(entry.value("protocol"), Some("HTTP"));
+    let id = device.certificate_id().to_string();
+    let first = format!("  {id}  refused Publish-In protocol=HTTP topicName=a");
+    let printed = entry.to_string();
+    assert!(printed.lines().next().is_some_and(|line| line.ends_with(&first)), "{printed}");
     assert_says(&entry, &["no statement of policy `Device` v1 matches", "HTTP 403"]);
 }
 

@@ -88,6 +88,7 @@ pub(crate) enum LogFormat {
 }
 
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Settings")]
 pub(crate) struct Settings {
     /// The configuration file; `iot-emulator.toml` is read if it is there.
     #[arg(long, global = true, env = "IOT_EMULATOR_CONFIG", value_name = "FILE")]
@@ -230,6 +231,8 @@ fn merge(base: Config, file: Config, mentioned: &toml::Table) -> Config {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]
@@ -288,6 +291,20 @@ mod tests {
         assert_eq!(url(&["--api-port", "3"], &environment), "http://localhost:3");
         assert_eq!(url(&[], &environment), "http://localhost:1");
         assert_eq!(url(&[], &|_| None), "http://localhost:4566");
+    }
+
+    #[test]
+    fn the_readme_has_every_flag_and_every_command() {
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+        let readme = std::fs::read_to_string(readme).unwrap();
+        let command = Arguments::command();
+        let flags = command.get_arguments().filter_map(|argument| argument.get_long());
+        for flag in flags {
+            assert!(readme.contains(&format!("`--{flag}")), "--{flag} is not in the README");
+        }
+        for command in command.get_subcommands().map(clap::Command::get_name) {
+            assert!(readme.contains(&format!("`{command}")), "`{command}` is not in the README");
+        }
     }
 
     #[test]

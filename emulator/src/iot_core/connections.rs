@@ -22,7 +22,7 @@ use crate::message_broker::{
 };
 use crate::names::{ClientId, Scope, TopicFilter};
 use crate::outbox::Mailbox;
-use crate::policy::{Connect, Permit};
+use crate::policy::{Action, Connect, Permit, Refusal};
 use crate::provisioning::Principal;
 use crate::quotas::{CLIENT_ID_BYTES, MAXIMUM_PACKET_SIZE_FLOOR};
 use crate::time::Timestamp;
@@ -96,7 +96,9 @@ impl IotCore {
 
     /// The connection is over, seen from its socket; nothing if the broker ended it before.
     pub(crate) fn end(&self, connection: ConnectionId, reason: DisconnectReason) {
-        self.locked(|state, now| state.end(self.scope(), connection, reason, None, now));
+        let why = "something that it asked for was refused: see above";
+        let why = (reason == DisconnectReason::AuthError).then_some(why);
+        self.locked(|state, now| state.end(self.scope(), connection, reason, why, now));
     }
 
     /// Traces bytes that are not MQTT, or not what MQTT allows, where a CONNECT should be.
@@ -164,7 +166,8 @@ impl State {
             };
             self.emit(scope, subject.connect_failed(peer.address.ip()), &Origin::default(), now);
             let decided = (&authorizer, &self.registry);
-            entry(Refused::NotAuthorized, refused(scope, "Connect", &refusal, decided))
+            let failed = refused(scope, "Connect", &refusal, decided).why(of_will(&refusal));
+            entry(Refused::NotAuthorized, failed)
         })?;
         let details = ConnectionDetails {
             principal: principal.id().into(),
@@ -302,6 +305,12 @@ impl State {
         );
         self.emit(scope, event, &Origin::default(), now);
     }
+}
+
+/// What is to be said of a CONNECT that was refused for something else than `iot:Connect`.
+fn of_will(refusal: &Refusal) -> Option<&'static str> {
+    let why = "the CONNECT names a will, which has to be permitted too";
+    (refusal.action != Connect::NAME).then_some(why)
 }
 
 pub(super) fn subject(facts: &ConnectionFacts, at: Timestamp) -> Subject<'_> {

@@ -307,8 +307,9 @@ impl Held<'_> {
         entry: Entry,
         reaction: Reaction,
     ) -> Reaction {
-        let entry = Who::connected(facts).signs(entry);
-        self.state.note(entry.answer(reaction.to_string()));
+        let acknowledgement = if entry.event_type == "Subscribe" { "SUBACK" } else { "PUBACK" };
+        let answer = reaction.answer(facts.version, acknowledgement);
+        self.state.note(Who::connected(facts).signs(entry).answer(answer));
         reaction
     }
 }

@@ -168,7 +168,12 @@ impl State {
             let entry = match A::KIND {
                 "topic" => entry.member("topicName", name),
                 "client" => entry.member("clientId", name),
-                "thing" => entry.member("thingName", name),
+                "thing" => match name.split_once('/') {
+                    Some((thing, shadow)) => {
+                        entry.member("thingName", thing).member("deviceShadowName", shadow)
+                    }
+                    None => entry.member("thingName", name),
+                },
                 _ => entry,
             };
             let entry = match call.asks {

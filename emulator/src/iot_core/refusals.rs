@@ -3,8 +3,6 @@
 //! Truth: measured by floci on eu-west-1, 2026-10-02, and
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
-use std::fmt;
-
 use crate::message::{ProtocolVersion, QoS};
 
 /// Why a packet was not obeyed, in a word; the gateway knows the reason code of each.
@@ -43,12 +41,19 @@ pub(crate) enum Reaction {
     Disconnect(Refused),
 }
 
-/// As the trace says it.
-impl fmt::Display for Reaction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Acknowledge(refused) => write!(f, "acknowledges with 0x{:02X}", refused.code()),
-            Self::Disconnect(_) => f.write_str("disconnects"),
+impl Reaction {
+    /// What the client sees, as the trace says it; it waits for `acknowledgement`.
+    pub(super) fn answer(self, version: ProtocolVersion, acknowledgement: &str) -> String {
+        match (self, version) {
+            (Self::Acknowledge(refused), ProtocolVersion::Mqtt5) => {
+                format!("{acknowledgement} 0x{:02X}", refused.code())
+            }
+            // MQTT 3.1.1 has one code for every failure.
+            (Self::Acknowledge(_), ProtocolVersion::Mqtt311) => format!("{acknowledgement} 0x80"),
+            (Self::Disconnect(refused), ProtocolVersion::Mqtt5) => {
+                format!("DISCONNECT 0x{:02X}", refused.code())
+            }
+            (Self::Disconnect(_), ProtocolVersion::Mqtt311) => "disconnects".to_owned(),
         }
     }
 }
@@ -101,6 +106,20 @@ mod tests {
         ];
         for (version, qos, refused, expected) in table {
             assert_eq!(publish(version, qos, refused), expected, "{version} {qos:?} {refused:?}");
+        }
+    }
+
+    #[test]
+    fn the_trace_names_the_packet_that_the_client_sees() {
+        let table = [
+            (Acknowledge(NotAuthorized), Mqtt5, "SUBACK", "SUBACK 0x87"),
+            (Acknowledge(QuotaExceeded), Mqtt311, "SUBACK", "SUBACK 0x80"),
+            (Acknowledge(NotAuthorized), Mqtt5, "PUBACK", "PUBACK 0x87"),
+            (Disconnect(QosNotSupported), Mqtt5, "PUBACK", "DISCONNECT 0x9B"),
+            (Disconnect(NotAuthorized), Mqtt311, "PUBACK", "disconnects"),
+        ];
+        for (reaction, version, acknowledgement, answer) in table {
+            assert_eq!(reaction.answer(version, acknowledgement), answer);
         }
     }
 

@@ -35,8 +35,8 @@ struct Place<'a> {
 /// How far a statement, or one of its resources, came; later is nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reached {
-    /// It does not speak of the action.
-    Nothing,
+    /// It does not speak of the action; whether it speaks of the resource.
+    Nothing(bool),
     /// It speaks of the action, and of a resource that begins and ends alike for so many bytes.
     Action(usize),
     /// It speaks of the action, and would speak of the resource if its variables had values.
@@ -74,7 +74,7 @@ impl<'a> Question<'a> {
         });
         let Some(place) = denying else { return vec!["explicit deny".to_owned()] };
         let mut lines = vec![format!("explicit deny: {place}")];
-        let resources = &place.statement.resources;
+        let Statement { actions, resources, .. } = place.statement;
         if resources.all_but {
             let spared = resources.patterns.iter().map(|pattern| pattern.text());
             lines.push(format!("denies:  all but {}", spared.collect::<Vec<_>>().join(", ")));
@@ -83,8 +83,11 @@ impl<'a> Question<'a> {
         {
             self.describe("denies:  ", pattern, &mut lines);
         }
+        if actions.all_but {
+            lines.push(format!("{INDENT}to every action but {}", spelt(actions)));
+        }
         for condition in &place.statement.conditions {
-            lines.push(format!("{INDENT}as {}", self.spell(condition)));
+            self.spell("as", condition, &mut lines);
         }
         lines
     }
@@ -101,7 +104,7 @@ impl<'a> Question<'a> {
             return lines;
         };
         match self.reached(place.statement) {
-            Reached::Nothing => lines.push(format!("nearest: {}", self.wrong_action(place))),
+            Reached::Nothing(_) => lines.push(format!("nearest: {}", self.wrong_action(place))),
             Reached::Action(_) | Reached::Variables => {
                 self.wrong_resource(place.statement, &mut lines)
             }
@@ -134,10 +137,11 @@ impl<'a> Question<'a> {
     }
 
     fn reached(self, statement: &Statement) -> Reached {
+        let speaks_of_resource = statement.resources.covers(self.arn, self.context);
         if !self.speaks_of_action(statement) {
-            return Reached::Nothing;
+            return Reached::Nothing(speaks_of_resource);
         }
-        if statement.resources.covers(self.arn, self.context) {
+        if speaks_of_resource {
             return Reached::Resource;
         }
         let resources = statement.resources.patterns.iter();
@@ -157,10 +161,11 @@ impl<'a> Question<'a> {
     }
 
     fn wrong_action(self, place: Place<'_>) -> String {
-        let Selection { all_but, patterns } = &place.statement.actions;
-        let actions: Vec<&str> = patterns.iter().map(|pattern| pattern.text()).collect();
-        let all_but = if *all_but { "all but " } else { "" };
-        format!("a statement that allows {all_but}{}, not {}", actions.join(", "), self.action)
+        let actions = spelt(&place.statement.actions);
+        match place.statement.actions.all_but {
+            true => format!("a statement that allows all but {actions}"),
+            false => format!("a statement that allows {actions}, not {}", self.action),
+        }
     }
 
     fn wrong_resource(self, statement: &Statement, lines: &mut Vec<String>) {
@@ -193,15 +198,15 @@ impl<'a> Question<'a> {
         }
         let failed = statement.conditions.iter().filter(|condition| !condition.holds(self.context));
         for condition in failed {
-            lines.push(format!("{INDENT}but not {}", self.spell(condition)));
+            self.spell("but not", condition, lines);
             for wanted in condition.wanted() {
                 self.missing(wanted, lines);
             }
         }
     }
 
-    /// The condition, and what its key has for a value.
-    fn spell(self, condition: &Condition) -> String {
+    /// The condition, and below it what its key has for a value.
+    fn spell(self, label: &str, condition: &Condition, lines: &mut Vec<String>) {
         let quoted = |text: &str| format!("`{text}`");
         let wanted = condition.wanted().map(|wanted| quoted(&wanted.substituted(self.context)));
         let wanted = wanted.collect::<Vec<_>>().join(", ");
@@ -210,7 +215,8 @@ impl<'a> Question<'a> {
             None => format!("has no value: {}", self.context.why_absent(condition.key())),
         };
         let (operator, key) = (condition.operator(), condition.key().written());
-        format!("{operator} {key} [{wanted}]; {key} {found}")
+        lines.push(format!("{INDENT}{label} {operator} {key} [{wanted}]"));
+        lines.push(format!("{INDENT}{key} {found}"));
     }
 
     /// The pattern, what it becomes, and which of its variables have no value.
@@ -267,6 +273,11 @@ impl<'a> Question<'a> {
         (wanted.contains(['+', '#']) && topic_matches(wanted, found))
             .then(|| "`+` and `#` are plain characters in a policy; `*` and `?` are not".to_owned())
     }
+}
+
+/// The patterns as the policy has them.
+fn spelt(selection: &Selection) -> String {
+    selection.patterns.iter().map(Pattern::text).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether nothing before the resource's own part can be substituted.

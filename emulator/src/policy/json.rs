@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::malformed::{Fault, MalformedDocument};
+use super::malformed::{Fault, MalformedDocument, Path, quoted};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,10 @@ impl Json {
     //? assumed: a byte order mark, a comment and a trailing comma are no JSON to AWS either
     /// Reads a whole text.
     pub(super) fn parse(text: &str) -> Result<Self, MalformedDocument> {
-        serde_json::from_str(text).map_err(|error| MalformedDocument::NotJson(fault(text, &error)))
+        serde_json::from_str(text).map_err(|error| {
+            let fault = no_text_of_a_document(text).unwrap_or_else(|| fault(text, &error));
+            MalformedDocument::NotJson(fault)
+        })
     }
 
     /// As a sentence calls it: `not a list`.
@@ -41,6 +44,21 @@ impl Json {
             Self::Object(_) => "an object",
         }
     }
+}
+
+/// Says so if there is nothing, or the name of a file where its content should be.
+fn no_text_of_a_document(text: &str) -> Option<Fault> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some(Path::Document.fault("the document is empty"));
+    }
+    let is_name = text.ends_with(".json") && !text.contains(['{', '"', '\n']);
+    is_name.then(|| {
+        let name = quoted(text);
+        Path::Document.fault(format!(
+            "{name} names a file; its content was expected (with the AWS CLI: file://PATH)"
+        ))
+    })
 }
 
 /// What serde_json says, and which character it met; it counts columns in bytes, we in characters.

@@ -88,7 +88,7 @@ impl Standing {
         if self.attached.is_empty() {
             return format!("{} is attached to no thing", self.whom);
         }
-        let named = self.attached.iter().take(NAMED_THINGS).map(ThingName::as_str);
+        let named = self.attached.iter().take(NAMED_THINGS).map(|name| format!("`{name}`"));
         let others = if self.attached.len() > NAMED_THINGS { " and others" } else { "" };
         format!(
             "the client ID `{client_id}` differs from the thing name: {} is attached to {}{others}",

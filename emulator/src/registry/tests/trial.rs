@@ -171,9 +171,9 @@ fn a_certificate_of_a_whole_fleet_is_told_of_briefly() {
         registry.standing(&certificate.into(), Things::Of(Some(&other))).why_no_thing(&other)
     };
     let front = "the client ID `other` differs from the thing name: the certificate is attached to";
-    assert_eq!(attach(0..2), format!("{front} lamp0, lamp1"));
-    let ten =
-        format!("{front} lamp0, lamp1, lamp2, lamp3, lamp4, lamp5, lamp6, lamp7, lamp8, lamp9");
+    assert_eq!(attach(0..2), format!("{front} `lamp0`, `lamp1`"));
+    let ten = (0..10).map(|number| format!("`lamp{number}`")).collect::<Vec<_>>().join(", ");
+    let ten = format!("{front} {ten}");
     assert_eq!(attach(2..10), ten);
     assert_eq!(attach(10..1000), format!("{ten} and others"));
 }
