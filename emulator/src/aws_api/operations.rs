@@ -360,7 +360,7 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         row(Iot, "TagResource", iot(IotCore::tag_resource)),
         row(Iot, "UntagResource", iot(IotCore::untag_resource)),
         row(Iot, "ListTagsForResource", iot(IotCore::list_tags_for_resource)),
-        row(Iot, "TestAuthorization", registry(Registry::test_authorization)),
+        row(Iot, "TestAuthorization", iot(IotCore::test_authorization)),
         row(Iot, "GetEffectivePolicies", registry(Registry::get_effective_policies)),
         row(Iot, "DescribeEventConfigurations", registry(Registry::describe_event_configurations)),
         row(Iot, "UpdateEventConfigurations", registry(Registry::update_event_configurations)),

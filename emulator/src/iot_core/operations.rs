@@ -11,9 +11,11 @@ use crate::errors::ApiError;
 use crate::registry::{
     CreateCertificateFromCsrRequest, CreateCertificateFromCsrResponse,
     CreateKeysAndCertificateRequest, CreateKeysAndCertificateResponse,
-    RegisterCaCertificateRequest, RegisterCaCertificateResponse,
+    RegisterCaCertificateRequest, RegisterCaCertificateResponse, TestAuthorizationRequest,
+    TestAuthorizationResponse,
 };
 use crate::time::Timestamp;
+use crate::trace::Entry;
 
 impl IotCore {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/manage-your-CA-certs.html
@@ -27,6 +29,28 @@ impl IotCore {
             let own = |id| self.ca_owners().claim(self.scope(), id);
             registry.register_ca_certificate(input, now, own)
         })
+    }
+
+    /// The `TestAuthorization` operation: the answer is AWS's, and the trace says why of what is
+    /// denied.
+    pub(crate) fn test_authorization(
+        &self,
+        input: TestAuthorizationRequest,
+    ) -> Result<TestAuthorizationResponse, ApiError> {
+        let client_id = input.client_id.clone();
+        let answer = self.registry(|registry, now| registry.test_authorization(input, now))?;
+        for result in &answer.auth_results {
+            for refusal in &result.refusals {
+                let entry = Entry::failure(self.scope(), "TestAuthorization", result.auth_decision);
+                let entry = match &client_id {
+                    Some(client_id) => entry.member("clientId", client_id),
+                    None => entry,
+                };
+                let first = format!("refused {} on {}", refusal.action, refusal.resource);
+                self.trace().record(entry.why([first]).why(refusal.why.iter().cloned()));
+            }
+        }
+        Ok(answer)
     }
 
     /// The `CreateKeysAndCertificate` operation. The key is there before the lock is taken.

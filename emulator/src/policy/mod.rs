@@ -194,6 +194,22 @@ pub(crate) struct Refusal {
     pub(crate) why: Vec<String>,
 }
 
+impl Refusal {
+    /// Why `decision` was made, unless it allows `action` on `arn`.
+    pub(crate) fn of(
+        policies: &[PolicyInForce],
+        context: &Context,
+        action: &'static str,
+        arn: &str,
+        decision: Decision,
+    ) -> Option<Self> {
+        (decision != Decision::Allowed).then(|| {
+            let why = explain::Question { policies, context, action, arn }.why(decision);
+            Self { action, resource: arn.to_owned(), decision, why }
+        })
+    }
+}
+
 thread_local! {
     /// Room for the ARN of a request, so that a decision allocates nothing.
     static ARN: Cell<String> = const { Cell::new(String::new()) };
@@ -209,11 +225,7 @@ pub(crate) fn authorize<A: Action>(
     let mut arn = ARN.take();
     A::write_resource_arn(scope, &resource, &mut arn);
     let decision = evaluate::decide(policies, context, A::PLACE, &arn);
-    let refusal = (decision != Decision::Allowed).then(|| {
-        let question = explain::Question { policies, context, action: A::NAME, arn: &arn };
-        let why = question.why(decision);
-        Refusal { action: A::NAME, resource: arn.clone(), decision, why }
-    });
+    let refusal = Refusal::of(policies, context, A::NAME, &arn, decision);
     ARN.set(arn);
     match refusal {
         None => Ok(Permit { resource }),

@@ -83,6 +83,7 @@ pub(crate) use thing_principals::*;
 pub(crate) use thing_types::*;
 pub(crate) use things::*;
 pub(crate) use transfers::*;
+pub(crate) use trial::{TestAuthorizationRequest, TestAuthorizationResponse};
 pub(crate) use words::*;
 
 use self::event_configurations::EventConfigurations;

@@ -12,7 +12,8 @@ use crate::errors::ApiError;
 use crate::names::{Arn, ClientId, PolicyName};
 use crate::policy::evaluate::evaluate;
 use crate::policy::{
-    Action, AttachedTo, Connect, Context, Decision, PolicyInForce, Publish, Receive, Subscribe,
+    Action, AttachedTo, Connect, Context, Decision, PolicyInForce, Publish, Receive, Refusal,
+    Subscribe,
 };
 use crate::time::Timestamp;
 
@@ -56,6 +57,9 @@ pub(crate) struct AuthResult {
     pub(crate) denied: Denied,
     pub(crate) auth_decision: &'static str,
     pub(crate) missing_context_values: BTreeSet<String>,
+    /// Why each resource that is denied is, for the trace: AWS's answer has no room for it.
+    #[serde(skip)]
+    pub(crate) refusals: Vec<Refusal>,
 }
 
 /// Policies that had the same say.
@@ -195,8 +199,10 @@ impl Registry {
         let mut auth_decision = Decision::Allowed;
         let (mut allowed, mut denied) = (BTreeSet::new(), BTreeSet::new());
         let (mut silent, mut missing_context_values) = (BTreeSet::new(), BTreeSet::new());
+        let mut refusals = Vec::new();
         for resource in &auth_info.resources {
             let said = evaluate(policies, context, action, resource);
+            refusals.extend(Refusal::of(policies, context, action, resource, said.decision));
             auth_decision = match (auth_decision, said.decision) {
                 (Decision::ExplicitDeny, _) | (_, Decision::ExplicitDeny) => Decision::ExplicitDeny,
                 (Decision::ImplicitDeny, _) | (_, Decision::ImplicitDeny) => Decision::ImplicitDeny,
@@ -219,6 +225,7 @@ impl Registry {
                 Decision::ImplicitDeny => "IMPLICIT_DENY",
             },
             missing_context_values,
+            refusals,
             auth_info,
         })
     }

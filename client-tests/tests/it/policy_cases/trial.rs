@@ -117,7 +117,13 @@ impl Way for Called {
         let info = input["authInfos"][0].clone();
         let output = stage.call("TestAuthorization", input);
         assert_eq!(output["authResults"][0]["authInfo"], info, "{question}");
-        answer(question, &output)
+        let refusals = stage.emulator.trace().refusals();
+        let why: Vec<String> = refusals.into_iter().flat_map(|entry| entry.why.clone()).collect();
+        // Of what it is not told it says so, where a door says why that is not there.
+        let untold = ["iot:ConnectAttributes", "iot:LastWillTopic"];
+        let is_told = !untold.iter().any(|text| why.iter().any(|line| line.contains(text)));
+        let why = (question.client_id().is_some() && is_told).then_some(why);
+        Answer { why, ..answer(question, &output) }
     }
 }
 
