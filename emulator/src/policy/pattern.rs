@@ -12,6 +12,7 @@ use super::variable::Variable;
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
     text: Box<str>,
+    meaning: Meaning,
     segments: Box<[Segment]>,
 }
 
@@ -74,7 +75,13 @@ impl Pattern {
         if !literal.is_empty() {
             segments.push(Segment::Literal(literal.into()));
         }
-        Self { text: text.into(), segments: segments.into() }
+        Self { text: text.into(), meaning, segments: segments.into() }
+    }
+
+    /// The name of an action: it has wildcards and minds no case, so that it matches lower case.
+    pub(super) fn action(name: &str) -> Self {
+        let meaning = Meaning { wildcards: true, variables: false };
+        Self { text: name.into(), ..Self::compile(&name.to_ascii_lowercase(), meaning) }
     }
 
     /// The pattern as the policy has it.
@@ -92,6 +99,11 @@ impl Pattern {
     /// The variables in it.
     pub(super) fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.slots().map(|slot| &slot.variable)
+    }
+
+    /// Whether it has a `${` that is plain text, as its document is of the older version.
+    pub(super) fn has_plain_variables(&self) -> bool {
+        !self.meaning.variables && self.text.contains("${")
     }
 
     /// The variables in it that nothing stands for.
@@ -144,16 +156,31 @@ impl Pattern {
         }
     }
 
-    /// The text with every variable replaced that has a value; the others stay as they are.
+    /// The same for a pattern without wildcards, whatever the case of letters.
+    pub(super) fn matches_ignoring_case(&self, text: &str, context: &Context) -> bool {
+        let wanted = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(literal) => literal,
+            Segment::Variable(slot) => slot.text(context).unwrap_or_default(),
+            Segment::Any | Segment::One => "",
+        });
+        self.unresolved(context).next().is_none() && wanted.flat_map(lower).eq(lower(text))
+    }
+
+    /// The text with every variable replaced that has a value; the others stay as they are, and so
+    /// does what only looks like a wildcard.
     pub(super) fn substituted(&self, context: &Context) -> String {
         let mut text = String::with_capacity(self.text.len());
+        let push = |text: &mut String, literal: &str| match self.meaning.wildcards {
+            true => text.push_str(&literal.replace('*', "${*}").replace('?', "${?}")),
+            false => text.push_str(literal),
+        };
         for segment in &self.segments {
             match segment {
-                Segment::Literal(literal) => text.push_str(literal),
+                Segment::Literal(literal) => push(&mut text, literal),
                 Segment::Any => text.push('*'),
                 Segment::One => text.push('?'),
                 Segment::Variable(slot) => match slot.text(context) {
-                    Some(value) => text.push_str(value),
+                    Some(value) => push(&mut text, value),
                     None => {
                         text.push_str("${");
                         text.push_str(slot.variable.written());
@@ -171,13 +198,8 @@ impl Pattern {
             Segment::Variable(slot) if slot.text(context).is_none() => Segment::Any,
             segment => segment.clone(),
         };
-        Self { text: self.text.clone(), segments: self.segments.iter().map(forgive).collect() }
-    }
-
-    /// The text with every variable replaced, or `None` if one has no value.
-    pub(super) fn resolved(&self, context: &Context) -> Option<String> {
-        let complete = self.unresolved(context).next().is_none();
-        complete.then(|| self.substituted(context))
+        let segments = self.segments.iter().map(forgive).collect();
+        Self { text: self.text.clone(), meaning: self.meaning, segments }
     }
 }
 
@@ -200,7 +222,8 @@ impl Slot {
 
 impl Segment {
     //? assumed: wildcards in a substituted value match only themselves
-    //? assumed: a variable without a value matches nothing, not even its own `${…}`
+    //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    //# a variable without a value is like nothing, and a resource that names one matches none
     /// What is left of `text` after this segment; `None` if it does not begin with it.
     fn strip<'t>(&self, text: &'t str, context: &Context) -> Option<&'t str> {
         match self {
@@ -242,6 +265,10 @@ fn head(text: &str, meaning: Meaning) -> Option<(Head<'_>, usize)> {
         '?' if meaning.wildcards => (Head::Segment(Segment::One), 1),
         _ => literal(first.len_utf8()),
     })
+}
+
+fn lower(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
 }
 
 /// Where `close` stands that is not part of a quoted default.
@@ -357,7 +384,21 @@ mod tests {
     fn what_has_no_value_stays_as_it_is_written() {
         let pattern = Pattern::compile("a/${iot:ClientId}/${No.Such}/*", ALL);
         assert_eq!(pattern.substituted(&context()), "a/c1/${No.Such}/*");
-        assert_eq!(pattern.resolved(&context()), None);
+        assert!(!pattern.matches_ignoring_case("a/c1/${No.Such}/*", &context()));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_wildcard_is_spelt_so_that_it_is_none() {
+        let table = [
+            (ALL, "a/${*}/$(?)/*/?", "a/${*}/${?}/*/?"),
+            (ALL, "${iot:DomainName}", "${*}"),
+            (Meaning { wildcards: false, ..ALL }, "*/${iot:DomainName}", "*/*"),
+            (Meaning { variables: false, ..ALL }, "${*}", "${*}"),
+        ];
+        for (meaning, text, spelt) in table {
+            let pattern = Pattern::compile(text, meaning);
+            assert_eq!(pattern.substituted(&context()), spelt, "{text}");
+        }
     }
 
     /// The obvious matcher: right, but exponential.
