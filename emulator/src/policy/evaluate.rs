@@ -35,7 +35,7 @@ pub(super) fn decide(
 ) -> Decision {
     let mut allowed = false;
     for policy in policies {
-        for statement in policy.document.speaking_of(place) {
+        for statement in policy.document.speaking_of(place, arn) {
             if allowed && statement.effect == Effect::Allow {
                 continue;
             }

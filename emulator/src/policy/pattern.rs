@@ -115,54 +115,44 @@ impl Pattern {
     //# `*` stands for any characters, `/` among them, and `?` for one; `+` and `#` for themselves
     /// Whether all of `text` matches.
     ///
-    /// Goes back to the latest `*` only, so that no pattern costs more than the product of the
-    /// lengths.
+    /// What stands behind the last `*` is compared first, as it tells most patterns of a policy
+    /// apart. Between two `*` the first match is taken, as a later one leaves less: so no pattern
+    /// costs more than the product of the lengths.
     pub(super) fn matches(&self, text: &str, context: &Context) -> bool {
-        // Most patterns of a policy are told apart by their end, before any variable is looked up.
-        if let Some(Segment::Literal(end)) = self.segments.last()
-            && !text.ends_with(&**end)
-        {
+        let is_any = |segment: &Segment| *segment == Segment::Any;
+        let Some(last) = self.segments.iter().rposition(is_any) else {
+            return strip_end(&self.segments, text, context) == Some("");
+        };
+        let (before, end) = self.segments.split_at(last);
+        let Some(mut rest) = strip_end(end.get(1..).unwrap_or_default(), text, context) else {
             return false;
-        }
-        let (mut segment, mut rest) = (0, text);
-        let mut retry: Option<(usize, &str)> = None;
-        loop {
-            match self.segments.get(segment) {
-                None if rest.is_empty() => return true,
-                Some(Segment::Any) => {
-                    segment += 1;
-                    if segment == self.segments.len() {
-                        return true;
-                    }
-                    retry = Some((segment, rest));
-                    continue;
-                }
-                Some(wanted) => {
-                    if let Some(left) = wanted.strip(rest, context) {
-                        segment += 1;
-                        rest = left;
-                        continue;
-                    }
-                }
-                None => {}
+        };
+        let mut between = before.split(is_any);
+        let front = between.next().unwrap_or_default();
+        let Some(behind_front) = strip(front, rest, context) else { return false };
+        rest = behind_front;
+        between.all(|wanted| match behind_first(wanted, rest, context) {
+            Some(left) => {
+                rest = left;
+                true
             }
-            let Some((after, from)) = retry else { return false };
-            let mut characters = from.chars();
-            if characters.next().is_none() {
-                return false;
-            }
-            (segment, rest) = (after, characters.as_str());
-            retry = Some((segment, rest));
-        }
+            None => false,
+        })
+    }
+
+    /// The text that every match begins with.
+    pub(super) fn begins(&self) -> &str {
+        self.segments.first().map_or("", Segment::literal)
+    }
+
+    /// The text that every match ends with.
+    pub(super) fn ends(&self) -> &str {
+        self.segments.last().map_or("", Segment::literal)
     }
 
     /// The same for a pattern without wildcards, whatever the case of letters.
     pub(super) fn matches_ignoring_case(&self, text: &str, context: &Context) -> bool {
-        let wanted = self.segments.iter().map(|segment| match segment {
-            Segment::Literal(literal) => literal,
-            Segment::Variable(slot) => slot.text(context).unwrap_or_default(),
-            Segment::Any | Segment::One => "",
-        });
+        let wanted = self.segments.iter().filter_map(|segment| segment.text(context));
         self.unresolved(context).next().is_none() && wanted.flat_map(lower).eq(lower(text))
     }
 
@@ -224,17 +214,58 @@ impl Segment {
     //? assumed: wildcards in a substituted value match only themselves
     //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     //# a variable without a value is like nothing, and a resource that names one matches none
-    /// What is left of `text` after this segment; `None` if it does not begin with it.
-    fn strip<'t>(&self, text: &'t str, context: &Context) -> Option<&'t str> {
+    /// The characters that it stands for; `None` for a wildcard and for what has no value.
+    fn text<'a>(&'a self, context: &'a Context) -> Option<&'a str> {
         match self {
-            Self::Literal(literal) => text.strip_prefix(&**literal),
-            Self::Variable(slot) => text.strip_prefix(slot.text(context)?),
-            Self::One => {
-                let mut characters = text.chars();
-                characters.next().map(|_one| characters.as_str())
-            }
-            Self::Any => Some(text),
+            Self::Literal(literal) => Some(literal),
+            Self::Variable(slot) => slot.text(context),
+            Self::Any | Self::One => None,
         }
+    }
+
+    fn literal(&self) -> &str {
+        if let Self::Literal(literal) = self { literal } else { "" }
+    }
+}
+
+/// What is left of `text` behind `segments`, none of them a `*`; `None` if it does not begin with
+/// them.
+fn strip<'t>(segments: &[Segment], text: &'t str, context: &Context) -> Option<&'t str> {
+    segments.iter().try_fold(text, |rest, segment| match segment {
+        Segment::One => {
+            let mut characters = rest.chars();
+            characters.next().map(|_one| characters.as_str())
+        }
+        segment => rest.strip_prefix(segment.text(context)?),
+    })
+}
+
+/// What is left of `text` before `segments`, none of them a `*`; `None` if it does not end with
+/// them.
+fn strip_end<'t>(segments: &[Segment], text: &'t str, context: &Context) -> Option<&'t str> {
+    segments.iter().rev().try_fold(text, |rest, segment| match segment {
+        Segment::One => {
+            let mut characters = rest.chars();
+            characters.next_back().map(|_one| characters.as_str())
+        }
+        segment => rest.strip_suffix(segment.text(context)?),
+    })
+}
+
+/// What is left of `text` behind the first place where `segments` match.
+fn behind_first<'t>(segments: &[Segment], text: &'t str, context: &Context) -> Option<&'t str> {
+    let begins = segments.first().and_then(|segment| segment.literal().chars().next());
+    let mut rest = text;
+    loop {
+        if let Some(begins) = begins {
+            rest = rest.get(rest.find(begins)?..)?;
+        }
+        if let Some(left) = strip(segments, rest, context) {
+            return Some(left);
+        }
+        let mut characters = rest.chars();
+        characters.next()?;
+        rest = characters.as_str();
     }
 }
 
