@@ -7,7 +7,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::ByAws;
 use crate::names::{ClientId, Scope, TopicFilter, TopicName};
 
 /// Something that a device can be allowed to do.
@@ -197,8 +196,6 @@ actions! { "iotjobsdata":
     /// `PUT /things/{thingName}/jobs/$next`.
     StartNextPendingJobExecution 18 "thing" Named,
 }
-
-impl ByAws for SendDirectMessage {}
 
 /// `GET /retainedMessage`.
 #[derive(Clone, Copy, Debug)]

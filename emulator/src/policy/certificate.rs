@@ -145,6 +145,9 @@ impl CertificateVariables {
         let count = values.clone().count();
         let value = match which {
             _ if count == 0 => return "the certificate has no such attribute".into(),
+            Which::Nth(index) if index >= VALUES => {
+                return format!("only the first {VALUES} values count, counted from 0").into();
+            }
             Which::Nth(index) if index >= count => {
                 return format!("the certificate has {count} such values, counted from 0").into();
             }

@@ -43,7 +43,7 @@ pub(super) struct Wanted {
 enum Read {
     /// The pattern is what counts.
     Text,
-    /// The six parts of an ARN.
+    /// The six parts of an ARN, or fewer.
     Arn(Box<[Pattern]>),
     Number(Decimal),
     Date(Timestamp),
@@ -103,6 +103,8 @@ impl Condition {
         }
     }
 
+    //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    //# negated operators match where the policy's value is a variable without a value
     /// Several values of the policy count as one or the other; negated, as neither the one nor
     /// the other.
     fn satisfied_by(&self, value: &str, context: &Context) -> bool {
@@ -125,7 +127,7 @@ impl Wanted {
     fn matches(&self, comparison: Comparison, value: &str, context: &Context) -> bool {
         match (&self.read, comparison) {
             (Read::Text, Comparison::EqualIgnoringCase) => {
-                self.pattern.resolved(context).is_some_and(|wanted| lower(&wanted).eq(lower(value)))
+                self.pattern.matches_ignoring_case(value, context)
             }
             (Read::Text, _) => self.pattern.matches(value, context),
             (Read::Arn(parts), _) => arn_matches(parts, value, context),
@@ -198,16 +200,15 @@ impl Relation {
     }
 }
 
-fn lower(text: &str) -> impl Iterator<Item = char> {
-    text.chars().flat_map(char::to_lowercase)
-}
-
 //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 //# an integer or a decimal
 //? assumed: it is written as JSON writes it, and compared by its first 34 digits
 fn number(text: &str) -> Option<Decimal> {
     Number::parse(text).map(Number::to_decimal)
 }
+
+/// arn:partition:service:region:account:resource
+const ARN_PARTS: usize = 6;
 
 fn flag(text: &str) -> Option<bool> {
     let words = [("true", true), ("false", false)];
@@ -216,17 +217,14 @@ fn flag(text: &str) -> Option<bool> {
 
 //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 //# each of the six parts of an ARN is compared by itself, wildcards and all; Equals is Like here
-//? assumed: a value with fewer than six parts, such as `*`, is compared as a whole
 fn arn_parts(text: &str, meaning: Meaning) -> Box<[Pattern]> {
     let mut parts = Vec::new();
     let mut rest = text;
-    while parts.len() < 5 {
-        let Some(colon) = colon_outside_variables(rest) else { break };
+    while parts.len() < ARN_PARTS - 1
+        && let Some(colon) = colon_outside_variables(rest)
+    {
         parts.push(Pattern::compile(rest.get(..colon).unwrap_or_default(), meaning));
         rest = rest.get(colon + 1..).unwrap_or_default();
-    }
-    if parts.len() < 5 {
-        return [Pattern::compile(text, meaning)].into();
     }
     parts.push(Pattern::compile(rest, meaning));
     parts.into()
@@ -249,12 +247,17 @@ pub(super) fn colon_outside_variables(text: &str) -> Option<usize> {
     }
 }
 
+//? assumed: `*` alone matches any value; another pattern with fewer parts than the value matches
+//? it not, so that no `*` reaches from one part into the next
 fn arn_matches(parts: &[Pattern], value: &str, context: &Context) -> bool {
-    if let [whole] = parts {
-        return whole.matches(value, context);
+    if let [whole] = parts
+        && whole.text() == "*"
+    {
+        return true;
     }
-    let mut found = value.splitn(parts.len(), ':');
-    parts.iter().all(|part| found.next().is_some_and(|found| part.matches(found, context)))
+    let found = value.splitn(ARN_PARTS, ':');
+    found.clone().count() == parts.len()
+        && parts.iter().zip(found).all(|(part, found)| part.matches(found, context))
 }
 
 #[cfg(test)]

@@ -236,10 +236,7 @@ fn effect(json: Json, path: &Path<'_>) -> Result<Effect, MalformedDocument> {
 //# the prefix and the name of an action mind no case, and both may have wildcards
 //? assumed: so are names without a prefix or with spaces, which match only themselves
 fn actions_of(json: Json, path: &Path<'_>) -> Result<Box<[Pattern]>, MalformedDocument> {
-    let plain = Meaning { wildcards: true, variables: false };
-    let actions = one_or_more(json, path, |json, path| {
-        Ok(Pattern::compile(&filled(json, path)?.to_ascii_lowercase(), plain))
-    });
+    let actions = one_or_more(json, path, |json, path| Ok(Pattern::action(&filled(json, path)?)));
     Ok(actions?.into())
 }
 

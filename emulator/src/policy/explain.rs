@@ -8,6 +8,7 @@ use super::condition::Condition;
 use super::context::Context;
 use super::document::{Effect, Selection, Statement};
 use super::evaluate::applies_to_resource;
+use super::nearness::Nearness;
 use super::pattern::Pattern;
 use super::{Decision, PolicyInForce};
 use crate::names::topic_matches;
@@ -37,8 +38,10 @@ struct Place<'a> {
 enum Reached {
     /// It does not speak of the action; whether it speaks of the resource.
     Nothing(bool),
-    /// It speaks of the action, and of a resource that begins and ends alike for so many bytes.
-    Action(usize),
+    /// It speaks of the action, and of a resource that is so near.
+    Action(Nearness),
+    /// It speaks of the action, and of all resources but some; this is one of those.
+    AllBut,
     /// It speaks of the action, and would speak of the resource if its variables had values.
     Variables,
     /// It speaks of the action and the resource, but a condition fails.
@@ -76,8 +79,11 @@ impl<'a> Question<'a> {
         let mut lines = vec![format!("explicit deny: {place}")];
         let Statement { actions, resources, .. } = place.statement;
         if resources.all_but {
-            let spared = resources.patterns.iter().map(|pattern| pattern.text());
-            lines.push(format!("denies:  all but {}", spared.collect::<Vec<_>>().join(", ")));
+            let labels =
+                ["denies:  all but "].into_iter().chain(std::iter::repeat("         and "));
+            for (label, pattern) in labels.zip(&resources.patterns) {
+                self.describe(label, pattern, &mut lines);
+            }
         } else if let Some(pattern) =
             resources.patterns.iter().find(|pattern| pattern.matches(self.arn, self.context))
         {
@@ -88,6 +94,7 @@ impl<'a> Question<'a> {
         }
         for condition in &place.statement.conditions {
             self.spell("as", condition, &mut lines);
+            self.missing_in(condition, &mut lines);
         }
         lines
     }
@@ -105,7 +112,7 @@ impl<'a> Question<'a> {
         };
         match self.reached(place.statement) {
             Reached::Nothing(_) => lines.push(format!("nearest: {}", self.wrong_action(place))),
-            Reached::Action(_) | Reached::Variables => {
+            Reached::Action(_) | Reached::AllBut | Reached::Variables => {
                 self.wrong_resource(place.statement, &mut lines)
             }
             Reached::Resource => self.failed_conditions(place.statement, &mut lines),
@@ -144,20 +151,19 @@ impl<'a> Question<'a> {
         if speaks_of_resource {
             return Reached::Resource;
         }
+        if statement.resources.all_but {
+            return Reached::AllBut;
+        }
         let resources = statement.resources.patterns.iter();
-        resources.map(|pattern| self.closeness(pattern)).max().unwrap_or(Reached::Action(0))
+        resources.map(|pattern| self.closeness(pattern)).max().unwrap_or(Reached::Nothing(false))
     }
 
-    /// How near a resource that does not match came: by the bytes that both ends have in common.
+    /// How near a resource that does not match came.
     fn closeness(self, pattern: &Pattern) -> Reached {
         if pattern.forgiving(self.context).matches(self.arn, self.context) {
             return Reached::Variables;
         }
-        let wanted = pattern.substituted(self.context);
-        let (wanted, found) = (wanted.as_bytes(), self.arn.as_bytes());
-        let front = wanted.iter().zip(found).take_while(|(a, b)| a == b).count();
-        let back = wanted.iter().rev().zip(found.iter().rev()).take_while(|(a, b)| a == b).count();
-        Reached::Action(front + back)
+        Reached::Action(Nearness::of(&pattern.substituted(self.context), self.arn))
     }
 
     fn wrong_action(self, place: Place<'_>) -> String {
@@ -199,9 +205,7 @@ impl<'a> Question<'a> {
         let failed = statement.conditions.iter().filter(|condition| !condition.holds(self.context));
         for condition in failed {
             self.spell("but not", condition, lines);
-            for wanted in condition.wanted() {
-                self.missing(wanted, lines);
-            }
+            self.missing_in(condition, lines);
         }
     }
 
@@ -234,7 +238,20 @@ impl<'a> Question<'a> {
         self.missing(pattern, lines);
     }
 
+    fn missing_in(self, condition: &Condition, lines: &mut Vec<String>) {
+        for wanted in condition.wanted() {
+            self.missing(wanted, lines);
+        }
+    }
+
+    //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html
+    //# in a document that is not of 2012-10-17, a variable is plain text
+    /// What in the pattern no value stands for, and why.
     fn missing(self, pattern: &Pattern, lines: &mut Vec<String>) {
+        if pattern.has_plain_variables() {
+            let plain = "`${` is plain text here: only Version 2012-10-17 has variables";
+            lines.push(format!("{INDENT}{plain}"));
+        }
         for variable in pattern.unresolved(self.context) {
             let why = self.context.why_absent(variable);
             lines.push(format!("{INDENT}${{{}}} has no value: {why}", variable.written()));
@@ -243,24 +260,29 @@ impl<'a> Question<'a> {
 
     /// What people commonly overlook, if this is such a case.
     fn hint(self, pattern: &Pattern) -> Option<String> {
+        //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
+        //# listing retained messages names no resource
+        if self.arn == "*" {
+            return Some(format!("{} names no resource: only `*` covers it", self.action));
+        }
         let wanted = pattern.substituted(self.context);
         if wanted.eq_ignore_ascii_case(self.arn) {
             return Some("the two differ in upper and lower case only".to_owned());
         }
         let wanted: Vec<&str> = wanted.splitn(6, ':').collect();
         let found: Vec<&str> = self.arn.splitn(6, ':').collect();
-        let ([_, _, _, region, account, wanted], [_, _, _, here, own, found]) =
+        let ([_, wanted_front @ .., wanted], [_, found_front @ .., found]) =
             (wanted.as_slice(), found.as_slice())
         else {
             return None;
         };
         let foreign =
             |wanted: &str, found: &str| wanted != found && !wanted.contains(['*', '?', '$']);
-        if foreign(region, here) {
-            return Some(format!("the policy names the Region `{region}`; this is {here}"));
-        }
-        if foreign(account, own) {
-            return Some(format!("the policy names the account `{account}`; this is {own}"));
+        let parts = ["partition", "service", "Region", "account"].iter();
+        for (part, (wanted, found)) in parts.zip(wanted_front.iter().zip(found_front)) {
+            if foreign(wanted, found) {
+                return Some(format!("the policy names the {part} `{wanted}`; this is {found}"));
+            }
         }
         let ((wanted_kind, wanted), (kind, found)) =
             (wanted.split_once('/')?, found.split_once('/')?);
@@ -301,7 +323,8 @@ impl std::fmt::Display for Place<'_> {
 /// `max_by_key` with the first of several greatest elements.
 trait FirstMax: Iterator + Sized {
     fn first_max_by_key<K: Ord>(self, key: impl Fn(&Self::Item) -> K) -> Option<Self::Item> {
-        self.reduce(|best, next| if key(&next) > key(&best) { next } else { best })
+        let keyed = self.map(|item| (key(&item), item));
+        keyed.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, item)| item)
     }
 }
 

@@ -18,6 +18,7 @@ mod json;
 mod malformed;
 mod members;
 mod moment;
+mod nearness;
 mod network;
 mod operator;
 mod pattern;
@@ -75,15 +76,25 @@ impl<A: Action> Permit<A> {
 }
 
 /// What AWS itself does (events, republish actions), and callers of the AWS API, who may do all.
-pub(crate) trait ByAws: Action {}
+/// This room alone says of an action that it is one.
+pub(crate) trait ByAws: Action + sealed::ByAws {}
 
-impl ByAws for Publish {}
-impl ByAws for RetainPublish {}
-impl ByAws for GetRetainedMessage {}
-impl ByAws for ListRetainedMessages {}
-impl ByAws for DeleteConnection {}
-impl ByAws for GetConnection {}
-impl ByAws for ListSubscriptions {}
+impl<A: Action + sealed::ByAws> ByAws for A {}
+
+mod sealed {
+    use super::action;
+
+    pub(crate) trait ByAws {}
+
+    impl ByAws for action::Publish {}
+    impl ByAws for action::RetainPublish {}
+    impl ByAws for action::GetRetainedMessage {}
+    impl ByAws for action::ListRetainedMessages {}
+    impl ByAws for action::DeleteConnection {}
+    impl ByAws for action::GetConnection {}
+    impl ByAws for action::ListSubscriptions {}
+    impl ByAws for action::SendDirectMessage {}
+}
 
 impl<A: ByAws> Permit<A> {
     /// AWS does it, or somebody who may do all.
@@ -126,9 +137,7 @@ impl PolicyInForce {
     pub(crate) const fn new(version: Arc<PolicyVersion>, attached_to: AttachedTo) -> Self {
         Self { version, attached_to }
     }
-}
 
-impl PolicyInForce {
     /// Whether it is the same version of the same policy, from the same place. A policy that was
     /// deleted and made again is another one.
     pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {

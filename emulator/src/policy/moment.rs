@@ -70,8 +70,9 @@ fn seconds(text: &str) -> Option<i64> {
     if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let milliseconds: String = fraction.chars().chain("000".chars()).take(3).collect();
-    Some(below(whole, 60)? * 1000 + milliseconds.parse::<i64>().ok()?)
+    let thousandths = fraction.bytes().chain(*b"000").take(3);
+    let milliseconds = thousandths.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    Some(below(whole, 60)? * 1000 + milliseconds)
 }
 
 /// How far the zone is ahead of UTC, in milliseconds.

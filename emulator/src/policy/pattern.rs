@@ -12,6 +12,7 @@ use super::variable::Variable;
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
     text: Box<str>,
+    meaning: Meaning,
     segments: Box<[Segment]>,
 }
 
@@ -74,7 +75,13 @@ impl Pattern {
         if !literal.is_empty() {
             segments.push(Segment::Literal(literal.into()));
         }
-        Self { text: text.into(), segments: segments.into() }
+        Self { text: text.into(), meaning, segments: segments.into() }
+    }
+
+    /// The name of an action: it has wildcards and minds no case, so that it matches lower case.
+    pub(super) fn action(name: &str) -> Self {
+        let meaning = Meaning { wildcards: true, variables: false };
+        Self { text: name.into(), ..Self::compile(&name.to_ascii_lowercase(), meaning) }
     }
 
     /// The pattern as the policy has it.
@@ -94,6 +101,11 @@ impl Pattern {
         self.slots().map(|slot| &slot.variable)
     }
 
+    /// Whether it has a `${` that is plain text, as its document is of the older version.
+    pub(super) fn has_plain_variables(&self) -> bool {
+        !self.meaning.variables && self.text.contains("${")
+    }
+
     /// The variables in it that nothing stands for.
     pub(super) fn unresolved(&self, context: &Context) -> impl Iterator<Item = &Variable> {
         self.slots().filter(|slot| slot.text(context).is_none()).map(|slot| &slot.variable)
@@ -102,13 +114,13 @@ impl Pattern {
     /// Of an ARN with its five colons and no other, the plain text behind the fifth, and the plain
     /// text at the end.
     pub(super) fn anchors(&self) -> Option<(&str, &str)> {
-        let literals = self.segments.iter().filter_map(Segment::literal);
+        let literals = self.segments.iter().map(Segment::literal);
         let colons = |text: &str| text.bytes().filter(|byte| *byte == b':').count();
         if literals.clone().map(colons).sum::<usize>() != 5 {
             return None;
         }
         let (_before, behind) = literals.rev().find_map(|text| text.rsplit_once(':'))?;
-        let end = self.segments.last().and_then(Segment::literal).unwrap_or_default();
+        let end = self.segments.last().map_or("", Segment::literal);
         Some((behind, end))
     }
 
@@ -116,66 +128,52 @@ impl Pattern {
     //# `*` stands for any characters, `/` among them, and `?` for one; `+` and `#` for themselves
     /// Whether all of `text` matches.
     ///
-    /// Goes back to the latest `*` only, so that no pattern costs more than the product of the
-    /// lengths.
+    /// What stands behind the last `*` is compared first, as it tells most patterns of a policy
+    /// apart. Between two `*` the first match is taken, as a later one leaves less: so no pattern
+    /// costs more than the product of the lengths.
     pub(super) fn matches(&self, text: &str, context: &Context) -> bool {
-        // Most patterns of a policy are told apart by their end, before any variable is looked up.
-        if let Some(Segment::Literal(end)) = self.segments.last()
-            && !text.ends_with(&**end)
-        {
+        let is_any = |segment: &Segment| *segment == Segment::Any;
+        let Some(last) = self.segments.iter().rposition(is_any) else {
+            return strip_end(&self.segments, text, context) == Some("");
+        };
+        let (before, end) = self.segments.split_at(last);
+        let Some(mut rest) = strip_end(end.get(1..).unwrap_or_default(), text, context) else {
             return false;
-        }
-        let (mut segment, mut rest) = (0, text);
-        let mut retry: Option<(usize, &str)> = None;
-        loop {
-            match self.segments.get(segment) {
-                None if rest.is_empty() => return true,
-                Some(Segment::Any) => {
-                    segment += 1;
-                    if segment == self.segments.len() {
-                        return true;
-                    }
-                    retry = Some((segment, rest));
-                    continue;
-                }
-                Some(wanted) => {
-                    if let Some(left) = wanted.strip(rest, context) {
-                        segment += 1;
-                        rest = left;
-                        continue;
-                    }
-                }
-                None => {}
+        };
+        let mut between = before.split(is_any);
+        let front = between.next().unwrap_or_default();
+        let Some(behind_front) = strip(front, rest, context) else { return false };
+        rest = behind_front;
+        between.all(|wanted| match behind_first(wanted, rest, context) {
+            Some(left) => {
+                rest = left;
+                true
             }
-            let Some((after, from)) = retry else { return false };
-            let Some(next) = self.next_chance(after, from) else { return false };
-            (segment, rest) = (after, next);
-            retry = Some((segment, rest));
-        }
+            None => false,
+        })
     }
 
-    /// Where behind the start of `text` the segment at `after` may begin.
-    fn next_chance<'t>(&self, after: usize, text: &'t str) -> Option<&'t str> {
-        let mut characters = text.chars();
-        characters.next()?;
-        let rest = characters.as_str();
-        let literal = self.segments.get(after).and_then(Segment::literal);
-        let Some(first) = literal.and_then(|text| text.bytes().next()) else { return Some(rest) };
-        // A byte that begins a character stands within no other.
-        let at = rest.bytes().position(|byte| byte == first)?;
-        rest.get(at..)
+    /// The same for a pattern without wildcards, whatever the case of letters.
+    pub(super) fn matches_ignoring_case(&self, text: &str, context: &Context) -> bool {
+        let wanted = self.segments.iter().filter_map(|segment| segment.text(context));
+        self.unresolved(context).next().is_none() && wanted.flat_map(lower).eq(lower(text))
     }
 
-    /// The text with every variable replaced that has a value; the others stay as they are.
+    /// The text with every variable replaced that has a value; the others stay as they are, and so
+    /// does what only looks like a wildcard.
     pub(super) fn substituted(&self, context: &Context) -> String {
         let mut text = String::with_capacity(self.text.len());
+        let push = |text: &mut String, literal: &str| match self.meaning.wildcards {
+            true => text.push_str(&literal.replace('*', "${*}").replace('?', "${?}")),
+            false => text.push_str(literal),
+        };
         for segment in &self.segments {
             match segment {
-                Segment::Literal(literal) => text.push_str(literal),
+                Segment::Literal(literal) => push(&mut text, literal),
                 Segment::Any => text.push('*'),
                 Segment::One => text.push('?'),
                 Segment::Variable(slot) => match slot.text(context) {
-                    Some(value) => text.push_str(value),
+                    Some(value) => push(&mut text, value),
                     None => {
                         text.push_str("${");
                         text.push_str(slot.variable.written());
@@ -193,13 +191,8 @@ impl Pattern {
             Segment::Variable(slot) if slot.text(context).is_none() => Segment::Any,
             segment => segment.clone(),
         };
-        Self { text: self.text.clone(), segments: self.segments.iter().map(forgive).collect() }
-    }
-
-    /// The text with every variable replaced, or `None` if one has no value.
-    pub(super) fn resolved(&self, context: &Context) -> Option<String> {
-        let complete = self.unresolved(context).next().is_none();
-        complete.then(|| self.substituted(context))
+        let segments = self.segments.iter().map(forgive).collect();
+        Self { text: self.text.clone(), meaning: self.meaning, segments }
     }
 }
 
@@ -221,26 +214,61 @@ impl Slot {
 }
 
 impl Segment {
-    fn literal(&self) -> Option<&str> {
+    //? assumed: wildcards in a substituted value match only themselves
+    //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    //# a variable without a value is like nothing, and a resource that names one matches none
+    /// The characters that it stands for; `None` for a wildcard and for what has no value.
+    fn text<'a>(&'a self, context: &'a Context) -> Option<&'a str> {
         match self {
-            Self::Literal(text) => Some(text),
-            _ => None,
+            Self::Literal(literal) => Some(literal),
+            Self::Variable(slot) => slot.text(context),
+            Self::Any | Self::One => None,
         }
     }
 
-    //? assumed: wildcards in a substituted value match only themselves
-    //? assumed: a variable without a value matches nothing, not even its own `${…}`
-    /// What is left of `text` after this segment; `None` if it does not begin with it.
-    fn strip<'t>(&self, text: &'t str, context: &Context) -> Option<&'t str> {
-        match self {
-            Self::Literal(literal) => text.strip_prefix(&**literal),
-            Self::Variable(slot) => text.strip_prefix(slot.text(context)?),
-            Self::One => {
-                let mut characters = text.chars();
-                characters.next().map(|_one| characters.as_str())
-            }
-            Self::Any => Some(text),
+    fn literal(&self) -> &str {
+        if let Self::Literal(literal) = self { literal } else { "" }
+    }
+}
+
+/// What is left of `text` behind `segments`, none of them a `*`; `None` if it does not begin with
+/// them.
+fn strip<'t>(segments: &[Segment], text: &'t str, context: &Context) -> Option<&'t str> {
+    segments.iter().try_fold(text, |rest, segment| match segment {
+        Segment::One => {
+            let mut characters = rest.chars();
+            characters.next().map(|_one| characters.as_str())
         }
+        segment => rest.strip_prefix(segment.text(context)?),
+    })
+}
+
+/// What is left of `text` before `segments`, none of them a `*`; `None` if it does not end with
+/// them.
+fn strip_end<'t>(segments: &[Segment], text: &'t str, context: &Context) -> Option<&'t str> {
+    segments.iter().rev().try_fold(text, |rest, segment| match segment {
+        Segment::One => {
+            let mut characters = rest.chars();
+            characters.next_back().map(|_one| characters.as_str())
+        }
+        segment => rest.strip_suffix(segment.text(context)?),
+    })
+}
+
+/// What is left of `text` behind the first place where `segments` match.
+fn behind_first<'t>(segments: &[Segment], text: &'t str, context: &Context) -> Option<&'t str> {
+    let begins = segments.first().and_then(|segment| segment.literal().chars().next());
+    let mut rest = text;
+    loop {
+        if let Some(begins) = begins {
+            rest = rest.get(rest.find(begins)?..)?;
+        }
+        if let Some(left) = strip(segments, rest, context) {
+            return Some(left);
+        }
+        let mut characters = rest.chars();
+        characters.next()?;
+        rest = characters.as_str();
     }
 }
 
@@ -271,6 +299,10 @@ fn head(text: &str, meaning: Meaning) -> Option<(Head<'_>, usize)> {
         '?' if meaning.wildcards => (Head::Segment(Segment::One), 1),
         _ => literal(first.len_utf8()),
     })
+}
+
+fn lower(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
 }
 
 /// Where `close` stands that is not part of a quoted default.
@@ -386,7 +418,21 @@ mod tests {
     fn what_has_no_value_stays_as_it_is_written() {
         let pattern = Pattern::compile("a/${iot:ClientId}/${No.Such}/*", ALL);
         assert_eq!(pattern.substituted(&context()), "a/c1/${No.Such}/*");
-        assert_eq!(pattern.resolved(&context()), None);
+        assert!(!pattern.matches_ignoring_case("a/c1/${No.Such}/*", &context()));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_wildcard_is_spelt_so_that_it_is_none() {
+        let table = [
+            (ALL, "a/${*}/$(?)/*/?", "a/${*}/${?}/*/?"),
+            (ALL, "${iot:DomainName}", "${*}"),
+            (Meaning { wildcards: false, ..ALL }, "*/${iot:DomainName}", "*/*"),
+            (Meaning { variables: false, ..ALL }, "${*}", "${*}"),
+        ];
+        for (meaning, text, spelt) in table {
+            let pattern = Pattern::compile(text, meaning);
+            assert_eq!(pattern.substituted(&context()), spelt, "{text}");
+        }
     }
 
     /// The obvious matcher: right, but exponential.

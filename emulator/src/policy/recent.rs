@@ -139,11 +139,17 @@ mod tests {
             r#""Effect": "Allow", "Action": "iot:*", "Resource": [
                 "arn:aws:iot:us-east-1:123456789012:topic/a/${iot:ClientId}/*",
                 "arn:aws:iot:us-east-1:123456789012:topic/b/${iot:Connection.Thing.ThingName}"
-            ], "Condition": {"StringLike": {"iot:Connection.Thing.Attributes[site]": "B*"}}"#,
+            ], "Condition": {
+                "StringLike": {"iot:Connection.Thing.Attributes[site]": "B*"},
+                "StringEqualsIgnoreCase": {"iot:Connection.Thing.Attributes[site]": "BERLIN"},
+                "DateLessThan": {"iot:Connection.Thing.Attributes[until]": "2030-01-01"}
+            }"#,
         );
         let (scope, mut context) = (scope(), Context::new());
         context.set_client_id(&"c".into());
-        context.set_thing("t".into(), None, [("site".into(), "Berlin".into())].into());
+        let until = "2029-12-31T23:59:59.5Z";
+        let attributes = [("site".into(), "Berlin".into()), ("until".into(), until.into())];
+        context.set_thing("t".into(), None, attributes.into());
         let mut recent = RecentlyAllowed::default();
         let mut allocations = |topic: &str| {
             let topic = TopicName::new(topic);

@@ -73,6 +73,8 @@ pub(super) enum FieldKind {
     AlternativeName(AlternativeNameKind),
 }
 
+const OF_COGNITO_ROLE: &str = "it belongs to the IAM role of an Amazon Cognito identity";
+const OF_ROLE_ALIAS: &str = "it belongs to the IAM role that the credentials provider gives";
 const NO_VPC: &str = "there is no VPC here";
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/basic-policy-variables.html
@@ -81,7 +83,11 @@ const NO_VPC: &str = "there is no VPC here";
 //# name, type and attributes of the thing, and whether it is attached
 //= https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 //# the time of the request and whether it came over TLS
-const NAMES: [(&str, Key); 22] = [
+//= https://docs.aws.amazon.com/iot/latest/developerguide/authorizing-direct-aws.html
+//# credentials-iot:ThingName and its like stand in the policies of the IAM role
+//= https://docs.aws.amazon.com/cognito/latest/developerguide/iam-roles.html
+//# the aud, amr and sub of cognito-identity.amazonaws.com are for the policies of IAM roles
+const NAMES: [(&str, Key); 27] = [
     ("iot:ClientId", Key::ClientId),
     ("aws:SourceIp", Key::SourceIp),
     ("iot:DomainName", Key::DomainName),
@@ -102,10 +108,12 @@ const NAMES: [(&str, Key); 22] = [
     ("aws:SourceVpc", Key::NeverHere(NO_VPC)),
     ("aws:SourceVpce", Key::NeverHere(NO_VPC)),
     ("aws:VpcSourceIp", Key::NeverHere(NO_VPC)),
-    (
-        "cognito-identity.amazonaws.com:sub",
-        Key::NeverHere("it belongs to the IAM role of an Amazon Cognito identity"),
-    ),
+    ("cognito-identity.amazonaws.com:sub", Key::NeverHere(OF_COGNITO_ROLE)),
+    ("cognito-identity.amazonaws.com:aud", Key::NeverHere(OF_COGNITO_ROLE)),
+    ("cognito-identity.amazonaws.com:amr", Key::NeverHere(OF_COGNITO_ROLE)),
+    ("credentials-iot:ThingName", Key::NeverHere(OF_ROLE_ALIAS)),
+    ("credentials-iot:ThingTypeName", Key::NeverHere(OF_ROLE_ALIAS)),
+    ("credentials-iot:AwsCertificateId", Key::NeverHere(OF_ROLE_ALIAS)),
     (
         "iot:Thing.ThingName",
         Key::Unknown("AWS IoT has no such variable; iot:Connection.Thing.ThingName is one"),
@@ -276,6 +284,8 @@ mod tests {
             ("IOT:connection.thing.attributes[Model]", Key::ThingAttribute("Model".into())),
             ("iot:Connection.Thing.Attributes[]", Key::ThingAttribute("".into())),
             ("aws:SourceVpce", Key::NeverHere(NO_VPC)),
+            ("credentials-IoT:thingname", Key::NeverHere(OF_ROLE_ALIAS)),
+            ("cognito-identity.amazonaws.com:AUD", Key::NeverHere(OF_COGNITO_ROLE)),
         ];
         for (written, key) in table {
             assert_eq!(*Variable::new(written).key(), key, "{written}");

@@ -221,7 +221,8 @@ impl Registry {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/cog-iot-policies.html
     //# an authenticated Amazon Cognito identity needs a policy attached to the identity itself
     //? assumed: the groups of its thing give it nothing
-    /// The policies that count for a connection of `principal` whose thing is `thing`.
+    /// The policies that count for a connection of `principal` whose thing is `thing`, by name as
+    /// TestAuthorization lists them: of several that deny, a reason names the first.
     pub(crate) fn policies_in_force(
         &self,
         principal: impl Into<Target>,
@@ -241,6 +242,7 @@ impl Registry {
                 policies.push(policy.in_force(group.attached_to()));
             }
         }
+        policies.sort_by(|a, b| a.name.cmp(&b.name));
         policies
     }
 

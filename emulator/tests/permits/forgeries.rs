@@ -3,13 +3,16 @@
 //! `tests/permits.rs` compiles this as a room of the crate, beside the others, and holds the
 //! compiler's errors against the comments `//~`. What has no such comment must be right.
 
-use crate::message_broker::{
-    ConnectionId, Delivery, MessageBroker, Publication, SubscribeError, SubscribeOptions,
-};
 use crate::message::QoS;
+use crate::message_broker::{
+    ConnectionId, Deleted, Delivery, MessageBroker, Publication, SubscribeError, SubscribeOptions,
+    Undelivered,
+};
 use crate::names::{ClientId, Scope, TopicFilter, TopicName};
 use crate::policy::{
-    Connect, Context, Permit, PolicyInForce, Publish, Receive, Refusal, Subscribe, authorize,
+    ByAws, Connect, Context, DirectMessage, GetConnection, GetThingShadow, ListRetainedMessages,
+    ListSubscriptions, Named, Permit, PolicyInForce, Publish, Receive, RecentlyAllowed, Refusal,
+    SendDirectMessage, Subscribe, UpdateThingShadow, authorize,
 };
 use crate::time::Timestamp;
 
@@ -45,6 +48,16 @@ pub(crate) fn subscribing_as_aws(filter: TopicFilter) -> Permit<Subscribe> {
 
 pub(crate) fn receiving_as_aws(topic: TopicName) -> Permit<Receive> {
     Permit::of_aws(topic) //~ E0277
+}
+
+pub(crate) fn reading_a_shadow_as_aws(thing: Named) -> Permit<GetThingShadow> {
+    Permit::of_aws(thing) //~ E0277
+}
+
+impl ByAws for UpdateThingShadow {} //~ E0277
+
+pub(crate) fn remembered_without_being_asked(recent: &mut RecentlyAllowed, topic: &TopicName) {
+    recent.remember(1, topic.clone().into()); //~ E0624
 }
 
 pub(crate) fn publishing_without(
@@ -100,4 +113,68 @@ pub(crate) fn delivering_by_leave_to_publish(
     now: Timestamp,
 ) -> Option<Delivery> {
     broker.next_delivery(connection, now)?.deliver(permit) //~ E0308
+}
+
+/// A direct message needs leave of both sides.
+pub(crate) fn sending_directly(
+    broker: &mut MessageBroker,
+    (permit, receive): (Permit<SendDirectMessage>, Permit<Receive>),
+    publication: Publication,
+    now: Timestamp,
+) -> bool {
+    broker.send_direct_message(permit, receive, publication, None, now).is_ok()
+}
+
+pub(crate) fn sending_directly_without(
+    broker: &mut MessageBroker,
+    (message, receive): (DirectMessage, Permit<Receive>),
+    publication: Publication,
+    now: Timestamp,
+) -> bool {
+    broker.send_direct_message(message, receive, publication, None, now).is_ok() //~ E0308
+}
+
+pub(crate) fn sending_directly_to_whom_may_not_receive(
+    broker: &mut MessageBroker,
+    permit: Permit<SendDirectMessage>,
+    (topic, publication): (TopicName, Publication),
+    now: Timestamp,
+) -> bool {
+    broker.send_direct_message(permit, topic, publication, None, now).is_ok() //~ E0308
+}
+
+pub(crate) fn finding_a_receiver_without(
+    broker: &MessageBroker,
+    message: &DirectMessage,
+) -> Result<ConnectionId, Undelivered> {
+    broker.direct_receiver(message) //~ E0308
+}
+
+pub(crate) fn reading_retained_messages_without(
+    broker: &MessageBroker,
+    (topic, permit): (&TopicName, &Permit<ListRetainedMessages>),
+    now: Timestamp,
+) -> bool {
+    let all = broker.retained_messages(permit, None, now).count() > 0;
+    all && broker.retained_message(topic, now).is_some() //~ E0308
+}
+
+pub(crate) fn listing_retained_messages_without(broker: &MessageBroker, now: Timestamp) -> usize {
+    broker.retained_messages(&(), None, now).count() //~ E0308
+}
+
+pub(crate) fn looking_at_a_client_by_leave_to_list_its_subscriptions(
+    broker: &MessageBroker,
+    permit: &Permit<ListSubscriptions>,
+    now: Timestamp,
+) -> bool {
+    broker.client(permit, now).is_some() //~ E0308
+}
+
+pub(crate) fn ending_a_connection_by_leave_to_look_at_it(
+    broker: &mut MessageBroker,
+    permit: &Permit<GetConnection>,
+    now: Timestamp,
+) -> Option<Deleted> {
+    broker.delete_connection(permit, false, false, now) //~ E0308
 }

@@ -249,7 +249,7 @@ fn curl_may_do_what_policies_say() {
     let tables = [
         ("certificate-variables", 2),
         ("defaults", 2),
-        ("https", 41),
+        ("https", 42),
         ("last-will", 3),
         ("operators", 11),
         ("reserved-topics", 1),
@@ -284,11 +284,11 @@ tables! {
     defaults "defaults" 11,
     https "https" 6,
     last_wills "last-will" 20,
-    operators "operators" 123,
+    operators "operators" 132,
     reserved_topics "reserved-topics" 40,
     resources "resources" 68,
-    statements "statements" 44,
+    statements "statements" 50,
     thing_groups "thing-groups" 31,
     things "things" 33,
-    variables "variables" 59,
+    variables "variables" 61,
 }

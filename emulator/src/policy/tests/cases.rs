@@ -204,15 +204,15 @@ macro_rules! tables {
 
 tables! {
     pol_20_pol_21_resources_are_compared_as_aws_compares_them "resources" 77,
-    pol_2_pol_8_statements_and_policies_combine "statements" 47,
+    pol_2_pol_8_statements_and_policies_combine "statements" 53,
     connect_attributes_are_what_the_guide_says "connect-attributes" 48,
-    every_condition_operator_holds_when_it_should "operators" 142,
-    variables_have_values_or_say_why_not "variables" 69,
+    every_condition_operator_holds_when_it_should "operators" 151,
+    variables_have_values_or_say_why_not "variables" 71,
     pol_40_to_46_certificate_variables_have_their_limits "certificate-variables" 88,
     pol_30_a_will_needs_what_a_publish_needs "last-will" 23,
     pol_35_to_49_a_connection_is_a_thing_or_says_why_not "things" 36,
     pol_3_pol_4_policies_of_thing_groups_count "thing-groups" 34,
     reserved_topics_are_topics_to_a_policy "reserved-topics" 42,
-    over_https_there_is_no_client_id_and_no_thing "https" 47,
+    over_https_there_is_no_client_id_and_no_thing "https" 48,
     a_variable_without_a_value_stands_for_its_default "defaults" 13,
 }

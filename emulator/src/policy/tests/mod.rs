@@ -121,6 +121,33 @@ fn ta_3_ta_4_an_evaluation_names_the_policies_and_the_missing_values() {
     assert_eq!(missing, ["iot:ClientId", "iot:Connection.Thing.IsAttached"]);
 }
 
+#[test]
+fn a_glance_at_a_resource_overlooks_none() {
+    let table = [
+        ("*", true),
+        ("arn:*:::::", false),
+        ("arn:aws:iot:us-east-1:123456789012:topic/é/ü", true),
+        ("arn:aws:iot:us-east-1:123456789012:topic/é/*", true),
+        ("arn:aws:iot:us-east-1:123456789012:topic/e/*", false),
+        ("arn:*:*:*:*:*é/ü", true),
+        ("arn:*:*:*:*:*ü", true),
+        ("arn:*:*:*:*:*u", false),
+        ("arn:aws:iot:us-east-1:123456789012:topic/é/ü/and/more/than/there/is/*", false),
+        ("arn:aws:iot:us-east-1:123456789012:*ic/é/ü", true),
+        ("arn:aws:iot:us-east-1:123456789012:topic/é/*topic/é/ü", false),
+    ];
+    for (resource, allowed) in table {
+        for (element, allowed) in [("Resource", allowed), ("NotResource", !allowed)] {
+            let statement = json!({"Effect": "Allow", "Action": "iot:Publish", element: resource});
+            let policies =
+                all_in_force(&[json!({"Version": "2012-10-17", "Statement": statement})]);
+            let topic = TopicName::new("é/ü");
+            let decided = authorize::<Publish>(&policies, &Context::new(), &scope(), topic);
+            assert_eq!(decided.is_ok(), allowed, "{element} {resource}");
+        }
+    }
+}
+
 // === any policy ===
 
 fn statement() -> impl Strategy<Value = Value> {

@@ -498,7 +498,7 @@ fn pol_3_a_thing_has_the_policies_of_its_groups_and_of_all_above_them() {
     let before = registry.policy_revision();
     assert_eq!(add(&mut registry, "lamp", "Row"), "200");
     assert!(registry.policy_revision() > before);
-    let all = ["Own: the certificate", "OfRow: thing group `Row`", "OfSite: thing group `Site`"];
+    let all = ["OfRow: thing group `Row`", "OfSite: thing group `Site`", "Own: the certificate"];
     assert_eq!(in_force(&registry, Some("lamp")), all);
     assert_eq!(in_force(&registry, None), own, "without a thing there are no groups");
 
