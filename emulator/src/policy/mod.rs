@@ -82,19 +82,17 @@ pub(crate) trait ByAws: Action + sealed::ByAws {}
 impl<A: Action + sealed::ByAws> ByAws for A {}
 
 mod sealed {
-    use super::action;
-
     pub(crate) trait ByAws {}
-
-    impl ByAws for action::Publish {}
-    impl ByAws for action::RetainPublish {}
-    impl ByAws for action::GetRetainedMessage {}
-    impl ByAws for action::ListRetainedMessages {}
-    impl ByAws for action::DeleteConnection {}
-    impl ByAws for action::GetConnection {}
-    impl ByAws for action::ListSubscriptions {}
-    impl ByAws for action::SendDirectMessage {}
 }
+
+impl sealed::ByAws for Publish {}
+impl sealed::ByAws for RetainPublish {}
+impl sealed::ByAws for GetRetainedMessage {}
+impl sealed::ByAws for ListRetainedMessages {}
+impl sealed::ByAws for DeleteConnection {}
+impl sealed::ByAws for GetConnection {}
+impl sealed::ByAws for ListSubscriptions {}
+impl sealed::ByAws for SendDirectMessage {}
 
 impl<A: ByAws> Permit<A> {
     /// AWS does it, or somebody who may do all.

@@ -85,8 +85,9 @@ const NO_VPC: &str = "there is no VPC here";
 //# the time of the request and whether it came over TLS
 //= https://docs.aws.amazon.com/iot/latest/developerguide/authorizing-direct-aws.html
 //# credentials-iot:ThingName and its like stand in the policies of the IAM role
-//= https://docs.aws.amazon.com/cognito/latest/developerguide/iam-roles.html
-//# the aud, amr and sub of cognito-identity.amazonaws.com are for the policies of IAM roles
+//= https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
+//# cognito-identity.amazonaws.com:aud and amr stand in the trust policies of IAM roles
+//? assumed: AWS IoT gives no value to any of these, nor to cognito-identity.amazonaws.com:sub
 const NAMES: [(&str, Key); 27] = [
     ("iot:ClientId", Key::ClientId),
     ("aws:SourceIp", Key::SourceIp),
