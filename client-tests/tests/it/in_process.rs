@@ -170,7 +170,7 @@ async fn rules_that_republish_to_each_other_are_stopped() {
 #[tokio::test]
 async fn the_machines_clock_cannot_be_moved() {
     let refused = Emulator::start().advance(Duration::from_secs(1)).await.err();
-    assert!(refused.expect("no manual clock").to_string().contains("manual clock"));
+    assert!(refused.expect("no manual clock").to_string().contains("manual_clock(true)"));
 }
 
 #[test]
