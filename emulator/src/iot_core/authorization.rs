@@ -129,10 +129,7 @@ impl Authorizer {
         now: Timestamp,
     ) -> Result<Permit<A>, Refusal> {
         let Self { policies, context, recently, .. } = self;
-        if policies.iter().any(|policy| policy.document.asks_for_the_time()) {
-            context.set_now(now);
-        }
-        recently.authorize::<A>(policies, context, scope, resource)
+        recently.authorize::<A>(policies, context, scope, resource, now)
     }
 
     /// What is to be known of any decision: that a newer policy does not count yet.

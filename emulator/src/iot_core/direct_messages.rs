@@ -302,8 +302,8 @@ impl State {
         let entry = reason.entry(described);
         self.note(match why {
             None => entry,
-            Some(Refusal { action, resource, why, .. }) => {
-                entry.why([format!("the receiver is refused {action} on {resource}")]).why(why)
+            Some(refusal) => {
+                entry.why([format!("the receiver is refused {refusal}")]).why(refusal.why)
             }
         });
         reason.refusal()

@@ -89,9 +89,8 @@ pub(super) fn refused(
     refusal: &Refusal,
     (authorizer, registry): (&Authorizer, &Registry),
 ) -> Entry {
-    let first = format!("refused {} on {}", refusal.action, refusal.resource);
     Entry::failure(scope, event_type, "AUTHORIZATION_FAILURE")
         .details("Authorization Failure")
-        .why([first])
+        .why([format!("refused {refusal}")])
         .why(authorizer.why(registry, refusal))
 }

@@ -46,8 +46,8 @@ impl IotCore {
                     Some(client_id) => entry.member("clientId", client_id),
                     None => entry,
                 };
-                let first = format!("refused {} on {}", refusal.action, refusal.resource);
-                self.trace().record(entry.why([first]).why(refusal.why.iter().cloned()));
+                let entry = entry.why([format!("refused {refusal}")]);
+                self.trace().record(entry.why(refusal.why.iter().cloned()));
             }
         }
         Ok(answer)

@@ -100,7 +100,7 @@ impl Document {
     }
 
     /// Whether a decision may change by time alone.
-    pub(crate) fn asks_for_the_time(&self) -> bool {
+    pub(super) fn asks_for_the_time(&self) -> bool {
         self.asks_for_the_time
     }
 

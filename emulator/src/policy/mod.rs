@@ -201,6 +201,13 @@ pub(crate) struct Refusal {
     pub(crate) why: Vec<String>,
 }
 
+/// As the trace says it, after `refused`.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.action, self.resource)
+    }
+}
+
 impl Refusal {
     /// Why `decision` was made, unless it allows `action` on `arn`.
     pub(crate) fn of(

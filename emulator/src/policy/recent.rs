@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Action, Context, Permit, PolicyInForce, Refusal, authorize};
 use crate::names::Scope;
+use crate::time::Timestamp;
 
 /// A device publishes and receives on a handful of topics; more would be searched longer, and kept
 /// by every session.
@@ -35,23 +36,26 @@ impl RecentlyAllowed {
         self.allowed.clear();
     }
 
-    /// As [`authorize`].
+    /// As [`authorize`] at `now`.
     pub(crate) fn authorize<A: Action>(
         &mut self,
         policies: &[PolicyInForce],
-        context: &Context,
+        context: &mut Context,
         scope: &Scope,
         resource: A::Resource,
+        now: Timestamp,
     ) -> Result<Permit<A>, Refusal> {
         let name = A::resource_name(&resource);
         if self.remembers(A::PLACE, name) {
             return Ok(Permit { resource });
         }
+        let hangs_on_the_time = policies.iter().any(|policy| policy.document.asks_for_the_time());
+        if hangs_on_the_time {
+            context.set_now(now);
+        }
         let permit = authorize::<A>(policies, context, scope, resource)?;
         // What is allowed now may not be allowed in a second if a policy asks for the time.
-        if policies.iter().all(|policy| !policy.document.asks_for_the_time())
-            && let Some(name) = A::resource_to_remember(permit.resource())
-        {
+        if !hangs_on_the_time && let Some(name) = A::resource_to_remember(permit.resource()) {
             self.remember(A::PLACE, name);
         }
         Ok(permit)
@@ -77,7 +81,8 @@ mod tests {
     use super::*;
     use crate::names::TopicName;
     use crate::policy::{AttachedTo, Connect, Document, PolicyVersion, Publish, Receive};
-    use crate::time::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_seconds(0);
 
     fn policies(statement: &str) -> Vec<PolicyInForce> {
         let text = format!(r#"{{"Version": "2012-10-17", "Statement": {{{statement}}}}}"#);
@@ -93,29 +98,29 @@ mod tests {
     #[test]
     fn what_was_allowed_is_allowed_until_it_is_forgotten() {
         let mut recent = RecentlyAllowed::default();
-        let context = Context::new();
+        let mut context = Context::new();
         let all = policies(r#""Effect": "Allow", "Action": "*", "Resource": "*""#);
-        assert!(recent.authorize::<Publish>(&all, &context, &scope(), "a".into()).is_ok());
+        assert!(recent.authorize::<Publish>(&all, &mut context, &scope(), "a".into(), NOW).is_ok());
         // Without policies, only memory can allow it.
-        assert!(recent.authorize::<Publish>(&[], &context, &scope(), "a".into()).is_ok());
-        assert!(recent.authorize::<Publish>(&[], &context, &scope(), "b".into()).is_err());
-        assert!(recent.authorize::<Receive>(&[], &context, &scope(), "a".into()).is_err());
-        assert!(recent.authorize::<Connect>(&[], &context, &scope(), "a".into()).is_err());
+        assert!(recent.authorize::<Publish>(&[], &mut context, &scope(), "a".into(), NOW).is_ok());
+        assert!(recent.authorize::<Publish>(&[], &mut context, &scope(), "b".into(), NOW).is_err());
+        assert!(recent.authorize::<Receive>(&[], &mut context, &scope(), "a".into(), NOW).is_err());
+        assert!(recent.authorize::<Connect>(&[], &mut context, &scope(), "a".into(), NOW).is_err());
         recent.forget();
-        assert!(recent.authorize::<Publish>(&[], &context, &scope(), "a".into()).is_err());
+        assert!(recent.authorize::<Publish>(&[], &mut context, &scope(), "a".into(), NOW).is_err());
     }
 
     #[test]
     fn the_oldest_is_forgotten_first() {
         let mut recent = RecentlyAllowed::default();
-        let context = Context::new();
+        let mut context = Context::new();
         let all = policies(r#""Effect": "Allow", "Action": "*", "Resource": "*""#);
         for number in 0..=REMEMBERED {
             let topic = number.to_string().into();
-            assert!(recent.authorize::<Publish>(&all, &context, &scope(), topic).is_ok());
+            assert!(recent.authorize::<Publish>(&all, &mut context, &scope(), topic, NOW).is_ok());
         }
-        assert!(recent.authorize::<Publish>(&[], &context, &scope(), "0".into()).is_err());
-        assert!(recent.authorize::<Publish>(&[], &context, &scope(), "1".into()).is_ok());
+        assert!(recent.authorize::<Publish>(&[], &mut context, &scope(), "0".into(), NOW).is_err());
+        assert!(recent.authorize::<Publish>(&[], &mut context, &scope(), "1".into(), NOW).is_ok());
     }
 
     #[test]
@@ -127,8 +132,13 @@ mod tests {
         );
         let mut context = Context::new();
         for (now, allowed) in [(99, true), (100, false), (99, true)] {
-            context.set_now(Timestamp::from_seconds(now));
-            let decided = recent.authorize::<Publish>(&until, &context, &scope(), "a".into());
+            let decided = recent.authorize::<Publish>(
+                &until,
+                &mut context,
+                &scope(),
+                "a".into(),
+                Timestamp::from_seconds(now),
+            );
             assert_eq!(decided.is_ok(), allowed, "at {now}");
         }
     }
@@ -155,7 +165,8 @@ mod tests {
             let topic = TopicName::new(topic);
             let allocated = allocation_counter::measure(|| {
                 let topic = topic.clone();
-                let asked = recent.authorize::<Publish>(&policies, &context, &scope, topic);
+                let asked =
+                    recent.authorize::<Publish>(&policies, &mut context, &scope, topic, NOW);
                 assert!(asked.is_ok());
             });
             allocated.count_total

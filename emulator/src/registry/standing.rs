@@ -1,4 +1,4 @@
-//! [`Standing`]: what the registry says of one certificate at one moment, as far as policies go.
+//! [`Standing`]: what the registry says of one principal at one moment, as far as policies go.
 //!
 //! It decides which policies are in force with which client ID, which thing belongs to a
 //! connection, and tells why none does. What the policies say is decided in `policy/`; since when a
@@ -14,11 +14,11 @@ use crate::policy::{AttachedTo, Context, Decision, PolicyInForce};
 
 use super::{Attributes, Registry, Target};
 
-/// So many things of a certificate are named where it is told why a connection is none of them:
+/// So many things of a principal are named where it is told why a connection is none of them:
 /// whole fleets share a certificate.
 const NAMED_THINGS: usize = 10;
 
-/// Which things of a certificate a [`Standing`] knows.
+/// Which things of a principal a [`Standing`] knows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Things<'a> {
     /// The one that a connection with this client ID is; none over HTTPS.
@@ -27,13 +27,13 @@ pub(crate) enum Things<'a> {
     All,
 }
 
-/// What counts for a certificate: its policies, and its things with the policies of their groups.
+/// What counts for a principal: its policies, and its things with the policies of their groups.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Standing {
     alone: InForce,
     things: BTreeMap<ThingName, AssociatedThing>,
     exclusive: Option<ThingName>,
-    /// What that is said of.
+    /// The principal, as the trace says it.
     whom: AttachedTo,
     /// The first things that it is attached to, and one more than are named.
     attached: Vec<ThingName>,
@@ -99,7 +99,7 @@ impl Standing {
 }
 
 impl Registry {
-    /// What counts for `certificate` now.
+    /// What counts for `principal` now.
     pub(crate) fn standing(&self, principal: &Target, things: Things<'_>) -> Standing {
         let alone = InForce(self.policies_in_force(principal, None).into());
         let read = |name: &ThingName| {

@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 
 use super::policies::PolicySummary;
 use super::words::ActionType;
-use super::{Registry, Target, Things};
+use super::{Registry, Standing, Target, Things};
 
 /// TestAuthorization's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -114,8 +114,20 @@ impl Registry {
         let target = input.principal.as_deref().map(|principal| self.target(principal));
         let target = target.transpose()?;
         let client_id = input.client_id.as_deref().map(ClientId::new);
-        let policies = self.policies_on_trial(&input, target.as_ref(), client_id.as_ref())?;
-        let context = self.context_of_trial(target.as_ref(), client_id.as_ref(), now);
+        let client_id = client_id.as_ref();
+        let principal = target.as_ref().filter(|it| !matches!(it, Target::ThingGroup(_)));
+        let standing = principal.map(|it| self.standing(it, Things::Of(client_id)));
+        //? assumed: a thing group brings the policies of the groups above it too
+        let attached = match (&target, &standing) {
+            (Some(Target::ThingGroup(name)), _) => {
+                let attached = self.policies_up_from(name.as_str());
+                attached.map(|(group, policy)| policy.in_force(group.attached_to())).collect()
+            }
+            (_, Some(standing)) => standing.policies(client_id).to_vec(),
+            (_, None) => Vec::new(),
+        };
+        let policies = self.policies_on_trial(&input, attached)?;
+        let context = self.context_of_trial(target.as_ref(), standing.as_ref(), client_id, now);
         let answer = |info| self.result(info, &policies, &context);
         let auth_results = input.auth_infos.into_iter().map(answer).collect::<Result<_, _>>()?;
         Ok(TestAuthorizationResponse { auth_results })
@@ -123,24 +135,12 @@ impl Registry {
 
     //= https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html
     //# policies are taken as if they were attached, or as if they were not
-    //? assumed: a policy to be added that does not exist is 404, one to be skipped is none; a thing
-    //? group as the principal brings the policies of the groups above it too
+    //? assumed: a policy to be added that does not exist is 404, one to be skipped is none
     fn policies_on_trial(
         &self,
         input: &TestAuthorizationRequest,
-        target: Option<&Target>,
-        client_id: Option<&ClientId>,
+        attached: Vec<PolicyInForce>,
     ) -> Result<Vec<PolicyInForce>, ApiError> {
-        let attached = match target {
-            Some(Target::ThingGroup(name)) => {
-                let attached = self.policies_up_from(name.as_str());
-                attached.map(|(group, policy)| policy.in_force(group.attached_to())).collect()
-            }
-            Some(principal) => {
-                self.standing(principal, Things::Of(client_id)).policies(client_id).to_vec()
-            }
-            None => Vec::new(),
-        };
         let mut policies: BTreeMap<PolicyName, PolicyInForce> =
             attached.into_iter().map(|policy| (policy.name.clone(), policy)).collect();
         for name in &input.policy_names_to_add {
@@ -157,6 +157,7 @@ impl Registry {
     fn context_of_trial(
         &self,
         target: Option<&Target>,
+        standing: Option<&Standing>,
         client_id: Option<&ClientId>,
         now: Timestamp,
     ) -> Context {
@@ -170,9 +171,7 @@ impl Registry {
         {
             context.set_certificate(&record.certificate);
         }
-        let principal = target.filter(|target| !matches!(target, Target::ThingGroup(_)));
-        if let (Some(principal), Some(client_id)) = (principal, client_id) {
-            let standing = self.standing(principal, Things::Of(Some(client_id)));
+        if let (Some(standing), Some(client_id)) = (standing, client_id) {
             standing.set_thing_variables(&mut context, client_id);
         }
         context

@@ -11,7 +11,7 @@ mod live;
 mod trial;
 
 use client_tests::Device;
-use iot_emulator::pki::{AttributeKind, Leaf, Subject};
+use iot_emulator::pki;
 use iot_emulator::{AutoRegistration, CertificateAuthority, Emulator, Identity, IotCore};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ impl Stage {
         let iot = emulator.iot_core();
         let (identity, device) = match question.server_name() {
             Some(name) => {
-                let identity = identity(&question.client().certificate);
+                let identity = question.client().certificate.identity();
                 iot.register_certificate_without_ca(&identity.certificate_pem());
                 (identity.clone(), Device::new(&iot, identity).asking_for(name))
             }
@@ -131,34 +131,6 @@ fn registered_with_a_ca(iot: &IotCore) -> Identity {
                         "caCertificatePem": ca.pem(), "status": "ACTIVE" });
     iot.call("RegisterCertificate", input).expect("a certificate of the CA");
     identity
-}
-
-fn identity(facts: &check::Certificate) -> Identity {
-    let subject = |attributes: &[(check::Attribute, String)]| {
-        let attributes = attributes.iter();
-        attributes.fold(Subject::new(), |name, (kind, value)| name.with(kind_of(*kind), value))
-    };
-    let leaf = match facts.subject.as_slice() {
-        [] => Leaf::new("device"),
-        attributes => Leaf::new(subject(attributes)),
-    };
-    let leaf = facts.alternative_names.iter().fold(leaf, Leaf::host);
-    match facts.issuer.as_slice() {
-        [] => Identity::self_signed_with(leaf),
-        issuer => CertificateAuthority::with_subject(subject(issuer)).issue_with(leaf),
-    }
-}
-
-fn kind_of(attribute: check::Attribute) -> AttributeKind {
-    macro_rules! same {
-        ($($kind:ident)*) => {
-            match attribute { $(check::Attribute::$kind => AttributeKind::$kind,)* }
-        };
-    }
-    same! {
-        DistinguishedNameQualifier Country Organization OrganizationalUnit State CommonName
-        SerialNumber Title Surname GivenName Initials Pseudonym GenerationQualifier Locality
-    }
 }
 
 /// The table in `file`.

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::names::TopicName;
-use crate::pki::{AttributeKind, CertificateAuthority, Identity, Leaf, Subject};
+use crate::pki::{self, Identity};
 
 #[path = "../../../../fixtures/policies/check.rs"]
 mod check;
@@ -19,7 +19,7 @@ impl Way for Pure {
     }
 
     fn ask(&mut self, question: &Question<'_>) -> Answer {
-        let identity = identity(&question.client().certificate);
+        let identity = question.client().certificate.identity();
         let id = identity.certificate_id().to_string();
         let mut asked = Asked {
             policies: question.policies().filter(|it| question.counts(it)).map(attached).collect(),
@@ -126,22 +126,6 @@ fn attached(policy: check::Policy<'_>) -> PolicyInForce {
     in_force(policy.name().as_str(), policy.document, attached_to)
 }
 
-fn identity(facts: &check::Certificate) -> Identity {
-    let subject = |attributes: &[(check::Attribute, String)]| {
-        let attributes = attributes.iter();
-        attributes.fold(Subject::new(), |name, (kind, value)| name.with((*kind).into(), value))
-    };
-    let leaf = match facts.subject.as_slice() {
-        [] => Leaf::new("device"),
-        attributes => Leaf::new(subject(attributes)),
-    };
-    let leaf = facts.alternative_names.iter().fold(leaf, Leaf::host);
-    match facts.issuer.as_slice() {
-        [] => Identity::self_signed_with(leaf),
-        issuer => CertificateAuthority::with_subject(subject(issuer)).issue_with(leaf),
-    }
-}
-
 /// The policy variables of the client, as an `Authorizer` sets them.
 fn context(question: &Question<'_>, identity: &Identity) -> Context {
     let client = question.client();
@@ -171,21 +155,6 @@ fn context(question: &Question<'_>, identity: &Identity) -> Context {
         _ => context.set_https(),
     }
     context
-}
-
-macro_rules! attribute_kinds {
-    ($($kind:ident)*) => {
-        impl From<check::Attribute> for AttributeKind {
-            fn from(attribute: check::Attribute) -> Self {
-                match attribute { $(check::Attribute::$kind => Self::$kind,)* }
-            }
-        }
-    };
-}
-
-attribute_kinds! {
-    DistinguishedNameQualifier Country Organization OrganizationalUnit State CommonName SerialNumber
-    Title Surname GivenName Initials Pseudonym GenerationQualifier Locality
 }
 
 macro_rules! tables {
