@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
@@ -141,8 +142,6 @@ pub(crate) struct Mailbox(Arc<Letters>);
 #[derive(Debug)]
 struct Letters {
     activity: Activity,
-    arrived: Notify,
-    ended: Notify,
     slot: Mutex<Slot>,
 }
 
@@ -150,14 +149,22 @@ struct Letters {
 struct Slot {
     closed: Option<DisconnectReason>,
     unread: Option<UnderWay>,
+    reader: Option<Waker>,
+}
+
+/// What the mailbox held. The emulator is unsettled until what it comes with is dropped.
+#[derive(Debug)]
+pub(crate) enum Letter {
+    /// Something waits in the session's queue.
+    News(UnderWay),
+    /// The broker ended the connection.
+    Closed(DisconnectReason, UnderWay),
 }
 
 impl Mailbox {
     /// An empty mailbox whose unread news count in `activity`.
     pub(crate) fn new(activity: &Activity) -> Self {
-        let (arrived, ended) = (Notify::new(), Notify::new());
-        let (activity, slot) = (activity.clone(), Mutex::default());
-        Self(Arc::new(Letters { activity, arrived, ended, slot }))
+        Self(Arc::new(Letters { activity: activity.clone(), slot: Mutex::default() }))
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
@@ -166,48 +173,45 @@ impl Mailbox {
 
     /// Something waits in the session's queue.
     pub(crate) fn wake(&self) {
-        let mut slot = self.slot();
-        if slot.unread.is_none() {
-            slot.unread = Some(self.0.activity.begin());
-            self.0.arrived.notify_one();
-        }
+        self.put(None);
     }
 
     /// The broker ended the connection for `reason`.
     pub(crate) fn close(&self, reason: DisconnectReason) {
-        self.slot().closed = Some(reason);
-        self.0.ended.notify_one();
-        self.wake();
+        self.put(Some(reason));
     }
 
-    /// Waits until the broker has ended the connection, for whoever is too busy to read news.
-    pub(crate) async fn closed(&self) -> DisconnectReason {
-        loop {
-            if let Some(reason) = self.slot().closed {
-                return reason;
-            }
-            self.0.ended.notified().await;
+    fn put(&self, closed: Option<DisconnectReason>) {
+        let mut slot = self.slot();
+        if closed.is_none() && slot.unread.is_some() {
+            return;
+        }
+        slot.closed = slot.closed.or(closed);
+        slot.unread.get_or_insert_with(|| self.0.activity.begin());
+        let reader = slot.reader.take();
+        drop(slot);
+        if let Some(reader) = reader {
+            reader.wake();
         }
     }
 
-    /// Waits for news. The answer keeps the emulator unsettled until all of it is written.
-    pub(crate) async fn news(&self) -> News {
-        loop {
-            self.0.arrived.notified().await;
-            let mut slot = self.slot();
+    /// What is in it: the end of the connection before anything else, and news only if the reader
+    /// takes news now. Wakes the reader when something comes.
+    pub(crate) fn poll(&self, context: &mut Context<'_>, takes_news: bool) -> Poll<Letter> {
+        let mut slot = self.slot();
+        if slot.closed.is_some() || takes_news {
             if let Some(unread) = slot.unread.take() {
-                return News { closed: slot.closed, _unread: unread };
+                return Poll::Ready(match slot.closed {
+                    Some(reason) => Letter::Closed(reason, unread),
+                    None => Letter::News(unread),
+                });
             }
         }
+        if !slot.reader.as_ref().is_some_and(|reader| reader.will_wake(context.waker())) {
+            slot.reader = Some(context.waker().clone());
+        }
+        Poll::Pending
     }
-}
-
-/// What the mailbox held.
-#[derive(Debug)]
-pub(crate) struct News {
-    /// Why the connection was ended, if it was.
-    pub(crate) closed: Option<DisconnectReason>,
-    _unread: UnderWay,
 }
 
 #[cfg(test)]
@@ -226,6 +230,14 @@ mod tests {
         drop(waiting);
     }
 
+    /// What a reader finds now.
+    fn read(mailbox: &Mailbox, takes_news: bool) -> Option<Letter> {
+        match mailbox.poll(&mut Context::from_waker(Waker::noop()), takes_news) {
+            Poll::Ready(letter) => Some(letter),
+            Poll::Pending => None,
+        }
+    }
+
     #[tokio::test]
     async fn unread_news_keeps_the_emulator_unsettled() {
         let activity = Activity::default();
@@ -233,13 +245,27 @@ mod tests {
         mailbox.wake();
         mailbox.wake();
         assert_eq!(activity.count(), 1);
-        let news = mailbox.news().await;
+        assert!(read(&mailbox, false).is_none());
+        let news = read(&mailbox, true);
+        assert!(matches!(news, Some(Letter::News(_))), "{news:?}");
         assert_eq!(activity.count(), 1);
         mailbox.close(DisconnectReason::DuplicateClientId);
         drop(news);
         assert_eq!(activity.count(), 1);
-        assert_eq!(mailbox.news().await.closed, Some(DisconnectReason::DuplicateClientId));
+        let closed = read(&mailbox, false);
+        let taken_over = DisconnectReason::DuplicateClientId;
+        assert!(matches!(closed, Some(Letter::Closed(reason, _)) if reason == taken_over));
+        drop(closed);
         assert_eq!(activity.count(), 0);
         activity.settled().await;
+    }
+
+    #[test]
+    fn an_end_overtakes_news_that_the_reader_has_no_room_for() {
+        let mailbox = Mailbox::new(&Activity::default());
+        mailbox.wake();
+        mailbox.close(DisconnectReason::ApiInitiatedDisconnect);
+        let closed = read(&mailbox, false);
+        assert!(matches!(closed, Some(Letter::Closed(..))), "{closed:?}");
     }
 }

@@ -40,7 +40,8 @@ impl Conversation {
         Self { iot_core, connection, wants, aliases, packets, deliveries }
     }
 
-    /// Obeys every packet that `buffer` holds whole, and puts the answers into `out`.
+    /// Obeys every packet that `buffer` holds whole, and puts the answers into `out`; how many
+    /// there were.
     ///
     /// All of them are decoded before the lock is taken, and it is taken once for all.
     pub(super) fn read(
@@ -48,7 +49,7 @@ impl Conversation {
         decoder: &mut Decoder,
         buffer: &mut BytesMut,
         out: &mut Vec<u8>,
-    ) -> Turn {
+    ) -> ControlFlow<DisconnectReason, usize> {
         let mut packets = std::mem::take(&mut self.packets);
         let ended = loop {
             match decoder.decode(buffer) {
@@ -57,6 +58,11 @@ impl Conversation {
                 Err(error) => break Some(error),
             }
         };
+        let count = packets.len();
+        if count == 0 && ended.is_none() {
+            self.packets = packets;
+            return ControlFlow::Continue(0);
+        }
         let iot_core = self.iot_core.clone();
         let obeyed = iot_core.on(self.connection, |held| {
             packets.drain(..).try_for_each(|packet| self.obey(held, packet, out))?;
@@ -67,7 +73,17 @@ impl Conversation {
         });
         self.packets = packets;
         // Somebody else ended the connection: its mailbox says why.
-        obeyed.unwrap_or(ControlFlow::Continue(()))
+        obeyed.unwrap_or(ControlFlow::Continue(())).map_continue(|()| count)
+    }
+
+    /// The connection is over, for a reason that came from its socket or from itself.
+    pub(super) fn end(&self, reason: DisconnectReason) {
+        self.iot_core.end(self.connection, reason);
+    }
+
+    /// The last words to a client whose connection was ended.
+    pub(super) fn farewell(&self, reason: DisconnectReason, out: &mut Vec<u8>) {
+        answers::disconnect_for(reason, &self.wants, out);
     }
 
     fn obey(&mut self, held: &mut Held<'_>, packet: Packet, out: &mut Vec<u8>) -> Turn {

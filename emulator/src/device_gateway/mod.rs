@@ -9,6 +9,7 @@ mod choice;
 pub(crate) mod codec;
 mod conversation;
 mod https;
+mod link;
 mod mqtt;
 mod websocket;
 

@@ -1,26 +1,24 @@
-//! One MQTT connection: read packets, ask `IotCore`, write packets.
+//! One MQTT connection up to its CONNACK: the first packet, who it is, whether it may connect.
 //!
-//! It decides nothing but how an answer is put on this connection. Keep-alive follows real time.
+//! It decides nothing but how an answer is put on this connection; `link.rs` goes on from there.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
-use std::convert::Infallible;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
-use super::answers::{self, Outgoing};
+use super::answers;
 use super::codec::CodecError;
 use super::codec::decode::Decoder;
 use super::codec::packets::{Connect, Packet};
 use super::conversation::Conversation;
+use super::link::Link;
 use crate::cloud::{Cloud, Meant};
-use crate::iot_core::{Accepted, IotCore, Peer, Principal, Unknown};
+use crate::iot_core::{IotCore, Peer, Principal, Unknown};
 use crate::message::ProtocolVersion;
-use crate::message_broker::DisconnectReason;
 use crate::names::ClientId;
 use crate::outbox::Mailbox;
 use crate::quotas::PACKET_BYTES;
@@ -119,8 +117,10 @@ pub(super) async fn speak<S: Carrier>(
         Ok(accepted) => {
             let mut out = Vec::new();
             answers::connack(&accepted, &wants, asked_for.as_str().is_empty(), &mut out);
-            let link = Link { iot_core, stream, decoder, buffer, mailbox, wants };
-            link.run(accepted, out).await;
+            let keep_alive = accepted.keep_alive_seconds;
+            let conversation = Conversation::new(iot_core, accepted.connection, wants);
+            let read = (decoder, buffer);
+            Link::new(stream, read, out, mailbox, conversation, keep_alive).run().await;
         }
         Err(refused) => {
             let mut out = Vec::new();
@@ -171,135 +171,4 @@ async fn first_packet(
             Ok(_) => {}
         }
     }
-}
-
-/// A connected client.
-struct Link<S> {
-    iot_core: IotCore,
-    stream: S,
-    decoder: Decoder,
-    buffer: BytesMut,
-    mailbox: Mailbox,
-    wants: Wants,
-}
-
-impl<S: Carrier> Link<S> {
-    async fn run(mut self, accepted: Accepted, mut out: Vec<u8>) {
-        let connection = accepted.connection;
-        let patience = Duration::from_millis(u64::from(accepted.keep_alive_seconds) * 1500);
-        let mut conversation = Conversation::new(self.iot_core.clone(), connection, self.wants);
-        let Err(reason) = self.converse(&mut conversation, patience, &mut out).await;
-        self.iot_core.end(connection, reason);
-        let _gone = timeout(FAREWELL, self.stream.write_all(&out)).await;
-        self.stream.hang_up().await;
-    }
-
-    /// Reads and writes until something ends the connection; `out` then holds the last words.
-    async fn converse(
-        &mut self,
-        conversation: &mut Conversation,
-        patience: Duration,
-        out: &mut Vec<u8>,
-    ) -> Result<Infallible, DisconnectReason> {
-        let mut last_packet = Instant::now();
-        //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
-        //# a client may send packets right after its CONNECT, before the CONNACK
-        self.obey(conversation, out)?;
-        loop {
-            self.send(out, patience).await?;
-            self.buffer.reserve(READ_BYTES);
-            let turn = async {
-                tokio::select! {
-                    read = self.stream.read_buf(&mut self.buffer) => Turn::Read(read.unwrap_or(0)),
-                    news = self.mailbox.news() => Turn::News(news),
-                }
-            };
-            match timeout_at(last_packet + patience, turn).await {
-                Ok(Turn::Read(0)) => return Err(self.ended(conversation)),
-                Ok(Turn::Read(_)) => {
-                    last_packet = Instant::now();
-                    self.obey(conversation, out)?;
-                }
-                Ok(Turn::News(news)) => {
-                    if let Some(reason) = news.closed {
-                        answers::disconnect_for(reason, &self.wants, out);
-                        return Err(reason);
-                    }
-                    // The news counts as unread until all that waited is on its way.
-                    while conversation.deliver(out) == Outgoing::More {
-                        self.send(out, patience).await?;
-                    }
-                    self.send(out, patience).await?;
-                }
-                //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
-                //# a client that is silent for one and a half times its keep-alive is disconnected
-                Err(_elapsed) => {
-                    let reason = DisconnectReason::MqttKeepAliveTimeout;
-                    answers::disconnect_for(reason, &self.wants, out);
-                    return Err(reason);
-                }
-            }
-        }
-    }
-
-    /// Obeys what has come.
-    fn obey(
-        &mut self,
-        conversation: &mut Conversation,
-        out: &mut Vec<u8>,
-    ) -> Result<(), DisconnectReason> {
-        match conversation.read(&mut self.decoder, &mut self.buffer, out) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(reason) => Err(reason),
-        }
-    }
-
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
-    //# a WebSocket close frame is the client's wish like DISCONNECT, so that no will is sent
-    /// Why the connection is over, of which nothing more comes.
-    fn ended(&self, conversation: &Conversation) -> DisconnectReason {
-        match self.stream.end() {
-            End::Lost => DisconnectReason::ConnectionLost,
-            End::Closed => DisconnectReason::ClientInitiatedDisconnect,
-            End::Misused(why) => {
-                conversation.note_misuse(why);
-                DisconnectReason::ClientError
-            }
-        }
-    }
-
-    /// Writes and empties `out`. A client that takes nothing for as long as it may be silent is
-    /// lost, and one whose connection is over meanwhile is waited for no longer.
-    async fn send(
-        &mut self,
-        out: &mut Vec<u8>,
-        patience: Duration,
-    ) -> Result<(), DisconnectReason> {
-        if out.is_empty() {
-            return Ok(());
-        }
-        let Self { stream, mailbox, .. } = self;
-        let writing = timeout(patience, async {
-            stream.write_all(out).await?;
-            stream.flush().await
-        });
-        let sent = tokio::select! {
-            // What can be written is: the end of the connection comes after it.
-            biased;
-            written = writing => match written {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(DisconnectReason::ConnectionLost),
-                Err(_elapsed) => Err(DisconnectReason::MqttKeepAliveTimeout),
-            },
-            // Half a packet may be on its way, so there are no last words.
-            reason = mailbox.closed() => Err(reason),
-        };
-        out.clear();
-        sent
-    }
-}
-
-enum Turn {
-    Read(usize),
-    News(crate::outbox::News),
 }
