@@ -65,7 +65,18 @@ pub(crate) struct Properties {
 impl Properties {
     /// Whether there is nothing in them.
     pub(crate) fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let Self {
+            payload_is_utf8,
+            content_type,
+            response_topic,
+            correlation_data,
+            user_properties,
+        } = self;
+        payload_is_utf8.is_none()
+            && content_type.is_none()
+            && response_topic.is_none()
+            && correlation_data.is_none()
+            && user_properties.is_empty()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::answers::{self, Outgoing};
 use super::codec::decode::Decoder;
@@ -165,8 +165,7 @@ impl Conversation {
         let (expiry_seconds, properties) = answers::properties(publish.properties);
         let request = PublishRequest {
             topic,
-            // Copied, so that a kept message does not keep the connection's whole read buffer.
-            payload: Bytes::copy_from_slice(&publish.payload),
+            payload: publish.payload,
             qos: answers::quality(publish.qos),
             retain: publish.retain,
             expiry_seconds,

@@ -10,6 +10,8 @@ pub(crate) mod codec;
 mod conversation;
 mod https;
 mod link;
+#[cfg(test)]
+mod link_tests;
 mod mqtt;
 mod websocket;
 

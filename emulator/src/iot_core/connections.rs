@@ -13,42 +13,20 @@ use super::publishing::{Origin, boxed, check_sizes, permits};
 use super::refusals::Refused;
 use super::requests::{Accepted, ConnectRequest, Peer, PublishRequest};
 use super::topics;
-use super::{Held, IotCore, State};
+use super::{Held, IotCore, Live, State};
 use crate::events::Subject;
 use crate::message::ProtocolVersion;
 use crate::message_broker::{
     self, ConnectionDetails, ConnectionFacts, ConnectionId, DisconnectReason, Ended, Publication,
     Will,
 };
-use crate::names::{ClientId, Scope, TopicFilter};
+use crate::names::{ClientId, Scope};
 use crate::outbox::Mailbox;
 use crate::policy::{Action, Connect, Permit, Refusal};
 use crate::provisioning::Principal;
 use crate::quotas::{CLIENT_ID_BYTES, MAXIMUM_PACKET_SIZE_FLOOR};
 use crate::time::Timestamp;
 use crate::trace::Entry;
-
-/// A live connection, as the checks and the wake-ups need it.
-#[derive(Debug)]
-pub(super) struct Live {
-    pub(super) facts: Arc<ConnectionFacts>,
-    pub(super) authorizer: Authorizer,
-    mailbox: Mailbox,
-    /// Filters of the SUBSCRIBE that is being worked on.
-    pub(super) subscribed: Vec<TopicFilter>,
-    /// When it ends at the latest.
-    ends: Option<Timestamp>,
-}
-
-impl Live {
-    pub(super) fn mailbox(&self) -> &Mailbox {
-        &self.mailbox
-    }
-
-    pub(super) fn close(self, reason: DisconnectReason) {
-        self.mailbox.close(reason);
-    }
-}
 
 /// Why a CONNECT is refused: the answer, and the entry that explains it.
 type ConnectRefusal = (Refused, Box<Entry>);
@@ -89,8 +67,8 @@ impl IotCore {
         ask: impl FnOnce(&mut Held<'_>) -> R,
     ) -> Option<R> {
         self.locked(|state, now| {
-            state.live_now(connection, now)?;
-            Some(ask(&mut Held { state, scope: self.scope(), connection, now }))
+            let facts = Arc::clone(&state.live_now(connection, now)?.0.facts);
+            Some(ask(&mut Held { state, scope: self.scope(), facts, now }))
         })
     }
 
@@ -181,7 +159,7 @@ impl State {
         let will = request.will.zip(will_permits).map(|(will, (permit, retain))| Will {
             permit,
             publication: Publication {
-                payload: will.payload,
+                payload: bytes::Bytes::copy_from_slice(&will.payload),
                 qos: will.qos.unwrap_or_default(),
                 retain,
                 expiry_seconds: will.expiry_seconds,
@@ -224,7 +202,7 @@ impl State {
             ends: peer.ends,
         };
         self.lifetimes.extend(peer.ends.map(|ends| (ends, connected.connection)));
-        self.live.insert(connected.connection, live);
+        self.live.insert(live);
         self.note(Who::connected(&facts).signs(Entry::success(scope, "Connect")).why(caveat));
         let event = subject(&facts, now).connected(peer.address.ip(), facts.version_number);
         self.emit(scope, event, &Origin::default(), now);
@@ -274,7 +252,7 @@ impl State {
     ) {
         let Some(ended) = ended else { return };
         let Ended { facts, reason, will, .. } = ended;
-        if let Some(live) = self.live.remove(&facts.connection) {
+        if let Some(live) = self.live.remove(facts.connection) {
             if let Some(ends) = live.ends {
                 self.lifetimes.remove(&(ends, facts.connection));
             }
@@ -292,10 +270,8 @@ impl State {
         };
         let entry = Who::connected(&facts).signs(entry).member("disconnectReason", reason.name());
         self.note(entry.why(why));
-        let client_id = Some(facts.client_id.clone());
-        let principal = Some(Arc::clone(&facts.details.principal));
-        let origin = Origin { client_id, principal, source_ip: Some(facts.details.source_ip) };
         if let Some(will) = will {
+            let origin = Origin::client(&facts);
             self.distribute(scope, will.permit, will.publication, &origin, now);
         }
         let event = subject(&facts, now).disconnected(

@@ -93,9 +93,10 @@ impl IotCore {
             if call.caveat().is_some() {
                 state.note(call.success().member("topicName", permit.resource()));
             }
+            let principal = caller.principal();
             let origin = Origin {
                 client_id: None,
-                principal: caller.principal().map(Into::into),
+                principal: principal.as_deref(),
                 source_ip: Some(caller.address().ip()),
             };
             let properties = boxed(properties);

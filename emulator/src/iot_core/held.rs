@@ -34,62 +34,51 @@ const BATCH_BYTES: usize = 64 * 1024;
 pub(crate) struct Held<'a> {
     pub(super) state: &'a mut State,
     pub(super) scope: &'a Scope,
-    pub(super) connection: ConnectionId,
+    pub(super) facts: Arc<ConnectionFacts>,
     pub(super) now: Timestamp,
 }
 
 impl Held<'_> {
-    fn facts(&self) -> Option<Arc<ConnectionFacts>> {
-        self.state.live.get(&self.connection).map(|live| Arc::clone(&live.facts))
+    fn connection(&self) -> ConnectionId {
+        self.facts.connection
     }
 
     /// The client publishes.
     pub(crate) fn publish(&mut self, request: PublishRequest) -> Result<(), Reaction> {
-        let Some(facts) = self.facts() else { return Ok(()) };
+        let version = self.facts.version;
         let PublishRequest { topic, payload, qos, retain, expiry_seconds, properties } = request;
-        let react = |refused| refusals::publish(facts.version, qos, refused);
+        let react = |refused| refusals::publish(version, qos, refused);
         let Some(quality) = qos else {
             let why = "QoS 2 is not served".to_owned();
-            return Err(self.refuse(
-                &facts,
-                "Publish-In",
-                &topic,
-                why,
-                react(Refused::QosNotSupported),
-            ));
+            return Err(self.refuse("Publish-In", &topic, why, react(Refused::QosNotSupported)));
         };
         if let Err((refused, why)) = check_sizes(&payload, &properties) {
-            return Err(self.refuse(&facts, "Publish-In", &topic, why, react(refused)));
+            return Err(self.refuse("Publish-In", &topic, why, react(refused)));
         }
         let destination = match topics::publish(&topic, retain) {
             Ok(destination) => destination,
             Err(refusal) => {
                 let reaction = react(Refused::TopicNameInvalid);
-                return Err(self.refuse(&facts, "Publish-In", &topic, refusal.0, reaction));
+                return Err(self.refuse("Publish-In", &topic, refusal.0, reaction));
             }
         };
-        let Some(live) = self.state.live.get_mut(&self.connection) else { return Ok(()) };
+        let Some(live) = self.state.live.get_mut(self.facts.connection) else { return Ok(()) };
         let asked = permits(&mut live.authorizer, self.scope, &topic, retain, self.now);
         let (permit, retain) = asked.map_err(|refusal| {
             let reaction = react(Refused::NotAuthorized);
             let entry = self.refused("Publish-In", &topic, &refusal);
             let entry = if retain { entry.member("retain", "True") } else { entry };
-            self.note_refused(&facts, entry, reaction)
+            self.note_refused(entry, reaction)
         })?;
         self.note_caveat("Publish-In", &topic);
-        let client_id = facts.client_id.clone();
-        let origin = Origin {
-            client_id: Some(client_id.clone()),
-            principal: Some(Arc::clone(&facts.details.principal)),
-            source_ip: Some(facts.details.source_ip),
-        };
+        let origin = Origin::client(&self.facts);
         let publication = Publication {
             payload,
             qos: quality,
             retain,
             expiry_seconds,
             properties: boxed(properties),
-            publisher: Some(client_id),
+            publisher: Some(self.facts.client_id.clone()),
         };
         self.state.send(self.scope, destination, permit, publication, &origin, self.now);
         Ok(())
@@ -100,10 +89,10 @@ impl Held<'_> {
     //? assumed: only while a change of policies propagates, which is when one asks why
     /// Traces that a message passes by policies that are no more.
     fn note_caveat(&mut self, event_type: &'static str, topic: &TopicName) {
-        let Some(live) = self.state.live.get(&self.connection) else { return };
+        let Some(live) = self.state.live.get(self.facts.connection) else { return };
         let Some(caveat) = live.authorizer.caveat() else { return };
         let entry = Entry::success(self.scope, event_type);
-        let entry = Who::connected(&live.facts).signs(entry.member("topicName", topic));
+        let entry = Who::connected(&self.facts).signs(entry.member("topicName", topic));
         self.state.note(entry.why([caveat]));
     }
 
@@ -114,34 +103,28 @@ impl Held<'_> {
         qos: Option<QoS>,
         options: SubscribeOptions,
     ) -> Result<QoS, Reaction> {
-        let Some(facts) = self.facts() else { return Ok(QoS::AtMostOnce) };
-        let react = |refused| refusals::subscribe(facts.version, refused);
+        let version = self.facts.version;
+        let react = |refused| refusals::subscribe(version, refused);
         if qos.is_none() {
             let why = "QoS 2 is not served".to_owned();
-            return Err(self.refuse(
-                &facts,
-                "Subscribe",
-                &filter,
-                why,
-                react(Refused::QosNotSupported),
-            ));
+            return Err(self.refuse("Subscribe", &filter, why, react(Refused::QosNotSupported)));
         }
         if let Err(refusal) = topics::subscribe(&filter) {
             let reaction = react(Refused::TopicFilterInvalid);
-            return Err(self.refuse(&facts, "Subscribe", &filter, refusal.0, reaction));
+            return Err(self.refuse("Subscribe", &filter, refusal.0, reaction));
         }
-        let Some(live) = self.state.live.get_mut(&self.connection) else {
+        let Some(live) = self.state.live.get_mut(self.facts.connection) else {
             return Ok(QoS::AtMostOnce);
         };
         let permit = live.authorizer.ask::<Subscribe>(self.scope, filter.clone(), self.now);
         let permit = permit.map_err(|refusal| {
             let reaction = react(Refused::NotAuthorized);
             let entry = self.refused("Subscribe", &filter, &refusal);
-            self.note_refused(&facts, entry, reaction)
+            self.note_refused(entry, reaction)
         })?;
-        match self.state.broker.subscribe(self.connection, permit, options, self.now) {
+        match self.state.broker.subscribe(self.connection(), permit, options, self.now) {
             Ok(granted) => {
-                if let Some(live) = self.state.live.get_mut(&self.connection) {
+                if let Some(live) = self.state.live.get_mut(self.facts.connection) {
                     live.subscribed.push(filter);
                 }
                 Ok(granted)
@@ -151,14 +134,14 @@ impl Held<'_> {
                     SubscribeError::FilterTooLong => Refused::TopicFilterInvalid,
                     _ => Refused::QuotaExceeded,
                 });
-                Err(self.refuse(&facts, "Subscribe", &filter, error.to_string(), reaction))
+                Err(self.refuse("Subscribe", &filter, error.to_string(), reaction))
             }
         }
     }
 
     /// The SUBSCRIBE is done: the event names the filters that were granted.
     pub(crate) fn subscribed(&mut self) {
-        let Some(live) = self.state.live.get_mut(&self.connection) else { return };
+        let Some(live) = self.state.live.get_mut(self.facts.connection) else { return };
         let filters = std::mem::take(&mut live.subscribed);
         if !filters.is_empty() {
             self.tell("Subscribe", &filters, |subject| subject.subscribed(&filters));
@@ -167,8 +150,8 @@ impl Held<'_> {
 
     /// The client unsubscribes; which of the filters it had.
     pub(crate) fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Vec<bool> {
-        let broker = &mut self.state.broker;
-        let existed = |filter| broker.unsubscribe(self.connection, filter).unwrap_or(false);
+        let (connection, broker) = (self.connection(), &mut self.state.broker);
+        let existed = |filter| broker.unsubscribe(connection, filter).unwrap_or(false);
         let existed = filters.iter().map(existed).collect();
         self.tell("Unsubscribe", filters, |subject| subject.unsubscribed(filters));
         existed
@@ -180,18 +163,18 @@ impl Held<'_> {
         filters: &[TopicFilter],
         event: impl FnOnce(Subject<'_>) -> Option<Event>,
     ) {
-        let Some(facts) = self.facts() else { return };
         let names: Vec<&str> = filters.iter().map(TopicFilter::as_str).collect();
         let entry = Entry::success(self.scope, event_type).member("topicName", names.join(","));
-        let caveat = self.state.live.get(&self.connection).and_then(|it| it.authorizer.caveat());
-        self.state.note(Who::connected(&facts).signs(entry).why(caveat));
-        let event = event(subject(&facts, self.now));
+        let caveat =
+            self.state.live.get(self.facts.connection).and_then(|it| it.authorizer.caveat());
+        self.state.note(Who::connected(&self.facts).signs(entry).why(caveat));
+        let event = event(subject(&self.facts, self.now));
         self.state.emit(self.scope, event, &Origin::default(), self.now);
     }
 
     /// The client sent DISCONNECT; how the connection ended for it.
     pub(crate) fn disconnect(&mut self, asked: ClientDisconnect) -> DisconnectReason {
-        let ended = self.state.broker.client_disconnect(self.connection, asked, self.now);
+        let ended = self.state.broker.client_disconnect(self.connection(), asked, self.now);
         let reason = DisconnectReason::ClientInitiatedDisconnect;
         let reason = ended.as_ref().map_or(reason, |ended| ended.reason);
         let why = "its DISCONNECT would raise a session expiry of zero, which MQTT forbids";
@@ -204,9 +187,8 @@ impl Held<'_> {
     //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
     //# CLIENT_ERROR: the client did something that ended the connection
     pub(crate) fn note_misuse(&mut self, why: &str) {
-        let Some(facts) = self.facts() else { return };
         let entry = Entry::failure(self.scope, "Disconnect", "CLIENT_ERROR");
-        let entry = Who::connected(&facts).signs(entry);
+        let entry = Who::connected(&self.facts).signs(entry);
         self.state.note(entry.details(why).answer("disconnects"));
     }
 
@@ -217,7 +199,7 @@ impl Held<'_> {
 
     /// The client has the message `packet_id`.
     pub(crate) fn acknowledge(&mut self, packet_id: u16) {
-        self.state.broker.acknowledge(self.connection, packet_id);
+        self.state.broker.acknowledge(self.connection(), packet_id);
     }
 
     //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
@@ -225,14 +207,13 @@ impl Held<'_> {
     /// The message was larger than the client takes; whoever waits for its PUBACK waits on.
     pub(crate) fn too_large(&mut self, delivery: &Delivery, maximum_packet_size: u32) {
         if let Some(packet_id) = delivery.packet_id {
-            self.state.broker.give_up(self.connection, packet_id);
+            self.state.broker.give_up(self.connection(), packet_id);
         }
-        let Some(facts) = self.facts() else { return };
         let entry = Entry::failure(self.scope, "Publish-Out", "MessageDropped");
         let entry = entry.member("topicName", &delivery.message.topic);
         let details =
             format!("a packet above the client's Maximum Packet Size, {maximum_packet_size}");
-        let entry = Who::connected(&facts).signs(entry).details(details);
+        let entry = Who::connected(&self.facts).signs(entry).details(details);
         self.state.note(entry.answer("nothing: the message is not delivered"));
     }
 
@@ -252,8 +233,8 @@ impl Held<'_> {
 
     fn next_delivery(&mut self) -> Option<Delivery> {
         loop {
-            let pending = self.state.broker.next_delivery(self.connection, self.now)?;
-            let live = self.state.live.get_mut(&self.connection)?;
+            let pending = self.state.broker.next_delivery(self.connection(), self.now)?;
+            let live = self.state.live.get_mut(self.facts.connection)?;
             let topic = pending.message().topic.clone();
             match live.authorizer.ask::<Receive>(self.scope, topic.clone(), self.now) {
                 Ok(permit) => {
@@ -265,7 +246,7 @@ impl Held<'_> {
                     pending.refuse();
                     let decided = (&live.authorizer, &self.state.registry);
                     let entry = refused(self.scope, "Publish-Out", &refusal, decided);
-                    let entry = Who::connected(&live.facts).signs(entry.member("topicName", topic));
+                    let entry = Who::connected(&self.facts).signs(entry.member("topicName", topic));
                     self.state.note(entry.answer("nothing: the message is not delivered"));
                 }
             }
@@ -279,7 +260,7 @@ impl Held<'_> {
         topic: impl std::fmt::Display,
         refusal: &Refusal,
     ) -> Entry {
-        let entry = match self.state.live.get(&self.connection) {
+        let entry = match self.state.live.get(self.facts.connection) {
             Some(live) => {
                 let decided = (&live.authorizer, &self.state.registry);
                 refused(self.scope, event_type, refusal, decided)
@@ -291,25 +272,19 @@ impl Held<'_> {
 
     fn refuse(
         &mut self,
-        facts: &ConnectionFacts,
         event_type: &'static str,
         topic: impl std::fmt::Display,
         why: String,
         reaction: Reaction,
     ) -> Reaction {
         let entry = Entry::failure(self.scope, event_type, "CLIENT_ERROR");
-        self.note_refused(facts, entry.member("topicName", topic).details(why), reaction)
+        self.note_refused(entry.member("topicName", topic).details(why), reaction)
     }
 
-    fn note_refused(
-        &mut self,
-        facts: &ConnectionFacts,
-        entry: Entry,
-        reaction: Reaction,
-    ) -> Reaction {
+    fn note_refused(&mut self, entry: Entry, reaction: Reaction) -> Reaction {
         let acknowledgement = if entry.event_type == "Subscribe" { "SUBACK" } else { "PUBACK" };
-        let answer = reaction.answer(facts.version, acknowledgement);
-        self.state.note(Who::connected(facts).signs(entry).answer(answer));
+        let answer = reaction.answer(self.facts.version, acknowledgement);
+        self.state.note(Who::connected(&self.facts).signs(entry).answer(answer));
         reaction
     }
 }

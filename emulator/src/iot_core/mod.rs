@@ -7,7 +7,7 @@
 //! - `identity.rs`: a presented chain becomes a `Principal`, or a rejection and what follows from
 //!   it
 //! - `connections.rs`: a client connects and goes; `held.rs`: all that it may ask meanwhile
-//!   ([`Held`])
+//!   ([`Held`]); `live.rs`: where the live ones are kept
 //! - `publishing.rs`: one message to subscribers and rules, and the events
 //! - the operations of the data endpoint over HTTP: `data_plane.rs` those about messages,
 //!   `client_operations.rs` about clients, `direct_messages.rs` those that may wait for a PUBACK,
@@ -33,6 +33,7 @@ mod domains;
 mod held;
 mod http_calls;
 mod identity;
+mod live;
 mod log;
 mod neighbours;
 mod operations;
@@ -69,12 +70,12 @@ pub(crate) use requests::{
 pub use rust_api::{AutoRegistration, allow};
 
 use self::authorization::Sources;
-use self::connections::Live;
+use self::live::{Live, LiveConnections};
 use self::propagation::Propagation;
 use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, DirectMessageId, MessageBroker, Undelivered};
 use crate::names::{AccountId, CertificateId, Region, Scope};
-use crate::outbox::{Effect, Mailbox, Outbox};
+use crate::outbox::{Effect, Outbox};
 pub(crate) use crate::provisioning::Principal;
 use crate::registry::{CertificateMode, Registry};
 pub(crate) use crate::registry::{
@@ -137,7 +138,7 @@ struct State {
     propagation: Propagation,
     broker: MessageBroker,
     rules: RulesEngine,
-    live: HashMap<ConnectionId, Live>,
+    live: LiveConnections,
     /// Who waits for the PUBACK of a direct message.
     waiting: HashMap<DirectMessageId, oneshot::Sender<Delivered>>,
     /// The live connections that end at a moment, soonest first.
@@ -156,7 +157,6 @@ type Delivered = Result<(), Undelivered>;
 #[derive(Debug, Default)]
 struct After {
     effects: Vec<Effect>,
-    wake: Vec<Mailbox>,
     delivered: Vec<(oneshot::Sender<Delivered>, Delivered)>,
     entries: Vec<Entry>,
     /// CAs that this account no longer owns.
@@ -175,7 +175,7 @@ impl State {
             propagation: Propagation::new(around.policy_propagation),
             broker: MessageBroker::new(salt),
             rules: RulesEngine::new(scope.clone()),
-            live: HashMap::new(),
+            live: LiveConnections::default(),
             waiting: HashMap::new(),
             lifetimes: BTreeSet::new(),
             random: fastrand::Rng::with_seed(salt),
@@ -196,7 +196,7 @@ impl State {
         now: Timestamp,
     ) -> Option<(&mut Live, &Registry)> {
         let Self { registry, propagation, live, .. } = self;
-        let live = live.get_mut(&connection)?;
+        let live = live.get_mut(connection)?;
         live.authorizer.bring_up_to_date(Sources { registry, propagation, now });
         Some((live, registry))
     }
@@ -268,9 +268,6 @@ impl IotCore {
             // Whoever waits no longer has withdrawn the message.
             let _gone = sender.send(delivered);
         }
-        for mailbox in after.wake {
-            mailbox.wake();
-        }
     }
 
     /// Works on the registry.
@@ -303,7 +300,7 @@ impl IotCore {
         fresh.broker.count_on_from(&state.broker);
         let gone = std::mem::replace(&mut *state, fresh);
         drop(state);
-        for live in gone.live.into_values() {
+        for live in gone.live.into_all() {
             live.close(crate::message_broker::DisconnectReason::ServerInitiatedDisconnect);
         }
     }

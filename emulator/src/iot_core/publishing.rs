@@ -8,13 +8,15 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::authorization::Authorizer;
 use super::refusals::Refused;
 use super::topics::Destination;
 use super::{IotCore, State};
 use crate::events::Event;
 use crate::message::{Properties, QoS};
-use crate::message_broker::{Notice, Publication, Receiver};
+use crate::message_broker::{ConnectionFacts, Notice, Publication, Receiver};
 use crate::names::{ClientId, Scope, TopicName};
 use crate::outbox::{Effect, RuleInvocation};
 use crate::policy::{Permit, Publish, Refusal, RetainPublish};
@@ -31,12 +33,23 @@ const REPUBLISH_DEPTH: u8 = 16;
 const REPUBLISHED_MESSAGES: usize = 1_000;
 
 /// Who published a message, as rules can ask.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Origin {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Origin<'a> {
     /// None over HTTP, and for AWS itself.
-    pub(super) client_id: Option<ClientId>,
-    pub(super) principal: Option<Arc<str>>,
+    pub(super) client_id: Option<&'a ClientId>,
+    pub(super) principal: Option<&'a str>,
     pub(super) source_ip: Option<IpAddr>,
+}
+
+impl<'a> Origin<'a> {
+    /// A client over MQTT.
+    pub(super) fn client(facts: &'a ConnectionFacts) -> Self {
+        Self {
+            client_id: Some(&facts.client_id),
+            principal: Some(&facts.details.principal),
+            source_ip: Some(facts.details.source_ip),
+        }
+    }
 }
 
 /// A message with its permit, on its way.
@@ -53,18 +66,25 @@ impl State {
         scope: &Scope,
         permit: Permit<Publish>,
         publication: Publication,
-        origin: &Origin,
+        origin: &Origin<'_>,
         now: Timestamp,
     ) {
+        if self.concerns_no_rule(permit.resource()) {
+            return self.broker.publish(permit, publication, now);
+        }
         let way = VecDeque::from([Travelling { permit, publication, depth: 0 }]);
         self.travel(scope, way, origin, now);
+    }
+
+    fn concerns_no_rule(&self, topic: &TopicName) -> bool {
+        self.rules.is_empty() && rules_engine::basic_ingest(topic).is_none()
     }
 
     fn travel(
         &mut self,
         scope: &Scope,
         mut way: VecDeque<Travelling>,
-        origin: &Origin,
+        origin: &Origin<'_>,
         now: Timestamp,
     ) {
         let mut republished = 0;
@@ -76,10 +96,6 @@ impl State {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html
             //# only the named rule runs, no subscriber gets the message
             let ingested = rules_engine::basic_ingest(permit.resource()).is_some();
-            if self.rules.is_empty() && !ingested {
-                self.broker.publish(permit, publication, now);
-                continue;
-            }
             let seen = Arc::new(self.as_rules_see_it(permit.resource(), &publication, origin, now));
             let executions = self.rules.evaluate(&seen);
             if !ingested {
@@ -95,14 +111,14 @@ impl State {
         &mut self,
         topic: &TopicName,
         publication: &Publication,
-        origin: &Origin,
+        origin: &Origin<'_>,
         now: Timestamp,
     ) -> RuleMessage {
         RuleMessage {
             topic: topic.clone(),
-            payload: publication.payload.clone(),
-            client_id: origin.client_id.clone(),
-            principal: origin.principal.as_deref().map(str::to_owned),
+            payload: Bytes::copy_from_slice(&publication.payload),
+            client_id: origin.client_id.cloned(),
+            principal: origin.principal.map(str::to_owned),
             source_ip: origin.source_ip,
             properties: publication.properties.as_deref().map(to_rules).unwrap_or_default(),
             now,
@@ -193,7 +209,7 @@ impl State {
         &mut self,
         scope: &Scope,
         event: Option<Event>,
-        origin: &Origin,
+        origin: &Origin<'_>,
         now: Timestamp,
     ) {
         let Some((topic, payload)) = event else { return };
@@ -208,7 +224,7 @@ impl State {
         destination: Destination,
         permit: Permit<Publish>,
         publication: Publication,
-        origin: &Origin,
+        origin: &Origin<'_>,
         now: Timestamp,
     ) {
         if destination == Destination::Unanswered {
@@ -223,13 +239,12 @@ impl State {
     /// Takes from the broker what has to happen outside.
     pub(super) fn gather(&mut self) {
         let effects = self.broker.effects();
-        let wake = std::mem::take(&mut effects.wake);
-        let notices = std::mem::take(&mut effects.notices);
-        for connection in wake {
-            if let Some(live) = self.live.get(&connection) {
-                self.after.wake.push(live.mailbox().clone());
+        for connection in effects.wake.drain(..) {
+            if let Some(live) = self.live.get(connection) {
+                live.mailbox.wake();
             }
         }
+        let notices = std::mem::take(&mut effects.notices);
         for (id, delivered) in self.broker.decided() {
             let sender = self.waiting.remove(&id);
             self.after.delivered.extend(sender.map(|sender| (sender, delivered)));

@@ -24,6 +24,13 @@ pub(crate) struct ConnectionId {
     pub(super) slot: Slot,
 }
 
+impl ConnectionId {
+    /// A small number that no other live connection has.
+    pub(crate) const fn place(self) -> usize {
+        self.slot.index()
+    }
+}
+
 /// What the broker repeats about a client but never looks at, except the principal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConnectionDetails {

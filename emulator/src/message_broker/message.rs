@@ -18,6 +18,7 @@ use crate::time::Timestamp;
 /// What is published; the topic stands in the permit.
 #[derive(Debug, Default)]
 pub(crate) struct Publication {
+    /// May be a part of something larger: a message that is kept copies it.
     pub(crate) payload: Bytes,
     pub(crate) qos: QoS,
     /// The permission to keep the message for later subscribers, if that was asked for.
@@ -63,7 +64,8 @@ impl Message {
         });
         Self {
             topic,
-            payload,
+            // Copied, so that a kept message does not keep a connection's whole read buffer.
+            payload: Bytes::copy_from_slice(&payload),
             qos,
             retain: retain.is_some(),
             properties,

@@ -1,14 +1,27 @@
 //! The TCP connection below TLS, which can hold back what the server says last.
 //!
+//! TLS reads a few kilobytes at a time; the wire takes all that has come from the system at once and
+//! hands it on in such pieces.
+//!
 //! A held wire sends only when the server waits for an answer. The last words of a handshake, be
 //! they Finished or an alert, wait for none: they stay here until [`Wire::release`], or go unsaid.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
+
+/// What is taken from the system at once.
+const READ_BYTES: usize = 32 * 1024;
+
+thread_local! {
+    /// Where all wires read into.
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
 
 /// A TCP connection.
 #[derive(Debug)]
@@ -16,12 +29,14 @@ pub(crate) struct Wire {
     tcp: TcpStream,
     /// What is held back; `None` if nothing is to be.
     held: Option<Vec<u8>>,
+    /// What has come and TLS has not read yet.
+    ahead: Bytes,
 }
 
 impl Wire {
     /// A wire that holds nothing back.
     pub(super) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, held: None }
+        Self { tcp, held: None, ahead: Bytes::new() }
     }
 
     /// From now on, sends only when the server waits for an answer.
@@ -63,8 +78,25 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
-        ready!(wire.poll_say(context))?;
-        Pin::new(&mut wire.tcp).poll_read(context, buffer)
+        if wire.ahead.is_empty() {
+            ready!(wire.poll_say(context))?;
+            return READ.with_borrow_mut(|room| {
+                let mut read = ReadBuf::new(room);
+                ready!(Pin::new(&mut wire.tcp).poll_read(context, &mut read))?;
+                let (now, later) =
+                    read.filled().split_at(read.filled().len().min(buffer.remaining()));
+                buffer.put_slice(now);
+                wire.ahead = Bytes::copy_from_slice(later);
+                Poll::Ready(Ok(()))
+            });
+        }
+        let count = wire.ahead.len().min(buffer.remaining());
+        buffer.put_slice(&wire.ahead[..count]);
+        wire.ahead.advance(count);
+        if wire.ahead.is_empty() {
+            wire.ahead = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
