@@ -1,5 +1,5 @@
 // The AWS IoT Device SDK v2 for JavaScript: MQTT 5 and 3.1.1, over mutual TLS on both ports and
-// over WebSocket with static credentials. Its own objects say what AWS's own tests of it say of AWS.
+// over WebSocket with static credentials. Its own objects say what AWS's own tests say of AWS.
 //
 // MQTT_PORT, TLS_PORT, ROOT_CA, CERTIFICATE and PRIVATE_KEY say where the emulator is and who
 // speaks, UNKNOWN_CERTIFICATE and UNKNOWN_PRIVATE_KEY are of a device that nobody registered.
