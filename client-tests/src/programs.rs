@@ -20,7 +20,7 @@ use tokio::time::timeout;
 const BOUND: Duration = Duration::from_secs(60);
 
 /// What a test may need, how it is recognised, and how a person gets it.
-const CLIENTS: [(&str, &str, &str); 12] = [
+const CLIENTS: [(&str, &str, &str); 14] = [
     ("openssl", "openssl version", "apt-get install openssl"),
     ("curl", "curl --version", "apt-get install curl"),
     ("mosquitto_pub", "command -v mosquitto_pub", "apt-get install mosquitto-clients"),
@@ -33,6 +33,12 @@ const CLIENTS: [(&str, &str, &str); 12] = [
     ("@aws-sdk/client-iot", "node -e 'require(\"@aws-sdk/client-iot\")'", "scripts/clients"),
     ("mqtt.js", "node -e 'require(\"mqtt\")'", "scripts/clients"),
     ("awsiotsdk", "python3 -c 'import awsiot'", "scripts/clients, or pip install awsiotsdk"),
+    ("paho-mqtt", "python3 -c 'import paho.mqtt.subscribeoptions'", "scripts/clients"),
+    (
+        "aws-iot-device-sdk-v2",
+        "node -e 'require(\"aws-iot-device-sdk-v2\").mqtt5'",
+        "scripts/clients",
+    ),
 ];
 
 /// Whether all `clients` are there. One that is missing fails the test where `CI=true`; elsewhere
