@@ -1,7 +1,7 @@
 //! One connection that waits in the system for its bytes: nothing but the server stands between a
 //! write and the read that answers it.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,22 +17,28 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Blocking(StreamOwned<ClientConnection, TcpStream>);
 
 impl Blocking {
-    /// Shakes hands on `tcp`, and has its CONNECT taken.
-    pub(crate) fn connect(tcp: TcpStream, tls: &Arc<ClientConfig>, client_id: &str) -> Self {
-        tcp.set_nodelay(true).expect("no delay");
-        tcp.set_read_timeout(Some(PATIENCE)).expect("a bound");
+    /// Shakes hands on `tcp`, and has its CONNECT taken; an error if the server hangs up.
+    pub(crate) fn connect(
+        tcp: TcpStream,
+        tls: &Arc<ClientConfig>,
+        client_id: &str,
+    ) -> io::Result<Self> {
+        tcp.set_nodelay(true)?;
+        tcp.set_read_timeout(Some(PATIENCE))?;
         let name = ServerName::try_from("localhost").expect("a name");
         let tls = ClientConnection::new(Arc::clone(tls), name).expect("a client");
-        let mut client = Self(StreamOwned::new(tls, tcp));
-        client.send(&packets::connect(client_id));
-        assert!(client.read() == packets::CONNACK, "{client_id} is taken");
-        client
+        let mut stream = StreamOwned::new(tls, tcp);
+        stream.write_all(&packets::connect(client_id))?;
+        let mut answer = [0; 4];
+        stream.read_exact(&mut answer)?;
+        assert!(answer == packets::CONNACK, "{client_id} is taken");
+        Ok(Self(stream))
     }
 
-    /// The same, on a connection of its own.
+    /// The same, on a connection of its own, to a server that is ready.
     pub(crate) fn open(address: SocketAddr, tls: &Arc<ClientConfig>, client_id: &str) -> Self {
         let tcp = TcpStream::connect(address).expect("the server accepts a connection");
-        Self::connect(tcp, tls, client_id)
+        Self::connect(tcp, tls, client_id).expect("the server takes a CONNECT")
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {

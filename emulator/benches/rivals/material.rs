@@ -33,6 +33,11 @@ impl Device {
     pub(crate) fn topic(&self) -> String {
         format!("z/line1/{}/t", self.name)
     }
+
+    /// The same over HTTPS.
+    pub(crate) fn https_topic(&self) -> String {
+        format!("y/{}", self.name)
+    }
 }
 
 /// Every client of a bench, and what its servers need.
@@ -119,7 +124,11 @@ fn document(policy: usize) -> String {
                 'd' | 'j' | 'n' | 't' if !is_last => CERTIFICATE,
                 _ => SHORT,
             };
-            let resource = format!("arn:aws:iot:*:*:topic/{policy}{letter}/${{{variable}}}/*");
+            let resource = if is_last {
+                format!("arn:aws:iot:*:*:topic/{letter}/${{{variable}}}")
+            } else {
+                format!("arn:aws:iot:*:*:topic/{policy}{letter}/${{{variable}}}/*")
+            };
             json!({ "Effect": "Allow", "Action": "iot:*", "Resource": resource })
         })
         .collect();
@@ -131,9 +140,11 @@ fn document(policy: usize) -> String {
     document
 }
 
-/// Allows a thing to connect, and to tell and hear those of its group.
+/// Allows a thing to connect, to tell and hear those of its group, and to publish over HTTPS, where
+/// no thing is known.
 fn deciding() -> Value {
     const THING: &str = "${iot:Connection.Thing.ThingName}";
+    const CERTIFICATE: &str = "${iot:Certificate.Subject.CommonName}";
     const GROUP: &str = "${iot:Connection.Thing.Attributes[g]}";
     let arn = |what: &str, name: &str| format!("arn:aws:iot:*:*:{what}/{name}");
     json!({
@@ -142,16 +153,19 @@ fn deciding() -> Value {
             arn("client", THING),
             arn("topic", &format!("z/{GROUP}/*")),
             arn("topicfilter", &format!("z/{GROUP}/*")),
+            arn("topic", &format!("y/{CERTIFICATE}")),
         ],
     })
 }
 
-/// The same for mosquitto: it knows user names and client IDs, and reads from the top.
+/// The same for mosquitto: it knows user names and client IDs, and reads from the top each time. As
+/// many lines as there are statements, unless the environment says how many.
 pub(crate) fn access_list() -> String {
+    let lines = std::env::var("RIVALS_ACCESS_LIST_LINES").ok().and_then(|it| it.parse().ok());
     let line = |number: usize| {
         let variable = if number.is_multiple_of(2) { "%u" } else { "%c" };
         format!("pattern readwrite {number}/{variable}/#\n")
     };
-    let lines: String = (1..POLICIES * STATEMENTS).map(line).collect();
-    lines + "pattern readwrite z/line1/#\n"
+    let before: String = (1..lines.unwrap_or(POLICIES * STATEMENTS)).map(line).collect();
+    before + "pattern readwrite z/line1/#\n"
 }

@@ -1,6 +1,7 @@
 //! One line for each figure: the emulator beside its rival, and the goals.
 //!
-//! A ratio of the same run survives a slow or a busy machine, so each goal has a verdict of its own.
+//! A ratio of the same run survives a slow or a busy machine, so each goal has a verdict of its
+//! own.
 
 use std::fmt;
 use std::time::Duration;

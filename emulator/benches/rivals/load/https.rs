@@ -38,7 +38,7 @@ impl Https {
         match self.kept.take() {
             Some(kept) => {
                 let tasks = kept.into_iter().enumerate().map(|(index, mut client)| {
-                    let request = request(&self.fleet.devices[index].topic(), "keep-alive");
+                    let request = request(&self.fleet.devices[index].https_topic(), "keep-alive");
                     let budget = Arc::clone(budget);
                     async move {
                         while budget.take(1) {
@@ -57,7 +57,7 @@ impl Https {
                     let budget = Arc::clone(budget);
                     async move {
                         let device = &fleet.devices[index];
-                        let request = request(&device.topic(), "close");
+                        let request = request(&device.https_topic(), "close");
                         while budget.take(1) {
                             let tls = device.tls(Version::Tls13);
                             let mut client = Client::open(address, tls).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::say;
+use super::{is_wanted, say};
 use crate::budget::Budget;
 use crate::load::{DEVICES, Load, Work};
 use crate::material::Fleet;
@@ -60,16 +60,17 @@ pub(crate) const TAKEOVER: &[Figure] =
 
 pub(crate) const HTTPS: &[Figure] = &[
     figure("14", "HTTPS publish, keep-alive", Work::KeepAlive, 9.0, 1.0),
-    figure("14", "HTTPS publish, fresh TLS 1.3 handshake", Work::FreshHttps, 210.0, 1.0 / 0.42),
+    figure("14", "HTTPS publish, fresh TLS 1.3 handshake", Work::FreshHttps, 210.0, 2.4),
 ];
 
 pub(crate) async fn run(figures: &[Figure]) {
+    println!("# µs of server CPU an operation, which are seconds a million; operations a second");
     let fleet = Arc::new(Fleet::new(DEVICES));
     let over_https = |figure: &Figure| matches!(figure.work, Work::KeepAlive | Work::FreshHttps);
     let rival = if figures.iter().all(over_https) { Kind::Nginx } else { Kind::Mosquitto };
     let emulator = Kind::Emulator.start(&fleet, Under::Nothing).expect("the binary");
     let rival = rival.start(&fleet, Under::Nothing);
-    for figure in figures {
+    for figure in figures.iter().filter(|figure| is_wanted(figure.what)) {
         say(&measure(figure, &emulator, rival.as_ref(), &fleet).await);
     }
 }

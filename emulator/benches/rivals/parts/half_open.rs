@@ -20,9 +20,10 @@ use crate::table::{Cost, Goal, Line, Spent};
 use crate::tls::Version;
 
 const HALF_OPEN: usize = 1_000;
+const PORTION: usize = 50;
 const RUNS: usize = 7;
 /// Connections after which a server has seen all that came before them.
-const SETTLE: u64 = 32;
+const SETTLE: u64 = 16;
 const GOAL_RATIO: f64 = 1.1;
 
 struct Side {
@@ -45,8 +46,7 @@ pub(super) async fn run() {
         for side in &mut sides {
             side.load.run(&Budget::of(SETTLE)).await;
             side.alone.push(once(&side.server, &mut side.load).await);
-            let waiting = open(&side.server, &beginning).await;
-            side.load.run(&Budget::of(SETTLE)).await;
+            let waiting = open(side, &beginning).await;
             side.beside.push(once(&side.server, &mut side.load).await);
             let still = waiting.iter().filter(|stream| is_open(stream)).count();
             let name = side.server.kind.name();
@@ -83,14 +83,18 @@ fn beginning(fleet: &Fleet) -> Vec<u8> {
     hello
 }
 
-async fn open(server: &Server, beginning: &[u8]) -> Vec<TcpStream> {
+/// A thousand of them, which the server has seen; in portions, as large as a server lets wait.
+async fn open(side: &mut Side, beginning: &[u8]) -> Vec<TcpStream> {
     let mut waiting = Vec::new();
-    for number in 0..HALF_OPEN {
-        let mut stream = client::tcp(server.mqtt).await;
-        if number.is_multiple_of(2) {
-            stream.write_all(beginning).await.expect("the server listens");
+    while waiting.len() < HALF_OPEN {
+        for number in 0..PORTION {
+            let mut stream = client::tcp(side.server.mqtt).await;
+            if number % 2 == 0 {
+                stream.write_all(beginning).await.expect("the server listens");
+            }
+            waiting.push(stream);
         }
-        waiting.push(stream);
+        side.load.run(&Budget::of(SETTLE)).await;
     }
     waiting
 }

@@ -44,3 +44,8 @@ pub(crate) async fn run(part: &str) -> bool {
 fn say(line: &Line) {
     println!("{line}");
 }
+
+/// Whether a figure was asked for: all are, unless somebody steers by a few.
+fn is_wanted(what: &str) -> bool {
+    std::env::var("RIVALS_ONLY").map_or(true, |only| what.contains(&only))
+}

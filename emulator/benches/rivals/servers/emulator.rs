@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Kind, Process, Server, Under, loopback, run, until, write};
+use super::{Kind, Process, Server, Under, loopback, run, write};
 use crate::material::Fleet;
 
 /// Another binary than the one just built, such as one of another commit.
@@ -26,8 +26,8 @@ pub(super) fn start(program: &Path, fleet: &Fleet, under: Under) -> Server {
     let mut command = run(program, under);
     command.args(ports(0)).arg("--dir").arg(folder.path());
     command.arg("--ports-file").arg(&ports_file);
-    let process = Process::start(command, folder);
-    until("the emulator", || ports_file.exists());
+    let mut process = Process::start(command, folder);
+    process.until(|| ports_file.exists());
     let ports: Value =
         serde_json::from_slice(&std::fs::read(&ports_file).expect("ports")).expect("JSON");
     let address = |name: &str| {

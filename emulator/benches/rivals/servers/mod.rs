@@ -24,6 +24,10 @@ pub(crate) use self::emulator::program as emulator_program;
 
 /// Until a server is ready, and until it has ended; valgrind is slow.
 const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(2);
+
+/// A folder for what `callgrind_annotate` reads; without it nothing is kept.
+const PROFILES: &str = "RIVALS_PROFILES";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -110,7 +114,11 @@ impl Server {
     pub(crate) fn stop(mut self) -> u64 {
         let pid = Pid::from_child(&self.process.child);
         kill_process(pid, Signal::TERM).expect("a process of ours");
-        until("an end", || self.process.child.try_wait().expect("a child").is_some());
+        let begun = Instant::now();
+        while self.process.child.try_wait().expect("a child").is_none() {
+            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            park_timeout(POLL);
+        }
         let said = self.process.said();
         let counted = said.lines().find_map(|line| line.split_once("Collected : "));
         let counted = counted.and_then(|(_, figure)| figure.trim().parse().ok());
@@ -141,6 +149,21 @@ impl Process {
         self.child.id()
     }
 
+    /// Waits until it is ready; fails when it has ended instead.
+    fn until(&mut self, is_ready: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_ready() {
+            let ended = self.child.try_wait().expect("a child");
+            assert!(ended.is_none(), "the server ended: {ended:?}");
+            assert!(begun.elapsed() < PATIENCE, "the server is not ready after {PATIENCE:?}");
+            park_timeout(POLL);
+        }
+    }
+
+    fn until_it_listens(&mut self, address: SocketAddr) {
+        self.until(|| TcpStream::connect(address).is_ok());
+    }
+
     fn said(&self) -> String {
         fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
     }
@@ -165,8 +188,12 @@ fn run(program: &Path, under: Under) -> Command {
     if under == Under::Nothing {
         return Command::new(program);
     }
+    let file = match std::env::var_os(PROFILES) {
+        Some(folder) => Path::new(&folder).join("callgrind.out.%p").display().to_string(),
+        None => "/dev/null".to_owned(),
+    };
     let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
+    command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={file}")).arg(program);
     command
 }
 
@@ -187,19 +214,6 @@ pub(crate) fn free_port() -> u16 {
 
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
-}
-
-/// Until somebody listens there.
-fn until_it_listens(address: SocketAddr) {
-    until("a server that listens", || TcpStream::connect(address).is_ok());
-}
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
-        park_timeout(Duration::from_millis(2));
-    }
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {

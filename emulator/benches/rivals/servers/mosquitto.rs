@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Kind, Process, Server, Under, free_port, loopback, run, until_it_listens, write};
+use super::{Kind, Process, Server, Under, free_port, loopback, run, write};
 use crate::material::{Fleet, access_list};
 
 pub(super) fn start(program: &Path, fleet: &Fleet, under: Under) -> Server {
@@ -13,8 +13,8 @@ pub(super) fn start(program: &Path, fleet: &Fleet, under: Under) -> Server {
     let address = loopback(free_port());
     let mut command = run(program, under);
     command.args(arguments(fleet, folder.path(), address.port()));
-    let process = Process::start(command, folder);
-    until_it_listens(address);
+    let mut process = Process::start(command, folder);
+    process.until_it_listens(address);
     Server { kind: Kind::Mosquitto, mqtt: address, https: address, process }
 }
 
