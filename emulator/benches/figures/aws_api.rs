@@ -59,19 +59,19 @@ pub(crate) fn rows() -> Vec<Row> {
         .collect();
     let mut random = fastrand::Rng::with_seed(7341);
     vec![
-        row("CreateThing", &asked, |asked| {
+        row("16 CreateThing over HTTP", 40.0, &asked, |asked| {
             let spent = asked.spend("POST", &creations);
             for name in &names {
                 must(&asked.world.iot, "DeleteThing", json!({ "thingName": name }));
             }
             spent
         }),
-        row("DescribeCertificate", &asked, |asked| {
+        row("DescribeCertificate over HTTP", f64::MAX, &asked, |asked| {
             let mut id = || &asked.world.certificate_ids[random.usize(..asked.world.things)];
             let path = |_| (format!("/certificates/{}", id()), String::new());
             asked.spend("GET", &(0..NEW).map(path).collect::<Vec<_>>())
         }),
-        row("RegisterCertificate (CA-signed, P-256)", &asked, |asked| {
+        row("RegisterCertificate over HTTP (CA, P-256)", f64::MAX, &asked, |asked| {
             let spent = asked.spend("POST", &registrations);
             delete_newest(&asked.world);
             spent
@@ -80,7 +80,8 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-fn row(what: &str, asked: &[Asked; 2], mut round: impl FnMut(&Asked) -> Spent) -> Row {
+/// `most` microseconds of CPU are the goal, where there is one.
+fn row(what: &str, most: f64, asked: &[Asked; 2], mut round: impl FnMut(&Asked) -> Spent) -> Row {
     let mut fastest = [Spent { wall: Duration::MAX, cpu: Duration::MAX }; 2];
     for _ in 0..ROUNDS {
         for (asked, fastest) in asked.iter().zip(&mut fastest) {
@@ -92,12 +93,16 @@ fn row(what: &str, asked: &[Asked; 2], mut round: impl FnMut(&Asked) -> Spent) -
     let slower = fastest.iter().map(|fastest| fastest.wall).max().unwrap_or_default();
     let (rate, ratio) = (1e6 / micros_each(slower, NEW), large / small);
     Row {
-        what: format!("HTTP {what}"),
+        what: what.to_owned(),
         figures: format!(
             "{small:5.1} µs of CPU at 1,000 {large:5.1} at 100,000, ratio {ratio:.2}; {rate:6.0}/s"
         ),
-        goal: "> 5,000/s, < 1.3".to_owned(),
-        reached: rate > 5_000.0 && ratio < 1.3,
+        goal: if most < f64::MAX {
+            format!("<= {most} µs, < 1.3")
+        } else {
+            "> 5,000/s, < 1.3".to_owned()
+        },
+        reached: rate > 5_000.0 && ratio < 1.3 && small <= most,
     }
 }
 
@@ -119,7 +124,7 @@ fn keys(client: &mut KeepAlive) -> Row {
     let p50 = median(times);
     let (first, p50) = (first.as_secs_f64() * 1e3, p50.as_secs_f64() * 1e3);
     Row {
-        what: "HTTP CreateKeysAndCertificate, keys ready".to_owned(),
+        what: "16 CreateKeysAndCertificate over HTTP".to_owned(),
         figures: format!("p50 {p50:.3} ms (the first of the process {first:.0} ms)"),
         goal: "<= 1 ms".to_owned(),
         reached: p50 <= 1.0,

@@ -32,13 +32,13 @@ pub(crate) fn rows() -> Vec<Row> {
 
     let mut rows = vec![
         Row {
-            what: "Emulator::start()".to_owned(),
+            what: "1 Emulator::start()".to_owned(),
             figures: format!("p50 {p50:.2} ms (the first of the process {first:.1} ms)"),
             goal: "<= 1 ms".to_owned(),
             reached: p50 <= 1.0,
         },
         Row {
-            what: "100 emulators in one process".to_owned(),
+            what: "3 100 emulators in one process".to_owned(),
             figures: format!("{all:.0} ms, {kibibytes:.0} KiB each"),
             goal: "<= 100 ms, 256".to_owned(),
             reached: all <= 100.0 && kibibytes <= 256.0,
@@ -73,7 +73,7 @@ fn binary(program: &str) -> Row {
     let p50 = millis(median(starts.collect()));
     let [mebibytes, own] = [resident, own].map(|bytes| bytes / f64::from(1 << 20));
     Row {
-        what: "the binary: exec to ready, idle memory".to_owned(),
+        what: "2 the binary: exec to ready, idle memory".to_owned(),
         figures: format!(
             "p50 {p50:.1} ms, {mebibytes:.1} MiB, {own:.1} of them not the program's file"
         ),
