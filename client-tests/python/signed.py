@@ -16,14 +16,19 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-ONCE = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+# Presigned URLs of S3 have the signature version 2 unless asked for another.
+ONCE = Config(
+    retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, signature_version="v4"
+)
+OF_S3 = ONCE.merge(Config(signature_version="s3v4"))
 API = os.environ["AWS_ENDPOINT_URL"]
 SECURE = API.replace("http://", "https://")
 DATA = f"https://localhost:{os.environ['TLS_PORT']}"
 
 
 def client(service, url=API):
-    return boto3.client(service, endpoint_url=url, verify=os.environ["ROOT_CA"], config=ONCE)
+    config = OF_S3 if service == "s3" else ONCE
+    return boto3.client(service, endpoint_url=url, verify=os.environ["ROOT_CA"], config=config)
 
 
 def fetched(url, method="GET", body=None):

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use client_tests::binary::{Binary, executable};
 use client_tests::programs::{self, Finished, Shell};
 use iot_emulator::config::Credential;
 use iot_emulator::{Emulator, Function};
@@ -89,12 +90,7 @@ async fn c21_boto3_signs_for_every_service_and_door() {
     let configured = signing_as(&shell, KEY.0, KEY.1, None);
     let temporary = signing_as(&shell, "ASIAEXAMPLE", KEY.1, Some(TOKEN));
     for shell in [&shell, &another, &configured, &temporary] {
-        let steps = ALL.split(' ').filter(|step| {
-            // Only the default account has the function; only one may have the bucket.
-            let own = ["lambda", "iot-tags"].contains(step);
-            !own || shell.folder() == another.folder()
-        });
-        let said = boto3(shell, &steps.collect::<Vec<_>>().join(" ")).await;
+        let said = boto3(shell, ALL).await;
         for step in ["iot", "apigatewayv2", "iot-data", "tls", "s3", "s3-stream", "s3-list"] {
             assert!(line(&said, step).starts_with("200"), "{step}: {said}\n{}", emulator.trace());
         }
@@ -211,6 +207,8 @@ async fn c21_the_cli_signs_uploads_invokes_and_publishes() {
     let emulator = enforcing(true);
     let (mut shell, _folder) = desk(&emulator);
     shell.set("AWS_CA_BUNDLE", shell.folder().join("root-ca.pem"));
+    shell.write("config", "[default]\ns3 =\n  signature_version = s3v4\n");
+    shell.set("AWS_CONFIG_FILE", shell.folder().join("config"));
     let calls = [
         "aws iot create-thing --thing-name 'sensor:1'",
         "aws iot describe-thing --thing-name 'sensor:1'",
@@ -311,7 +309,7 @@ async fn c21_the_sdk_for_javascript_signs_its_story() {
            (async () => {
              await ask(new sdk.CreateThingCommand({ thingName: "a:b" }));
              await ask(new sdk.DescribeThingCommand({ thingName: "a:b" }));
-             await ask(new sdk.ListThingsCommand({ maxResults: 1, attributeValue: "a b/+" }));
+             await ask(new sdk.ListThingsCommand({ maxResults: 1, attributeName: "a", attributeValue: "a/b:#=" }));
            })();"#,
     );
     let said = shell.run("node ask.js").await.succeeded();
@@ -347,8 +345,10 @@ async fn c21_the_device_sdk_signs_its_handshake_by_url_and_by_headers() {
     let mut by_headers = by_url.clone();
     by_headers.set("SIGNED_IN", "headers");
     let token = format!("'{TOKEN}'");
-    for shell in [&by_url, &by_headers] {
+    for (shell, in_headers) in [(&by_url, false), (&by_headers, true)] {
         let said = wss(shell, "").await;
+        let headers = "signed headers: connection;host;x-amz-date";
+        assert_eq!(said.stdout.contains(headers), in_headers, "{said}");
         assert_eq!(said.code, Some(0), "{said}\n{}", emulator.trace());
         let temporary = signing_as(shell, "ASIAEXAMPLE", KEY.1, None);
         let said = wss(&temporary, &token).await;
@@ -401,9 +401,84 @@ async fn c21_mqtt_js_connects_with_a_presigned_url_that_is_right() {
     let temporary = signing_as(&shell, "ASIAEXAMPLE", KEY.1, None);
     temporary.run(&line(&format!("'{TOKEN}'"))).await.succeeded().said("disconnected");
     let wrong = signing_as(&shell, "000000000000", "wrong", None);
-    wrong.run(&line("")).await.said("Unexpected server response: 403");
+    // It says nothing of a handshake that is refused, and ends.
+    wrong.run(&line("")).await.did_not_say("connected");
     let entry = refusal(&emulator, "Connection.AuthNError");
     assert_says(&entry, &["SECURITY_TOKEN_SIGNATURE_MISMATCH", "  /mqtt", "  host:localhost:"]);
     emulator.advance(Duration::from_secs(20 * 60)).await.expect("a manual clock");
-    shell.run(&line("")).await.said("Unexpected server response: 403");
+    shell.run(&line("")).await.did_not_say("connected");
+    assert_says(&refusal(&emulator, "Connection.AuthNError"), &["SECURITY_TOKEN_EXPIRED"]);
+}
+
+#[tokio::test]
+async fn c21_the_binary_knows_the_keys_of_its_file_and_of_its_environment() {
+    if !programs::present(&["aws", "python3"]).await {
+        return;
+    }
+    let desk = Binary::start_with(
+        "enforce_sigv4 = true\n[[credential]]\naccess_key_id = \"AKIAFILE\"\n\
+         secret_access_key = \"of-the-file\"\naccount = \"111122223333\"\n\
+         [[call]]\noperation = \"CreateThing\"\ninput = { thingName = \"from-the-file\" }\n",
+    );
+    let as_file = "AWS_ACCESS_KEY_ID=AKIAFILE AWS_SECRET_ACCESS_KEY=of-the-file";
+    let aws = "aws --endpoint-url http://localhost:$API_PORT";
+    let made = desk.run(&format!("{as_file} {aws} iot create-thing --thing-name a")).await;
+    made.succeeded().said("arn:aws:iot:us-east-1:111122223333:thing/a");
+    let refused = desk.run(&format!("{aws} iot list-things")).await;
+    refused.said("(UnrecognizedClientException)");
+    // The emulator's own commands need no signature, and what they export is one.
+    let emulator = executable();
+    let emulator = format!("'{}' --api-url http://localhost:$API_PORT", emulator.display());
+    let unset = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY";
+    desk.all(&[
+        &format!("{emulator} enroll lamp"),
+        &format!("{emulator} ca Acme --register --auto-registration"),
+    ])
+    .await;
+    let listed =
+        desk.run(&format!("{unset}; eval \"$({emulator} env)\"; aws iot list-things")).await;
+    listed.succeeded().said("from-the-file").said("lamp");
+    let log = desk.trace().await;
+    assert!(!log.contains("of-the-file"), "{log}");
+
+    // `exec` leaves the user's own key in place, and knows it.
+    let script = "aws iot list-things && AWS_SECRET_ACCESS_KEY=other aws iot list-things";
+    let exec = format!("'{}' --enforce-sigv4 exec -- sh -c '{script}'", executable().display());
+    let mut shell = Shell::new(desk.shell().folder());
+    shell.set("AWS_EC2_METADATA_DISABLED", "true");
+    let own = signing_as(&shell, "AKIAOWN", "own", Some("own/token"));
+    for shell in [&shell, &own] {
+        let said = shell.run(&exec).await;
+        assert_ne!(said.code, Some(0), "{said}");
+        said.said("\"things\": []").said("(InvalidSignatureException)");
+    }
+}
+
+#[tokio::test]
+async fn c21_a_function_signs_with_what_it_finds() {
+    if !programs::present(&["boto3"]).await {
+        return;
+    }
+    let emulator = enforcing(true);
+    let (shell, folder) = desk(&emulator);
+    shell.write(
+        "app.py",
+        "import boto3\ndef handler(event, context):\n    \
+         return boto3.client('iot').list_things()['things']\n",
+    );
+    let process =
+        iot_emulator::lambda::ProcessFunction::new(folder.path(), "python3.11", "app.handler");
+    let process = process.expect("a folder of code").timeout(Duration::from_secs(50));
+    let process = process.environment("PYTHONPATH", site_packages().await);
+    emulator.create_function("lister", process.into()).expect("a new function");
+    let invoke = "aws lambda invoke --function-name lister out.json && cat out.json";
+    let said = shell.run(invoke).await.succeeded();
+    assert!(said.text().ends_with("[]"), "{said}\n{}", emulator.trace());
+}
+
+/// Where the Python of the tests has its packages: a function runs the machine's own.
+async fn site_packages() -> String {
+    let shell = Shell::new(std::env::temp_dir());
+    let said = shell.run("python3 -c 'import boto3; print(boto3.__path__[0])'").await.succeeded();
+    said.text().trim_end_matches("/boto3").to_owned()
 }
