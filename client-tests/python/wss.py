@@ -1,7 +1,8 @@
 """MQTT over WebSocket with the AWS IoT Device SDK v2 for Python, signed with static credentials.
 
 wss.py PORT CLIENT_ID TOPIC [SESSION_TOKEN]; the root CA is the file ROOT_CA. The first connection
-speaks MQTT 5, the second MQTT 3.1.1.
+speaks MQTT 5, the second MQTT 3.1.1. With SIGNED_IN=headers the handshakes are signed in headers,
+and say which; else by the SDK's own presigned URL.
 """
 
 import os
@@ -17,13 +18,37 @@ credentials = auth.AwsCredentialsProvider.new_static(
     os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], token
 )
 common = {
-    "region": "us-east-1",
-    "credentials_provider": credentials,
     "endpoint": "localhost",
     "port": port,
     "ca_filepath": os.environ["ROOT_CA"],
     "client_id": client_id,
 }
+if os.environ.get("SIGNED_IN") == "headers":
+
+    def sign(transform_args, **kwargs):
+        signing = auth.AwsSigningConfig(
+            algorithm=auth.AwsSigningAlgorithm.V4,
+            signature_type=auth.AwsSignatureType.HTTP_REQUEST_HEADERS,
+            credentials_provider=credentials,
+            region="us-east-1",
+            service="iotdata",
+        )
+
+        def done(signed):
+            authorization = dict(transform_args.http_request.headers).get("Authorization", "")
+            say("signed headers:", authorization.partition("SignedHeaders=")[2].split(",")[0])
+            transform_args.set_done(signed.exception())
+
+        auth.aws_sign_request(transform_args.http_request, signing).add_done_callback(done)
+
+    common["websocket_handshake_transform"] = sign
+    mqtt5_client = mqtt5_client_builder.websockets_with_custom_handshake
+    mqtt311_connection = mqtt_connection_builder.websockets_with_custom_handshake
+else:
+    common["region"] = "us-east-1"
+    common["credentials_provider"] = credentials
+    mqtt5_client = mqtt5_client_builder.websockets_with_default_aws_signing
+    mqtt311_connection = mqtt_connection_builder.websockets_with_default_aws_signing
 PATIENCE = 20
 writing = threading.Lock()
 
@@ -46,7 +71,7 @@ def speak_mqtt5():
         say("cannot connect:", data.exception)
         os._exit(1)
 
-    client = mqtt5_client_builder.websockets_with_default_aws_signing(
+    client = mqtt5_client(
         on_lifecycle_connection_success=lambda data: connected.set(),
         on_lifecycle_connection_failure=failed,
         on_lifecycle_stopped=lambda data: stopped.set(),
@@ -78,7 +103,7 @@ def speak_mqtt311():
         say("received", topic, payload.decode())
         received.set()
 
-    connection = mqtt_connection_builder.websockets_with_default_aws_signing(**common)
+    connection = mqtt311_connection(**common)
     connection.connect().result(PATIENCE)
     connection.subscribe(topic, mqtt.QoS.AT_LEAST_ONCE, on_message)[0].result(PATIENCE)
     connection.publish(topic, "three", mqtt.QoS.AT_LEAST_ONCE)[0].result(PATIENCE)

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+pub use crate::credentials::{Credential, SECRET_ACCESS_KEY, Secret};
 use crate::names::Scope;
 
 /// Every setting of an emulator. The default is the library's: free ports on loopback, nothing on
@@ -44,6 +45,12 @@ pub struct Config {
     /// How many seconds after it a change of policies, of groups or of a thing counts for whoever
     /// was decided about before. AWS takes 6 to 8 minutes; 0 is at once.
     pub policy_propagation_seconds: u64,
+    /// Whether every SigV4 signature is verified. Off: any credentials are taken, and only the
+    /// scope is read.
+    pub enforce_sigv4: bool,
+    /// Access keys that are known beside every 12-digit one, whose secret is
+    /// [`SECRET_ACCESS_KEY`].
+    pub credential: Vec<Credential>,
     /// Further accounts and Regions with an address or a port of their own.
     pub endpoint: Vec<Endpoint>,
     /// Lambda functions that exist from the start.
@@ -68,6 +75,8 @@ impl Default for Config {
             seed: None,
             manual_clock: false,
             policy_propagation_seconds: 0,
+            enforce_sigv4: false,
+            credential: Vec::new(),
             endpoint: Vec::new(),
             function: Vec::new(),
             call: Vec::new(),
@@ -97,7 +106,8 @@ impl Config {
     /// Says in one line what cannot be, if anything cannot.
     pub(crate) fn check(&self) -> Result<(), String> {
         let accounts = self.endpoint.iter().map(|endpoint| &endpoint.account);
-        for account in accounts.chain([&self.account]) {
+        let of_keys = self.credential.iter().filter_map(|credential| credential.account.as_ref());
+        for account in accounts.chain(of_keys).chain([&self.account]) {
             if !is_account(account) {
                 return Err(format!("account `{account}` is not 12 digits"));
             }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::api_gateway::ApiGateway;
 use crate::cloud::{Cloud, Regional};
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Credential, Endpoint};
 use crate::errors::ApiError;
 use crate::iot_core::IotCore;
 use crate::lambda::Function;
@@ -298,6 +298,32 @@ impl Builder {
     #[must_use]
     pub fn policy_propagation_seconds(mut self, seconds: u64) -> Self {
         self.config.policy_propagation_seconds = seconds;
+        self
+    }
+
+    /// Whether every SigV4 signature is verified; off, any credentials are taken.
+    ///
+    /// A client of this emulator then signs with what [`Emulator::environment`] names.
+    #[must_use]
+    pub fn enforce_sigv4(mut self, enforce: bool) -> Self {
+        self.config.enforce_sigv4 = enforce;
+        self
+    }
+
+    /// Makes an access key known, for [`Builder::enforce_sigv4`].
+    ///
+    /// ```
+    /// use iot_emulator::Emulator;
+    /// use iot_emulator::config::Credential;
+    ///
+    /// let key = Credential::new("AKIDEXAMPLE", "wJalrXUtnFEMI").of_account("111122223333");
+    /// let emulator = Emulator::builder().enforce_sigv4(true).credential(key).start()?;
+    /// # drop(emulator);
+    /// # Ok::<(), iot_emulator::StartError>(())
+    /// ```
+    #[must_use]
+    pub fn credential(mut self, credential: Credential) -> Self {
+        self.config.credential.push(credential);
         self
     }
 

@@ -37,6 +37,7 @@ mod aws_api;
 mod caller;
 mod cloud;
 pub mod config;
+mod credentials;
 mod data_plane;
 mod device_gateway;
 mod device_keys;

@@ -43,6 +43,13 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The moment in UTC that `text` says by `pattern` (strptime), without a zone of its own.
+    pub(crate) fn parse(pattern: &str, text: &str) -> Option<Self> {
+        let civil = jiff::civil::DateTime::strptime(pattern, text).ok()?;
+        let moment = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(moment.timestamp().as_millisecond()))
+    }
+
     /// `pattern` (strftime) filled in for this moment in UTC.
     pub fn format(self, pattern: &str) -> String {
         match jiff::Timestamp::from_millisecond(self.0) {
@@ -132,6 +139,17 @@ mod tests {
         let moment = Timestamp::from_milliseconds(1_569_365_372_053);
         assert_eq!(serde_json::to_string(&moment).unwrap(), "1569365372.053");
         assert_eq!(moment.format("%Y-%m-%d %H:%M:%S%.3f"), "2019-09-24 22:49:32.053");
+    }
+
+    #[test]
+    fn a_timestamp_is_read_as_http_and_sigv4_write_it() {
+        let moment = Timestamp::from_seconds(1_440_938_160);
+        let basic = Timestamp::parse("%Y%m%dT%H%M%SZ", "20150830T123600Z");
+        let http = Timestamp::parse("%a, %d %b %Y %H:%M:%S GMT", "Sun, 30 Aug 2015 12:36:00 GMT");
+        assert_eq!((basic, http), (Some(moment), Some(moment)));
+        for odd in ["20151330T123600Z", "20150830T123600", "20150830T1236000Z", ""] {
+            assert_eq!(Timestamp::parse("%Y%m%dT%H%M%SZ", odd), None, "{odd}");
+        }
     }
 
     #[test]

@@ -23,7 +23,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("message", &["names"]),
     ("errors", &["names"]),
     ("service_model", &["errors", "regexp"]),
-    ("config", &["names"]),
+    ("credentials", &[]),
+    ("config", &["credentials", "names"]),
     ("trace", &["names", "time"]),
     ("pki", &["names", "time"]),
     // Core: decides, touches nothing.
@@ -41,7 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Shell rooms that several doors share.
     ("http", &[]),
     ("tls", &["pki", "time"]),
-    ("caller", &["config", "http", "names"]),
+    ("caller", &["config", "credentials", "errors", "http", "names", "pki", "time"]),
     ("device_keys", &["pki"]),
     ("s3", &["errors", "http", "names", "pki", "time"]),
     ("lambda", &["errors", "http", "names", "pki", "time"]),
@@ -66,8 +67,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("doors", &["api_gateway", "aws_api", "cloud", "http", "tls", "trace"]),
     // Every account, and the emulator around them. `cloud` replays calls through `aws_api`.
     ("cloud", &[
-        "api_gateway", "aws_api", "config", "emulator", "errors", "iot_core", "lambda",
-        "listeners", "names", "outbox", "pki", "s3", "time", "tls", "trace",
+        "api_gateway", "aws_api", "caller", "config", "credentials", "emulator", "errors", "http",
+        "iot_core", "lambda", "listeners", "names", "outbox", "pki", "s3", "time", "tls", "trace",
     ]),
     ("listeners", &["cloud", "config", "device_gateway", "doors", "emulator", "names", "trace"]),
     ("emulator", &[

@@ -28,6 +28,7 @@ mod propagation;
 mod provisioning_templates;
 mod registry_events;
 mod sdks;
+mod sigv4;
 mod slow_clients;
 mod takeover;
 mod tls_port;

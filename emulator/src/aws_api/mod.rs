@@ -6,6 +6,7 @@
 
 pub(crate) mod operations;
 mod own_paths;
+mod signatures;
 mod wire;
 
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use serde_json::Value;
 
 use self::operations::{Answerer, Needs, OPERATIONS, Operation, Service};
 use self::wire::Labels;
-use crate::caller::Caller;
+use crate::caller::{Caller, Endpoint};
 use crate::cloud::{Cloud, Regional};
 use crate::data_plane;
 use crate::device_keys;
@@ -37,8 +38,12 @@ pub(crate) async fn answer(cloud: &Cloud, peer: SocketAddr, request: Request) ->
     if let Some(path) = request.uri.path().strip_prefix("/_emulator/") {
         return own_paths::answer(cloud, path, &request).await;
     }
-    let caller = Caller::of(&request, cloud.default_scope());
-    if caller.signing_name.as_deref() == Some("s3") || is_unsigned_s3(&caller, &request) {
+    let caller = Caller::of(&request, cloud.default_scope(), cloud.known_credentials());
+    let is_s3 = caller.signing_name.as_deref() == Some("s3") || is_unsigned_s3(&caller, &request);
+    if let Err(refused) = cloud.verify_signature(&request, &caller, Endpoint::ANY) {
+        return signatures::refuse(cloud, &request, &caller, is_s3, &refused).into();
+    }
+    if is_s3 {
         return cloud.buckets().answer(&request, cloud.now()).into();
     }
     let request_id = &cloud.uuid().to_string();
@@ -135,12 +140,7 @@ async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Res
     let output = match &operation.handler.by {
         Answerer::Iot(method) => {
             let members = members()?;
-            // Every other connection waits for whatever keeps this thread busy.
-            match operation.handler.needs {
-                Needs::Nothing => {}
-                Needs::Issuer => device_keys::issuer_made_ahead().await,
-                Needs::Key => device_keys::made_ahead().await,
-            }
+            made_ahead(operation.handler.needs).await;
             method(&regional.iot_core, members)?
         }
         Answerer::Lambda(method) => method(&regional.functions, members()?, now)?,
@@ -155,6 +155,15 @@ async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Res
         }
     };
     Ok(success(operation.wire.operation.status, &output))
+}
+
+/// Every other connection waits for whatever keeps this thread busy.
+async fn made_ahead(needs: Needs) {
+    match needs {
+        Needs::Nothing => {}
+        Needs::Issuer => device_keys::issuer_made_ahead().await,
+        Needs::Key => device_keys::made_ahead().await,
+    }
 }
 
 /// The largest body of an operation that takes no archive. A policy document alone may have 404,600

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::operations::{self, Service};
 use crate::cloud::Cloud;
 use crate::config::Call;
 use crate::http::{Answer, Method, Request, Response, response};
@@ -46,7 +47,7 @@ async fn whole(cloud: &Cloud, path: &str, request: &Request) -> Response {
             let environment = environment.map(|(name, value)| (name.to_owned(), value.into()));
             response(200, JSON, Value::Object(environment.collect()).to_string())
         }
-        "call" if post => call(cloud, request),
+        "call" if post => call(cloud, request).await,
         "advance" if post => advance(cloud, request).await,
         "reset" if post => {
             cloud.reset();
@@ -113,11 +114,16 @@ fn follow(cloud: &Cloud, request: &Request) -> Answer {
 }
 
 /// Any operation with the JSON that the AWS CLI takes, wherever a member travels on AWS's wire.
-fn call(cloud: &Cloud, request: &Request) -> Response {
+async fn call(cloud: &Cloud, request: &Request) -> Response {
     let call: Call = match serde_json::from_slice(&request.body) {
         Ok(call) => call,
         Err(error) => return refuse(400, &error.to_string()),
     };
+    if call.service == Service::Iot.name()
+        && let Some(row) = operations::find(Service::Iot, &call.operation)
+    {
+        super::made_ahead(row.handler.needs).await;
+    }
     let regional = cloud.regional(cloud.default_scope());
     match super::call(&regional, &call.service, &call.operation, call.input.into()) {
         Ok(output) => response(200, JSON, output.to_string()),

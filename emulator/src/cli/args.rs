@@ -139,6 +139,10 @@ pub(crate) struct Settings {
         value_name = "SECONDS"
     )]
     pub(crate) policy_propagation_seconds: Option<u64>,
+    /// Verify every SigV4 signature; without it any credentials are taken.
+    #[arg(long, global = true, env = "IOT_EMULATOR_ENFORCE_SIGV4",
+        value_parser = FalseyValueParser::new())]
+    pub(crate) enforce_sigv4: bool,
     /// How the trace is printed.
     #[arg(long, global = true, env = "IOT_EMULATOR_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -196,6 +200,7 @@ impl Settings {
         config.dir = self.dir.clone().or(config.dir);
         config.seed = self.seed.or(config.seed);
         config.manual_clock |= self.manual_clock;
+        config.enforce_sigv4 |= self.enforce_sigv4;
         Ok(config)
     }
 
@@ -210,10 +215,24 @@ impl Settings {
             Failure::start(format!("{}: {}", path.display(), text.trim_end().replace('\n', " ")))
         };
         let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
-        let file: Config = toml::from_str(&text).map_err(|error| failed(&error))?;
-        let mentioned: toml::Table = toml::from_str(&text).map_err(|error| failed(&error))?;
+        let file: Config = toml::from_str(&text).map_err(|error| failed(&shown(&text, &error)))?;
+        let mentioned: toml::Table =
+            toml::from_str(&text).map_err(|error| failed(&shown(&text, &error)))?;
         Ok(merge(base, file, &mentioned))
     }
+}
+
+/// What is wrong and where; without the line itself where it may hold a secret.
+fn shown(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..start).unwrap_or(text);
+    let number = before.split('\n').count();
+    let own = text.lines().nth(number - 1).into_iter();
+    let table = own.chain(before.lines().rev()).find(|line| line.trim_start().starts_with('['));
+    if table.is_some_and(|table| table.contains("credential")) {
+        return format!("line {number}, in [[credential]]: {}", error.message());
+    }
+    error.to_string()
 }
 
 /// `file` where it says something, `base` elsewhere.
@@ -225,7 +244,8 @@ fn merge(base: Config, file: Config, mentioned: &toml::Table) -> Config {
         };
     }
     take!(bind mqtt_port https_port tls_port gateway_port api_port account region dir endpoint_host
-        seed manual_clock policy_propagation_seconds endpoint function call);
+        seed manual_clock policy_propagation_seconds enforce_sigv4 credential endpoint function
+        call);
     config
 }
 
@@ -305,6 +325,35 @@ mod tests {
         for command in command.get_subcommands().map(clap::Command::get_name) {
             assert!(readme.contains(&format!("`{command}")), "`{command}` is not in the README");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_credential_is_told_without_its_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.toml");
+        let table = [
+            ("secret_acces_key = \"hush-hush\"", "secret_acces_key"),
+            ("secret_access_key = \"hush-hush", "line 4"),
+            ("secret_access_key = 4711", "a text in quotes"),
+            ("secret_access_key = \"a\"\nsession_token = [\"hush-hush\"]", "a text in quotes"),
+        ];
+        for (line, said) in table {
+            let text =
+                format!("enforce_sigv4 = true\n[[credential]]\naccess_key_id = \"A\"\n{line}\n");
+            std::fs::write(&file, text).unwrap();
+            let typed = ["iot-emulator", "--config", file.to_str().unwrap()];
+            let settings = Arguments::parse_from(typed).settings;
+            let shown = settings.config(Config::for_binary()).unwrap_err().line;
+            assert!(shown.contains(said), "{shown}");
+            assert!(!shown.contains("hush") && !shown.contains("4711"), "{shown}");
+        }
+        let good = "enforce_sigv4 = true\n[[credential]]\naccess_key_id = \"A\"\n\
+                    secret_access_key = \"hush\"\naccount = \"111122223333\"\n";
+        std::fs::write(&file, good).unwrap();
+        let typed = ["iot-emulator", "--config", file.to_str().unwrap()];
+        let config = Arguments::parse_from(typed).settings.config(Config::for_binary()).unwrap();
+        assert!(config.enforce_sigv4 && !format!("{config:?}").contains("hush"));
+        assert_eq!(config.credential[0].account.as_deref(), Some("111122223333"));
     }
 
     #[test]

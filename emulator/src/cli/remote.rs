@@ -60,6 +60,12 @@ impl Remote {
         serde_json::from_str(&text).map_err(|_| Failure::new(format!("not JSON: {text}")))
     }
 
+    /// One operation of AWS IoT, with the JSON that the AWS CLI takes: it needs no signature.
+    fn iot(&self, operation: &str, input: Value) -> Result<Value, Failure> {
+        let call = json!({ "operation": operation, "input": input });
+        self.send("POST", "/_emulator/call", Some(call))
+    }
+
     fn exchange(&self, method: &str, path: &str, body: Option<Value>) -> Result<String, Failure> {
         runtime()?.block_on(async {
             let response = self.ask(method, path, "application/json", body).await?;
@@ -209,8 +215,8 @@ fn new_folder(name: &str) -> Result<&Path, Failure> {
 
 /// Like the console's "connect one device": all that a client needs, in one folder.
 fn enroll(remote: &Remote, name: &str) -> Result<(), Failure> {
-    remote.send("POST", &format!("/things/{name}"), Some(json!({})))?;
-    let made = remote.send("POST", "/keys-and-certificate?setAsActive=true", None)?;
+    remote.iot("CreateThing", json!({ "thingName": name }))?;
+    let made = remote.iot("CreateKeysAndCertificate", json!({ "setAsActive": true }))?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let folder = new_folder(name)?;
     write(folder, "certificate.pem", &text(&made["certificatePem"]), false)?;
@@ -221,19 +227,12 @@ fn enroll(remote: &Remote, name: &str) -> Result<(), Failure> {
         "Statement": [{ "Effect": "Allow", "Action": "iot:*", "Resource": "*" }],
     });
     let policy = format!("{name}-full-access");
-    let body = json!({ "policyDocument": document.to_string() });
-    remote.send("POST", &format!("/policies/{policy}"), Some(body))?;
+    let body = json!({ "policyName": policy, "policyDocument": document.to_string() });
+    remote.iot("CreatePolicy", body)?;
     let certificate_arn = text(&made["certificateArn"]);
-    let attach = json!({ "target": certificate_arn });
-    remote.send("PUT", &format!("/target-policies/{policy}"), Some(attach))?;
-    remote.send(
-        "POST",
-        "/_emulator/call",
-        Some(json!({
-            "operation": "AttachThingPrincipal",
-            "input": { "thingName": name, "principal": certificate_arn },
-        })),
-    )?;
+    remote.iot("AttachPolicy", json!({ "policyName": policy, "target": certificate_arn }))?;
+    let attach = json!({ "thingName": name, "principal": certificate_arn });
+    remote.iot("AttachThingPrincipal", attach)?;
     let environment = remote.send("GET", "/_emulator/environment", None)?;
     print(&format!(
         "{name}/ holds certificate.pem, private.key and root-ca.pem. Try:\n  mosquitto_pub \
@@ -257,7 +256,7 @@ fn ca(
     let Some(auto_registration) = register else {
         return print(&format!("{name}/ holds ca.pem and ca.key.\n"));
     };
-    let code = remote.send("GET", "/registrationcode", None)?;
+    let code = remote.iot("GetRegistrationCode", json!({}))?;
     let code = code["registrationCode"].as_str().unwrap_or_default();
     let mut body = json!({
         "caCertificate": ca.pem(),
@@ -271,8 +270,9 @@ fn ca(
             "roleArn": "arn:aws:iam::000000000000:role/JITPRole",
         });
     }
-    let path = format!("/cacertificate?setAsActive=true&allowAutoRegistration={auto_registration}");
-    let registered = remote.send("POST", &path, Some(body))?;
+    body["setAsActive"] = true.into();
+    body["allowAutoRegistration"] = auto_registration.into();
+    let registered = remote.iot("RegisterCACertificate", body)?;
     print(&format!(
         "{name}/ holds ca.pem and ca.key; registered as {}\n",
         registered["certificateId"].as_str().unwrap_or_default()

@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use iot_emulator::config::{Credential, SECRET_ACCESS_KEY};
 use iot_emulator::{Config, Emulator, trace};
 
 use super::args::{LogFormat, Settings};
@@ -47,7 +48,24 @@ pub(crate) fn exec(settings: &Settings, command: &[String]) -> Result<ExitCode, 
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-fn start(config: Config, log_format: LogFormat) -> Result<Emulator, Failure> {
+/// The access key of the environment, which `exec` leaves to the command: what is not set there is
+/// what the emulator exports.
+fn of_environment(account: &str, variable: impl Fn(&str) -> Option<String>) -> Option<Credential> {
+    let [key, secret, token] =
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].map(variable);
+    if key.is_none() && secret.is_none() && token.is_none() {
+        return None;
+    }
+    let key = key.unwrap_or_else(|| account.to_owned());
+    let known = Credential::new(key, secret.unwrap_or_else(|| SECRET_ACCESS_KEY.to_owned()));
+    Some(match token {
+        Some(token) => known.with_session_token(token),
+        None => known,
+    })
+}
+
+fn start(mut config: Config, log_format: LogFormat) -> Result<Emulator, Failure> {
+    config.credential.extend(of_environment(&config.account, |name| std::env::var(name).ok()));
     let builder = Emulator::builder().config(config);
     let builder = match log_format {
         LogFormat::Json => builder.on_entry(|entry| log(&entry.to_json().to_string())),
@@ -143,5 +161,27 @@ async fn stop_signal() -> Result<(), Failure> {
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
         _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_access_key_of_the_environment_is_known_as_a_command_finds_it() {
+        let found = |set: &[(&str, &str)]| {
+            of_environment("000000000000", |name| {
+                let mut set = set.iter().filter(|(variable, _)| *variable == name);
+                set.next().map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let (key, secret) = (("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "hush"));
+        let token = ("AWS_SESSION_TOKEN", "token");
+        assert_eq!(found(&[]), None);
+        assert_eq!(found(&[key, secret]), Some(Credential::new("AKID", "hush")));
+        assert_eq!(found(&[key]), Some(Credential::new("AKID", SECRET_ACCESS_KEY)));
+        let own = Credential::new("000000000000", "hush").with_session_token("token");
+        assert_eq!(found(&[secret, token]), Some(own));
     }
 }

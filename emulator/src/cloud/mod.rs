@@ -21,10 +21,13 @@ pub(crate) use meant::{Meant, NotServed};
 
 use self::regionals::Regionals;
 use crate::api_gateway::ApiGateway;
+use crate::caller::{Caller, Endpoint, Known, Moment, OfFunctions, Refused, Verifier};
 use crate::config::{Config, FunctionConfig};
+use crate::credentials::SECRET_ACCESS_KEY;
 use crate::emulator::StartError;
 use crate::errors::{ApiError, ErrorCode};
-use crate::iot_core::{CaOwners, Domains, IotCore, Neighbours, Surroundings};
+use crate::http::Request;
+use crate::iot_core::{CaOwners, Domains, IotCore, Neighbours, Principal, Surroundings};
 use crate::lambda::{self, Function, FunctionHost, Functions, ProcessFunction};
 use crate::listeners::Addresses;
 use crate::names::Scope;
@@ -67,6 +70,7 @@ struct Shared {
     timers: Arc<Notify>,
     ca_owners: CaOwners,
     domains: Domains,
+    verifier: Verifier,
 }
 
 impl Cloud {
@@ -105,6 +109,7 @@ impl Cloud {
             timers: Arc::default(),
             ca_owners: CaOwners::default(),
             domains: Domains::default(),
+            verifier: verifier(&config),
             config,
         };
         let cloud = Self { shared: Arc::new(shared) };
@@ -259,7 +264,7 @@ impl Cloud {
         let mut environment = vec![
             ("AWS_ENDPOINT_URL", api_url.clone()),
             ("AWS_ACCESS_KEY_ID", self.default_scope().account.to_string()),
-            ("AWS_SECRET_ACCESS_KEY", "iot-emulator".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
             ("AWS_REGION", region.clone()),
             ("AWS_DEFAULT_REGION", region),
             ("IOT_EMULATOR_ENDPOINT", endpoint),
@@ -271,6 +276,22 @@ impl Cloud {
         ];
         environment.extend(root_ca.map(|path| ("IOT_EMULATOR_ROOT_CA", path)));
         environment
+    }
+
+    /// The access keys that have an account or a secret of their own.
+    pub(crate) fn known_credentials(&self) -> &Known {
+        self.shared.verifier.known()
+    }
+
+    /// Whether `caller` signed `request`, or signatures are not enforced.
+    pub(crate) fn verify_signature(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        endpoint: Endpoint<'_>,
+    ) -> Result<(), Refused> {
+        let moment = Moment { now: self.now(), manual: self.shared.config.manual_clock };
+        self.shared.verifier.verify(request, caller, endpoint, moment)
     }
 
     /// A UUID from the seeded generator: request IDs, trace IDs.
@@ -310,6 +331,14 @@ fn host_of(authority: &str) -> String {
         None => authority.split(':').next().unwrap_or_default(),
     };
     host.trim_end_matches('.').to_ascii_lowercase()
+}
+
+fn verifier(config: &Config) -> Verifier {
+    let (secret_access_key, session_token) = lambda::CREDENTIALS;
+    let of_functions = OfFunctions { secret_access_key, session_token };
+    let is_identity = |token: &str| Principal::signed("", Some(token)).target().is_some();
+    let known = Known::new(config.credential.clone(), of_functions, is_identity);
+    Verifier::new(config.enforce_sigv4, known)
 }
 
 /// What a function prints, as CloudWatch Logs would keep it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::authentication_error;
 use super::mqtt;
 use super::websocket::{self, NoUpgrade, WebSocket};
-use crate::caller::{Caller, check_signature};
+use crate::caller::{Caller, Endpoint, Refused};
 use crate::cloud::{Cloud, Meant};
 use crate::data_plane;
 use crate::http::{self, Answer, Limits, Request, Response};
@@ -26,6 +26,9 @@ const LIMITS: Limits = Limits { body_bytes: 2 * PAYLOAD_BYTES, head: Duration::f
 //= https://github.com/boto/botocore/tree/develop/botocore/data/iot-data/2015-05-28
 //# the model signs for iotdata
 const SIGNING_NAMES: [&str; 2] = ["iotdevicegateway", "iotdata"];
+//= https://github.com/boto/botocore/tree/develop/botocore/data/iot-jobs-data/2017-09-29
+//# jobs are signed for by a name of their own
+const HTTPS_SIGNING_NAMES: [&str; 3] = ["iotdata", "iotdevicegateway", "iot-jobs-data"];
 
 const NOT_AUTHENTICATED: &str = "The credentials provided could not be authenticated";
 
@@ -102,28 +105,53 @@ struct Signed<'a> {
 impl Signed<'_> {
     async fn answer(self, request: &Request) -> Response {
         let trace_id = self.cloud.uuid().to_string();
-        let caller = Caller::of(request, self.iot_core.scope());
+        let scope = self.iot_core.scope();
+        let caller = Caller::of(request, scope, self.cloud.known_credentials());
         if caller.signing_name.is_none() {
             let why = "no SigV4 signature; a client certificate needs ALPN x-amzn-http-ca here, \
                        or the HTTPS port";
-            self.note("NOT_AUTHENTICATED", NOT_AUTHENTICATED, why, 403);
+            self.note("NOT_AUTHENTICATED", NOT_AUTHENTICATED, [why], 403);
             return data_plane::missing_authentication_token(&trace_id);
         }
-        let principal = Principal::signed(&caller.access_key_id, caller.session_token.as_deref());
-        if self.switching == Switching::ToWebSocket && request.uri.path() == "/mqtt" {
-            return self.upgrade(request, principal, &trace_id);
+        let upgrades = self.switching == Switching::ToWebSocket && request.uri.path() == "/mqtt";
+        let signing_names = if upgrades { &SIGNING_NAMES[..] } else { &HTTPS_SIGNING_NAMES };
+        let endpoint = Endpoint { signing_names, region: Some(scope.region.as_str()) };
+        if let Err(refused) = self.cloud.verify_signature(request, &caller, endpoint) {
+            return self.refuse(&refused, upgrades, &trace_id);
+        }
+        let principal = Principal::signed(&caller.access_key_id, caller.session_token());
+        if upgrades {
+            return self.upgrade(request, &caller, principal, &trace_id);
         }
         let caller = HttpCaller::signed(principal, self.peer);
         data_plane::answer(self.iot_core, &caller, &trace_id, request).await
     }
 
+    //= https://github.com/javaquery/Examples/issues/5
+    //# the data endpoint refuses a signature with 403 and the sentence that other services have
+    //= https://github.com/aws/aws-iot-device-sdk-js/issues/146
+    //# as a ForbiddenException
+    //? assumed: an upgrade is answered 403 "Forbidden" whatever is wrong with its signature
+    fn refuse(self, refused: &Refused, upgrades: bool, trace_id: &str) -> Response {
+        let (reason, details) = refused.reason();
+        self.note(reason, details, refused.why(), 403);
+        if upgrades {
+            return data_plane::refused(403, "Forbidden", trace_id);
+        }
+        data_plane::refused(403, &refused.exception().1, trace_id)
+    }
+
     //= https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
     //# MQTT over WebSocket with SigV4 is at the path /mqtt
-    //? assumed: a signature that is none is answered 403 "Forbidden"
-    fn upgrade(self, request: &Request, principal: Principal, trace_id: &str) -> Response {
-        if let Err(why) = check_signature(request, &SIGNING_NAMES) {
-            self.note("NOT_AUTHENTICATED", NOT_AUTHENTICATED, &why, 403);
-            return data_plane::refused(403, "Forbidden", trace_id);
+    fn upgrade(
+        self,
+        request: &Request,
+        caller: &Caller,
+        principal: Principal,
+        trace_id: &str,
+    ) -> Response {
+        if let Err(refused) = caller.check_form(&SIGNING_NAMES) {
+            return self.refuse(&refused, true, trace_id);
         }
         match websocket::switch(request) {
             Ok(response) => {
@@ -132,7 +160,7 @@ impl Signed<'_> {
                 response
             }
             Err(NoUpgrade { status, why }) => {
-                self.note("CLIENT_ERROR", "not an upgrade to MQTT over WebSocket", why, status);
+                self.note("CLIENT_ERROR", "not an upgrade to MQTT over WebSocket", [why], status);
                 let mut response = data_plane::refused(status, why, trace_id);
                 if status == 426 {
                     http::set_header(&mut response, "upgrade", "websocket");
@@ -143,13 +171,19 @@ impl Signed<'_> {
         }
     }
 
-    fn note(self, reason: &'static str, details: &str, why: &str, status: u16) {
+    fn note(
+        self,
+        reason: &'static str,
+        details: &str,
+        why: impl IntoIterator<Item = impl Into<String>>,
+        status: u16,
+    ) {
         let entry = authentication_error(self.iot_core.scope(), reason)
             .member("protocol", "HTTP")
             .member("authenticationType", "AWS_SIGV4")
             .member("sourceIp", self.peer.address.ip())
             .member("sourcePort", self.peer.address.port())
             .details(details);
-        self.cloud.trace().record(entry.why([why]).answer(format!("HTTP {status}")));
+        self.cloud.trace().record(entry.why(why).answer(format!("HTTP {status}")));
     }
 }

@@ -32,3 +32,6 @@ pub use self::function::{Function, InvalidFunction, ProcessFunction};
 pub(crate) use self::functions::Functions;
 pub(crate) use self::host::{FunctionHost, LogSink, Surroundings};
 pub(crate) use self::invocation::Invocation;
+
+/// What every function finds as AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+pub(crate) const CREDENTIALS: (&str, &str) = (process::SECRET_ACCESS_KEY, process::SESSION_TOKEN);

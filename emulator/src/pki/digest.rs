@@ -1,8 +1,8 @@
-//! Digests, for everybody: SHA-1 and SHA-2.
+//! Digests, for everybody: SHA-1 and SHA-2, and HMAC-SHA-256.
 //!
 //! SHA-1 is here for names that are defined by it, never for signatures.
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{constant_time, digest, hmac};
 
 /// A digest of the SHA family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,19 @@ pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
     bytes
+}
+
+/// The HMAC-SHA-256 of `data` under `key`.
+pub(crate) fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(hmac::sign(&key, data).as_ref());
+    bytes
+}
+
+/// Whether both are the same, in a time that does not tell where they differ.
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(one, other).is_ok()
 }
 
 /// The SHA-1 of `data` in upper-case hex, as rules engine functions and thumbprints print it.

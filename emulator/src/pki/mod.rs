@@ -29,7 +29,7 @@ pub(crate) use certificate::{
     AlternativeNameKind, Certificate, Curve, MalformedCertificate, Party, PublicKey, serial_text,
     validity_text,
 };
-pub(crate) use digest::{Sha, digest, sha1_hex_upper, sha256};
+pub(crate) use digest::{Sha, digest, hmac_sha256, is_same, sha1_hex_upper, sha256};
 pub(crate) use name::escape_rfc2253;
 pub(crate) use server_authority::{ROOT_FILE, ServerAuthority, ServerKey};
 pub(crate) use verify::IssuerMismatch;

@@ -1,6 +1,6 @@
 //! `aws-chunked` bodies: what newer AWS CLIs and SDKs wrap an upload in, with a checksum behind.
 //!
-//! Signatures and checksums of the chunks are not verified: credentials are not, either.
+//! Checksums of the chunks are not verified; their signatures are, by `caller/`, if anybody's are.
 
 use bytes::{Bytes, BytesMut};
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::xml::Xml;
+use crate::http::{Request, Response, response};
 
 macro_rules! s3_error_codes {
     ($($code:ident $status:literal,)*) => {
@@ -30,19 +31,28 @@ macro_rules! s3_error_codes {
 //= https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 //# each code has its HTTP status
 s3_error_codes! {
+    AccessDenied 403,
+    AuthorizationHeaderMalformed 400,
+    AuthorizationQueryParametersError 400,
     BucketAlreadyOwnedByYou 409,
     BucketNotEmpty 409,
     EntityTooLarge 400,
     IncompleteBody 400,
+    InvalidAccessKeyId 403,
     InvalidArgument 400,
     InvalidBucketName 400,
     InvalidRange 416,
+    InvalidRequest 400,
+    InvalidToken 400,
     KeyTooLongError 400,
     MethodNotAllowed 405,
     NoSuchBucket 404,
     NoSuchKey 404,
     NotImplemented 501,
+    RequestTimeTooSkewed 403,
+    SignatureDoesNotMatch 403,
     TooManyBuckets 400,
+    XAmzContentSHA256Mismatch 400,
 }
 
 /// A refused S3 request.
@@ -50,17 +60,17 @@ s3_error_codes! {
 pub(crate) struct S3Error {
     code: S3ErrorCode,
     message: String,
-    about: Option<(&'static str, String)>,
+    about: Vec<(&'static str, String)>,
 }
 
 impl S3Error {
-    pub(super) fn new(code: S3ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), about: None }
+    pub(crate) fn new(code: S3ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), about: Vec::new() }
     }
 
-    /// Adds the element that says what it is about, such as `Key`.
-    pub(super) fn about(mut self, element: &'static str, value: &str) -> Self {
-        self.about = Some((element, value.to_owned()));
+    /// Adds an element that says what it is about, such as `Key`.
+    pub(crate) fn about(mut self, element: &'static str, value: &str) -> Self {
+        self.about.push((element, value.to_owned()));
         self
     }
 
@@ -94,13 +104,26 @@ impl S3Error {
         self.code
     }
 
+    /// S3's text.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The answer to `request` as S3 sends it.
+    pub(crate) fn answer(&self, request: &Request) -> Response {
+        let body = self.body(request.uri.path());
+        // A HEAD has no body, so all that it tells is the status.
+        let body = if request.method == "HEAD" { String::new() } else { body };
+        response(self.code.status(), "application/xml", body)
+    }
+
     /// The body as S3 sends it.
     pub(super) fn body(&self, resource: &str) -> String {
         let mut xml = Xml::document();
         xml.open("Error", None);
         xml.text("Code", self.code.name());
         xml.text("Message", &self.message);
-        if let Some((element, value)) = &self.about {
+        for (element, value) in &self.about {
             xml.text(element, value);
         }
         xml.text("Resource", resource);
@@ -112,7 +135,8 @@ impl S3Error {
 impl fmt::Display for S3Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code.name(), self.message)?;
-        self.about.as_ref().map_or(Ok(()), |(element, value)| write!(f, " ({element} {value})"))
+        let mut about = self.about.iter();
+        about.try_for_each(|(element, value)| write!(f, " ({element} {value})"))
     }
 }
 

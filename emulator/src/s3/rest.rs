@@ -72,12 +72,7 @@ impl Buckets {
     /// Answers one request of the S3 REST API.
     pub(crate) fn answer(&self, request: &Request, now: Timestamp) -> Response {
         let answered = operation(request).and_then(|operation| self.run(&operation, request, now));
-        answered.unwrap_or_else(|error| {
-            let body = error.body(request.uri.path());
-            // A HEAD has no body, so all that it tells is the status.
-            let body = if request.method == "HEAD" { String::new() } else { body };
-            response(error.code().status(), "application/xml", body)
-        })
+        answered.unwrap_or_else(|error| error.answer(request))
     }
 
     fn run(

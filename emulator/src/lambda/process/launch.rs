@@ -20,6 +20,11 @@ const PYTHON_BOOTSTRAP: &str = include_str!("bootstrap.py");
 /// What runs a Node.js handler: nothing that Node.js does not bring.
 const NODE_BOOTSTRAP: &str = include_str!("bootstrap.mjs");
 
+/// The secret access key of every function.
+pub(in crate::lambda) const SECRET_ACCESS_KEY: &str = "emulated";
+/// The session token of every function: those of AWS have temporary credentials too.
+pub(in crate::lambda) const SESSION_TOKEN: &str = "emulated";
+
 /// What one function's processes are started from.
 #[derive(Clone, Debug)]
 pub(in crate::lambda) struct Launch {
@@ -98,8 +103,8 @@ impl Launch {
         set("AWS_LAMBDA_LOG_STREAM_NAME", &stream);
         // A 12-digit access key ID is an account here, so that calls land where the function lives.
         set("AWS_ACCESS_KEY_ID", self.scope.account.as_str());
-        set("AWS_SECRET_ACCESS_KEY", "emulated");
-        set("AWS_SESSION_TOKEN", "emulated");
+        set("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
+        set("AWS_SESSION_TOKEN", SESSION_TOKEN);
         variables
     }
 }

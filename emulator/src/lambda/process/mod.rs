@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(super) use self::environment::timed_out;
 use self::environment::{Environment, Handled, Start, cannot_start};
-pub(super) use self::launch::Launch;
+pub(super) use self::launch::{Launch, SECRET_ACCESS_KEY, SESSION_TOKEN};
 use super::host::Host;
 use super::invocation::{Attempt, Ran};
 use crate::errors::ApiError;
