@@ -15,6 +15,7 @@ mod jitr_https;
 mod jitr_mqtt;
 mod log_members;
 mod models;
+mod mqtt;
 mod multi_account;
 mod operator;
 mod oracle;
