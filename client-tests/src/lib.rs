@@ -6,7 +6,9 @@
 pub mod binary;
 mod device;
 mod mqtt;
+pub mod packets;
 pub mod programs;
+mod raw;
 mod rumqtt;
 mod target;
 mod tunnel;
@@ -15,6 +17,7 @@ mod wire;
 
 pub use device::{ConnectError, Connecting, Device, Version};
 pub use mqtt::{Closed, Message, Mqtt, MqttError};
+pub use raw::Raw;
 pub use target::Target;
 pub use wire::{Ending, Wire};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use client_tests::{Device, PATIENCE};
 use iot_emulator::trace::Entry;
 use iot_emulator::{Emulator, Identity, IotCore, allow};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// All that a device can be allowed on topics and connections.
 pub(crate) const EVERYTHING: &[&str] =
@@ -95,6 +95,19 @@ pub(crate) fn publish_over_the_api(emulator: &Emulator, topic: &str, payload: &s
     );
     let answer = raw_api(emulator, request.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// What the data endpoint's API answers an IAM identity: status and body.
+pub(crate) fn signed(emulator: &Emulator, method: &str, path: &str) -> (u16, Value) {
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: AWS4-HMAC-SHA256 \
+         Credential=000000000000/20260101/us-east-1/iotdata/aws4_request, SignedHeaders=host, \
+         Signature=0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    let answer = raw_api(emulator, request.as_bytes());
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.expect("a status"), serde_json::from_str(body).unwrap_or_default())
 }
 
 /// The status of an HTTPS publish of `device` to `topic`.

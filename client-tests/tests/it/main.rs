@@ -18,6 +18,7 @@ mod jitr_mqtt;
 mod log_members;
 mod models;
 mod mosquitto;
+mod mqtt;
 mod multi_account;
 mod operator;
 mod oracle;

@@ -1,9 +1,11 @@
 //! Two clients with one client ID. The newcomer wins; the old one learns it as its version
 //! of MQTT allows, and its will and a disconnected event say so to everybody else.
+//! Truth: spec C32, C44.
 
-use client_tests::{Closed, Device, Mqtt, Version};
+use client_tests::{Closed, Device, Mqtt, PATIENCE, Version};
 use iot_emulator::Emulator;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::common::{assert_says, refusal, trusted};
 
@@ -56,18 +58,45 @@ async fn the_newcomer_wins_and_the_old_connection_is_told_in_its_own_version() {
     }
 }
 
+/// The newcomers take turns: version, and whether the session is to last.
+const TURNS: [(Version, bool); 6] = [
+    (Version::Mqtt311, true),
+    (Version::Mqtt311, true),
+    (Version::Mqtt5, true),
+    (Version::Mqtt5, true),
+    (Version::Mqtt311, false),
+    (Version::Mqtt5, false),
+];
+
+const TAKEOVERS: usize = 1000;
+
 #[tokio::test]
-async fn a_hundred_takeovers_in_a_row_leave_one_session() {
+async fn c32_a_thousand_takeovers_leave_one_session_one_socket_and_events_in_pairs() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Lamp");
     let watcher = watcher(&device).await;
-    let mut newest = device.connect(CLIENT).persistent().await.expect("a connection");
+    let come = async |number: usize| {
+        let (version, persistent) = TURNS[number % TURNS.len()];
+        let connecting = device.connect(CLIENT).speaking(version);
+        let connecting = if persistent { connecting.persistent() } else { connecting };
+        connecting.await.expect("the newcomer wins")
+    };
+    let mut newest = come(0).await;
     newest.subscribe("news").await.expect("a SUBACK");
-    for _ in 0..100 {
-        let newer = device.connect(CLIENT).persistent().await.expect("the newcomer wins");
-        assert!(newer.session_present(), "the session goes on");
-        assert_eq!(newest.closed().await, Closed::HungUp);
+    for number in 1..=TAKEOVERS {
+        let newer = come(number).await;
+        // Only in these turns the version is that of the session before, which lasts.
+        let goes_on = matches!(number % TURNS.len(), 1 | 3);
+        assert_eq!(newer.session_present(), goes_on, "{number}");
+        let expected = match TURNS[(number - 1) % TURNS.len()].0 {
+            Version::Mqtt311 => Closed::HungUp,
+            Version::Mqtt5 => Closed::Disconnected { reason: 0x8E, reason_string: None },
+        };
+        assert_eq!(newest.closed().await, expected, "{number}");
         newest = newer;
+        if !goes_on {
+            newest.subscribe("news").await.expect("a SUBACK");
+        }
     }
     watcher.publish("news", "once").await.expect("a PUBACK");
     watcher.publish("done", "").await.expect("a PUBACK");
@@ -75,15 +104,53 @@ async fn a_hundred_takeovers_in_a_row_leave_one_session() {
     newest.publish("end", "").await.expect("a PUBACK");
     let heard = newest.messages_before("end").await;
     assert_eq!(heard.len(), 1, "one session has one subscription: {heard:?}");
+    assert_pairs(&watcher.messages_before("done").await);
+    emulator.settled().await;
+    assert_sockets(&emulator, 2).await;
+    drop((newest, watcher));
+    assert_sockets(&emulator, 0).await;
+}
 
-    let events = watcher.messages_before("done").await;
-    let ends = events.iter().filter(|event| event.topic.contains("/disconnected/"));
-    let ends: Vec<_> = ends.map(client_tests::Message::json).collect();
-    assert_eq!(ends.len(), 100);
-    assert!(ends.iter().all(|end| end["disconnectReason"] == "DUPLICATE_CLIENTID"), "{ends:?}");
-    let versions: Vec<u64> =
-        ends.iter().map(|end| end["versionNumber"].as_u64().expect("a number")).collect();
-    assert!(versions.is_sorted_by(|one, next| one < next), "{versions:?}");
+/// Asserts that each connection has one connected and one disconnected event, with the same version
+/// number and session; the last is still connected.
+#[track_caller]
+fn assert_pairs(events: &[client_tests::Message]) {
+    let events: Vec<_> = events.iter().map(client_tests::Message::json).collect();
+    let of = |kind: &'static str| {
+        let events = events.iter().filter(move |event| event["eventType"] == kind);
+        events.map(|event| (event["versionNumber"].as_u64(), &event["sessionIdentifier"]))
+    };
+    let connected: Vec<_> = of("connected").collect();
+    let disconnected: Vec<_> = of("disconnected").collect();
+    let last = u64::try_from(TAKEOVERS).expect("not so many");
+    let numbers: Vec<_> = connected.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (0..=last).map(Some).collect::<Vec<_>>());
+    assert_eq!(disconnected, connected[..TAKEOVERS]);
+    let ended = events.iter().filter(|event| event["eventType"] == "disconnected");
+    let reasons: Vec<_> = ended.map(|event| &event["disconnectReason"]).collect();
+    assert!(reasons.iter().all(|reason| *reason == "DUPLICATE_CLIENTID"), "{reasons:?}");
+}
+
+/// Asserts that the emulator's MQTT port comes to hold `expected` sockets, where the system tells.
+async fn assert_sockets(emulator: &Emulator, expected: usize) {
+    let port = format!(":{:04X}", emulator.mqtt_address().port());
+    // Local address and state, as Linux writes them: established, or closed by the client alone.
+    let held = || {
+        let table = std::fs::read_to_string("/proc/self/net/tcp").ok()?;
+        let held = table.lines().filter(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let local = words.next().is_some_and(|local| local.ends_with(&port));
+            local && matches!(words.nth(1), Some("01" | "08"))
+        });
+        Some(held.count())
+    };
+    let settling = async {
+        while held().is_some_and(|sockets| sockets != expected) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let settled = timeout(PATIENCE, settling).await;
+    assert!(settled.is_ok(), "{:?} sockets after {TAKEOVERS} takeovers", held());
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use crate::iot_core::{Accepted, ConnectRequest, PublishRequest, Refused};
 use crate::message::{Properties, ProtocolVersion, QoS};
 use crate::message_broker::{self, Delivery, DisconnectReason, SubscribeOptions};
 use crate::names::TopicFilter;
-use crate::quotas::{PACKET_BYTES, RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
+use crate::quotas::{
+    MAXIMUM_PACKET_SIZE_FLOOR, PACKET_BYTES, RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM,
+};
 
 /// Whether more waits for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(super) fn connect_request(connect: Connect) -> ConnectRequest {
         session_expiry_seconds: connect.properties.session_expiry_interval_seconds,
         receive_maximum: connect.properties.receive_maximum,
         maximum_packet_size: connect.properties.maximum_packet_size,
+        authentication_method: connect.properties.authentication_method,
+        will_delay_seconds: connect.will.as_ref().and_then(|will| will.delay_interval_seconds),
         will: connect.will.map(will_request),
     }
 }
@@ -158,12 +162,14 @@ pub(super) fn disconnect_for(reason: DisconnectReason, wants: &Wants, out: &mut 
 }
 
 //= https://github.com/aws-greengrass/aws-greengrass-nucleus/issues/1754
-//# PACKET:Client is not authenticated/authorized to send the message:TRACE
+//# a reason string is PACKET:TEXT:TRACE
+//= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+//# MQTT-3.2.2-19: none that makes the packet larger than the client takes
+/// The reason string of a refusal, unless the client wants none or has no room for it.
 fn reason_string(packet: &str, refused: Refused, wants: &Wants, trace_id: &str) -> Option<String> {
-    let said = refused == Refused::NotAuthorized && wants.problem_information;
-    said.then(|| {
-        format!("{packet}:Client is not authenticated/authorized to send the message:{trace_id}")
-    })
+    let room = wants.maximum_packet_size.is_none_or(|size| size >= MAXIMUM_PACKET_SIZE_FLOOR);
+    let said = wants.problem_information && room;
+    said.then(|| format!("{packet}:{}:{trace_id}", refused.text()))
 }
 
 /// The lifecycle event's reason for a connection that a refusal ended.

@@ -110,8 +110,11 @@ impl Conversation {
                 ControlFlow::Continue(())
             }
             Packet::Disconnect(disconnect) => {
+                //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+                //# 3.1.2.5: only the normal disconnection, 0x00, keeps the will back
+                //? assumed: that AWS honours this for the codes of errors too, as it does for 0x04
                 let reason = held.disconnect(ClientDisconnect {
-                    with_will: disconnect.reason == ReasonCode::DisconnectWithWillMessage,
+                    with_will: disconnect.reason != ReasonCode::Success,
                     session_expiry_seconds: disconnect.session_expiry_interval_seconds,
                 });
                 if reason == DisconnectReason::ClientError {

@@ -86,6 +86,8 @@ pub(super) async fn speak<S: Carrier>(
     let first = timeout(CONNECT_WITHIN, first_packet(&mut stream, &mut decoder, &mut buffer)).await;
     let connect = match first {
         Ok(Ok(Some(connect))) => connect,
+        //? assumed: a CONNECT that is malformed or of a version that AWS does not speak gets no
+        //? CONNACK: of 0x81, 0x82 and 0x84, of 1 and 2 in MQTT 3.1.1, AWS lists none
         Ok(Err(error)) => {
             iot_core.note_misuse_before_connect(&peer, &error.to_string());
             return stream.hang_up().await;

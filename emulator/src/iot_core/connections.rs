@@ -92,6 +92,8 @@ struct Admitted {
     permit: Permit<Connect>,
     request: message_broker::ConnectRequest,
     authorizer: Authorizer,
+    /// What the client asked for and does not get.
+    unheard: Option<String>,
 }
 
 impl State {
@@ -156,6 +158,7 @@ impl State {
             target_ip: peer.local.ip(),
             target_port: peer.local.port(),
         };
+        let unheard = delayed_will(&request);
         let will = request.will.zip(will_permits).map(|(will, (permit, retain))| Will {
             permit,
             publication: Publication {
@@ -176,7 +179,7 @@ impl State {
             will,
             details,
         };
-        Ok(Admitted { permit, request, authorizer })
+        Ok(Admitted { permit, request, authorizer, unheard })
     }
 
     fn let_in(
@@ -187,7 +190,7 @@ impl State {
         mailbox: Mailbox,
         now: Timestamp,
     ) -> Accepted {
-        let Admitted { permit, request, mut authorizer } = admitted;
+        let Admitted { permit, request, mut authorizer, unheard } = admitted;
         authorizer.connected();
         let connected = self.broker.connect(permit, request, now);
         let why = "another connection took the client ID over";
@@ -200,10 +203,12 @@ impl State {
             mailbox,
             subscribed: Vec::new(),
             ends: peer.ends,
+            misuse: None,
         };
         self.lifetimes.extend(peer.ends.map(|ends| (ends, connected.connection)));
         self.live.insert(live);
-        self.note(Who::connected(&facts).signs(Entry::success(scope, "Connect")).why(caveat));
+        let entry = Who::connected(&facts).signs(Entry::success(scope, "Connect"));
+        self.note(entry.why(caveat).why(unheard));
         let event = subject(&facts, now).connected(peer.address.ip(), facts.version_number);
         self.emit(scope, event, &Origin::default(), now);
         Accepted {
@@ -252,21 +257,29 @@ impl State {
     ) {
         let Some(ended) = ended else { return };
         let Ended { facts, reason, will, .. } = ended;
-        if let Some(live) = self.live.remove(facts.connection) {
+        let mut misuse = None;
+        if let Some(mut live) = self.live.remove(facts.connection) {
             if let Some(ends) = live.ends {
                 self.lifetimes.remove(&(ends, facts.connection));
             }
+            misuse = live.misuse.take();
             live.close(reason);
         }
-        let entry = match reason {
-            DisconnectReason::ClientInitiatedDisconnect => Entry::success(scope, "Disconnect"),
+        let entry = match (reason, misuse) {
+            (DisconnectReason::ClientInitiatedDisconnect, _) => Entry::success(scope, "Disconnect"),
             //= https://docs.aws.amazon.com/iot/latest/developerguide/security-best-practices.html
             //# the log says DUPLICATE_CLIENT_ID where the event says DUPLICATE_CLIENTID
-            DisconnectReason::DuplicateClientId => {
+            (DisconnectReason::DuplicateClientId, _) => {
                 Entry::failure(scope, "Disconnect", "DUPLICATE_CLIENT_ID")
                     .details("A new connection was established with the same client ID")
             }
-            reason => Entry::failure(scope, "Disconnect", reason.name()),
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+            //# CLIENT_ERROR: the client did something that ended the connection
+            (DisconnectReason::ClientError, Some(misuse)) => {
+                let entry = Entry::failure(scope, "Disconnect", reason.name());
+                entry.details(misuse).answer("disconnects")
+            }
+            (reason, _) => Entry::failure(scope, "Disconnect", reason.name()),
         };
         let entry = Who::connected(&facts).signs(entry).member("disconnectReason", reason.name());
         self.note(entry.why(why));
@@ -309,6 +322,18 @@ fn is_persistent(request: &ConnectRequest) -> bool {
     }
 }
 
+//= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+//# Will Delay Interval is not among the properties that AWS supports
+//? assumed: a will with one is taken, and sent at once
+/// What is to be said of a will that is to be sent only later.
+fn delayed_will(request: &ConnectRequest) -> Option<String> {
+    let seconds = request.will_delay_seconds.filter(|seconds| *seconds > 0)?;
+    Some(format!(
+        "its Will Delay Interval of {seconds} s counts for nothing: AWS does not list that \
+         property, and sends a will at once"
+    ))
+}
+
 /// What AWS refuses about a CONNECT before any policy.
 fn check_connect(request: &ConnectRequest) -> Result<(), (Refused, String)> {
     let client_id = request.client_id.as_str();
@@ -329,6 +354,14 @@ fn check_connect(request: &ConnectRequest) -> Result<(), (Refused, String)> {
         let why = format!("a Maximum Packet Size of {size}, {MAXIMUM_PACKET_SIZE_FLOOR} at least");
         return Err((Refused::UnspecifiedError, why));
     }
+    //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+    //# MQTT-4.12.0-1: a method that is not supported ends the connection, with 0x8C if anything
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+    //# AUTH is not supported
+    if let Some(method) = &request.authentication_method {
+        let why = format!("the authentication method `{method}`: there is none in a CONNECT");
+        return Err((Refused::BadAuthenticationMethod, why));
+    }
     request.will.as_ref().map_or(Ok(()), check_will)
 }
 
@@ -344,4 +377,79 @@ fn check_will(will: &PublishRequest) -> Result<(), (Refused, String)> {
     topics::publish(&will.topic, will.retain)
         .map_err(|refusal| (Refused::TopicNameInvalid, format!("the will: {}", refusal.0)))?;
     check_sizes(&will.payload, &will.properties)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cloud::Cloud;
+    use crate::config::Config;
+    use crate::pki::Identity;
+
+    fn request(number: u16) -> ConnectRequest {
+        let version = if number.is_multiple_of(2) {
+            ProtocolVersion::Mqtt5
+        } else {
+            ProtocolVersion::Mqtt311
+        };
+        ConnectRequest {
+            version,
+            client_id: "lamp".into(),
+            clean_start: number.is_multiple_of(3),
+            keep_alive_seconds: 60,
+            session_expiry_seconds: number.is_multiple_of(4).then_some(60),
+            receive_maximum: 100,
+            maximum_packet_size: None,
+            authentication_method: None,
+            will: None,
+            will_delay_seconds: None,
+        }
+    }
+
+    #[test]
+    fn c32_a_thousand_takeovers_leave_nothing_behind_but_the_last() {
+        let config = Config { manual_clock: true, ..Config::default() };
+        let bound = crate::listeners::bind(&config).expect("free ports");
+        let (cloud, _jobs) = Cloud::new(config, bound.addresses(), None).expect("a start");
+        let iot = cloud.regional(cloud.default_scope()).iot_core;
+        let device = Identity::self_signed("lamp");
+        iot.register_certificate_without_ca(&device.certificate_pem());
+        iot.create_policy("P", super::super::allow(&["iot:*"], "*"));
+        iot.attach_policy("P", device.certificate_id());
+        let address = (IpAddr::from([127, 0, 0, 1]), 50_000).into();
+        let ends = Some(iot.now() + Duration::from_secs(3600));
+        let (server_name, protocol) = (None, "MQTT");
+        let peer = Peer { address, local: address, server_name, by_name: true, protocol, ends };
+        let activity = cloud.outbox().activity();
+        let mut last = None;
+        for number in 0..1000 {
+            let chain = std::slice::from_ref(device.certificate());
+            let principal = iot.present(chain, &peer, None).expect("it is registered");
+            let mailbox = Mailbox::new(activity);
+            let accepted = iot.connect(principal, &peer, request(number), mailbox.clone());
+            let connection = accepted.expect("it is allowed").connection;
+            iot.on(connection, |held| {
+                held.subscribe("news".into(), Some(Default::default()), Default::default())
+            });
+            // Its task would read that it was taken over, and end.
+            last = Some((connection, mailbox));
+        }
+        let (connection, mailbox) = last.expect("a thousand");
+        let principal = device.certificate_id().to_string();
+        {
+            let state = iot.state();
+            assert_eq!(state.live.keys().collect::<Vec<_>>(), [&connection]);
+            assert_eq!(state.lifetimes.len(), 1);
+            assert_eq!(state.broker.connections_of(&principal), [connection]);
+        }
+        iot.end(connection, DisconnectReason::ConnectionLost);
+        drop(mailbox);
+        let state = iot.state();
+        assert!(state.live.is_empty() && state.lifetimes.is_empty());
+        assert_eq!(state.broker.connections_of(&principal), []);
+        assert_eq!(activity.count(), 0, "nothing waits to be read by who is gone");
+    }
 }

@@ -183,13 +183,11 @@ impl Held<'_> {
         reason
     }
 
-    /// Traces what MQTT or AWS does not allow a connected client.
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
-    //# CLIENT_ERROR: the client did something that ended the connection
+    /// Keeps in mind what MQTT or AWS does not allow a connected client, for the entry of its end.
     pub(crate) fn note_misuse(&mut self, why: &str) {
-        let entry = Entry::failure(self.scope, "Disconnect", "CLIENT_ERROR");
-        let entry = Who::connected(&self.facts).signs(entry);
-        self.state.note(entry.details(why).answer("disconnects"));
+        if let Some(live) = self.state.live.get_mut(self.connection()) {
+            live.misuse = Some(why.into());
+        }
     }
 
     /// A fresh one for a reason string.

@@ -20,6 +20,8 @@ pub(super) struct Live {
     pub(super) subscribed: Vec<TopicFilter>,
     /// When it ends at the latest.
     pub(super) ends: Option<Timestamp>,
+    /// What the client did that it must not, which is about to end the connection.
+    pub(super) misuse: Option<Box<str>>,
 }
 
 impl Live {

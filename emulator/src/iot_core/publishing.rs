@@ -16,12 +16,13 @@ use super::topics::Destination;
 use super::{IotCore, State};
 use crate::events::Event;
 use crate::message::{Properties, QoS};
-use crate::message_broker::{ConnectionFacts, Notice, Publication, Receiver};
+use crate::message_broker::{ConnectionFacts, Dropped, Notice, Publication, Receiver};
 use crate::names::{ClientId, Scope, TopicName};
 use crate::outbox::{Effect, RuleInvocation};
 use crate::policy::{Permit, Publish, Refusal, RetainPublish};
 use crate::quotas::{
-    CONTENT_TYPE_BYTES, CORRELATION_DATA_BYTES, PAYLOAD_BYTES, USER_PROPERTIES_BYTES,
+    CONTENT_TYPE_BYTES, CORRELATION_DATA_BYTES, PAYLOAD_BYTES, QUEUED_MESSAGES_PER_SESSION,
+    USER_PROPERTIES_BYTES,
 };
 use crate::rules_engine::{self, ActionExecution, Execution, Invocation, RuleMessage};
 use crate::time::Timestamp;
@@ -310,7 +311,8 @@ pub(super) fn check_sizes(
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
-//# a message that waits for a client that is away is logged as Queued
+//# a message that waits for a client that is away is logged as Queued, with qos and protocol; a
+//# failure says `Throttled while queueing offline message`
 fn noticed(scope: &Scope, notice: Notice) -> Entry {
     let to = |entry: Entry, receiver: Receiver| match receiver {
         Receiver::Client(client_id) => entry.member("clientId", client_id),
@@ -318,11 +320,20 @@ fn noticed(scope: &Scope, notice: Notice) -> Entry {
     };
     match notice {
         Notice::Queued { receiver, topic } => {
-            to(Entry::success(scope, "Queued"), receiver).member("topicName", topic)
+            let entry = to(Entry::success(scope, "Queued"), receiver).member("topicName", topic);
+            entry.member("qos", 1).member("protocol", "MQTT")
         }
-        Notice::Dropped { receiver, topic, why } => {
+        Notice::Dropped { receiver, topic, why: Dropped::QueueFull } => {
             let entry = to(Entry::failure(scope, "Queued", "MessageDropped"), receiver);
-            entry.member("topicName", topic).details(format!("{why:?}"))
+            let entry = entry.member("topicName", topic).member("protocol", "MQTT");
+            let why = format!("{QUEUED_MESSAGES_PER_SESSION} messages wait for it already");
+            entry.details("Throttled while queueing offline message").why([why])
+        }
+        Notice::Dropped { receiver, topic, why: Dropped::NeverAcknowledged } => {
+            let entry = to(Entry::failure(scope, "Publish-Out", "MessageDropped"), receiver);
+            let entry = entry.member("topicName", topic).member("protocol", "MQTT");
+            let details = "no PUBACK came for as long as AWS sends a message again";
+            entry.details(details).answer("nothing: the message is not sent any more")
         }
         Notice::NotRetained { topic } => {
             let entry = Entry::failure(scope, "Publish-In", "THROTTLED");

@@ -14,6 +14,7 @@ pub(crate) enum Refused {
     TopicFilterInvalid,
     QosNotSupported,
     QuotaExceeded,
+    BadAuthenticationMethod,
     UnspecifiedError,
 }
 
@@ -27,7 +28,25 @@ impl Refused {
             Self::TopicFilterInvalid => 0x8F,
             Self::QosNotSupported => 0x9B,
             Self::QuotaExceeded => 0x97,
+            Self::BadAuthenticationMethod => 0x8C,
             Self::UnspecifiedError => 0x80,
+        }
+    }
+
+    //= https://github.com/aws-greengrass/aws-greengrass-nucleus/issues/1754
+    //# Client is not authenticated/authorized to send the message
+    //? assumed: the words for anything else, in a reason string of the same form
+    /// What a reason string says.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::NotAuthorized => "Client is not authenticated/authorized to send the message",
+            Self::ClientIdentifierNotValid => "Client identifier is not valid",
+            Self::TopicNameInvalid => "Topic name is not valid",
+            Self::TopicFilterInvalid => "Topic filter is not valid",
+            Self::QosNotSupported => "QoS is not supported",
+            Self::QuotaExceeded => "Quota is exceeded",
+            Self::BadAuthenticationMethod => "Authentication method is not supported",
+            Self::UnspecifiedError => "Connection is not allowed",
         }
     }
 }

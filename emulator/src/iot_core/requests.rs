@@ -37,7 +37,11 @@ pub(crate) struct ConnectRequest {
     pub(crate) session_expiry_seconds: Option<u32>,
     pub(crate) receive_maximum: u16,
     pub(crate) maximum_packet_size: Option<u32>,
+    /// MQTT 5's enhanced authentication, which is not served.
+    pub(crate) authentication_method: Option<String>,
     pub(crate) will: Option<PublishRequest>,
+    /// MQTT 5's Will Delay Interval.
+    pub(crate) will_delay_seconds: Option<u32>,
 }
 
 /// A client that is let in.

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
 //# version numbers start again at 0 when a client has been away for about an hour
-//? assumed: for exactly an hour, with a persistent session as without
+//? assumed: for exactly an hour
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// Clients without a session that are remembered; those that are away longest go first.
@@ -27,6 +27,18 @@ pub(super) struct Away {
     pub(super) facts: Arc<ConnectionFacts>,
     pub(super) since: Timestamp,
     pub(super) reason: DisconnectReason,
+    /// How long its session outlives the connection; zero for a clean one.
+    pub(super) session_expiry: Duration,
+}
+
+impl Away {
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+    //# of a persistent session they start again when it has been away for as long as it may be
+    /// Since when the version numbers start again.
+    fn numbers_anew_from(&self) -> Timestamp {
+        let kept = if self.session_expiry.is_zero() { REMEMBERED } else { self.session_expiry };
+        self.since + kept
+    }
 }
 
 #[derive(Debug)]
@@ -63,8 +75,8 @@ impl Clients {
                 if let Some(at) = forget_at.filter(|_| client.slot.is_none()) {
                     self.forgotten.remove(&(at, client_id.clone()));
                 }
-                match forget_at {
-                    Some(at) if at <= now => 0,
+                match &client.away {
+                    Some(away) if away.numbers_anew_from() <= now => 0,
                     _ => client.version_number + 1,
                 }
             }

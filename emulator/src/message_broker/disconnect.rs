@@ -77,7 +77,7 @@ impl DisconnectReason {
 /// What an MQTT DISCONNECT of the client says; the default is that of MQTT 3.1.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ClientDisconnect {
-    /// MQTT 5 reason 0x04: the will is to be sent all the same.
+    /// MQTT 5 reason 0x04, or that of an error: the will is to be sent all the same.
     pub(crate) with_will: bool,
     /// A new Session Expiry Interval, if the packet carries one.
     pub(crate) session_expiry_seconds: Option<u32>,

@@ -199,7 +199,9 @@ impl MessageBroker {
         self.deadlines.clear(online.redelivery, Deadline::Redelivery(slot));
         self.deadlines.clear(online.stored, Deadline::Stored(slot));
         let facts = online.facts;
-        self.clients.disconnect(Away { facts: Arc::clone(&facts), since: now, reason });
+        let session_expiry = session.expiry;
+        let away = Away { facts: Arc::clone(&facts), since: now, reason, session_expiry };
+        self.clients.disconnect(away);
         if session.expiry == Duration::ZERO {
             self.end_session(slot, now);
         } else {

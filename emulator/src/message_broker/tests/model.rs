@@ -164,7 +164,8 @@ struct Retained {
 struct Model {
     sessions: BTreeMap<&'static str, Session>,
     retained: BTreeMap<&'static str, Retained>,
-    versions: BTreeMap<&'static str, (u64, Timestamp)>,
+    /// The last number, when its connection ended, and for how many seconds it counts then.
+    versions: BTreeMap<&'static str, (u64, Timestamp, u64)>,
 }
 
 impl Session {
@@ -201,7 +202,8 @@ impl Model {
         if session.online.take().is_none() {
             return false;
         }
-        self.versions.get_mut(client).unwrap().1 = now;
+        let version = self.versions.get_mut(client).unwrap();
+        (version.1, version.2) = (now, if session.expiry == 0 { 3600 } else { session.expiry });
         if session.expiry == 0 {
             self.sessions.remove(client);
             return true;
@@ -311,10 +313,10 @@ impl Pair {
             self.model.sessions.remove(client);
         }
         let version_number = match self.model.versions.get(client) {
-            Some((number, since)) if now.since(*since) < Duration::from_secs(3600) => number + 1,
+            Some((number, since, kept)) if now.since(*since).as_secs() < *kept => number + 1,
             _ => 0,
         };
-        self.model.versions.insert(client, (version_number, now));
+        self.model.versions.insert(client, (version_number, now, 3600));
 
         let request = ConnectRequest {
             session_expiry_seconds: Some(expiry),

@@ -327,11 +327,18 @@ fn a_disconnect_packet_may_change_the_session_expiry_but_not_raise_it_from_zero(
 }
 
 #[test]
-fn c44_version_numbers_rise_until_a_client_has_been_away_for_an_hour() {
-    for request in [clean, persistent] {
+fn c44_version_numbers_rise_until_a_client_has_been_away_for_an_hour_or_its_sessions_time() {
+    let table = [
+        (clean as fn() -> ConnectRequest, 3600),
+        (persistent, 3600),
+        (|| mqtt5(None), 3600),
+        (|| mqtt5(Some(60)), 60),
+        (|| mqtt5(Some(u32::MAX)), 3600),
+    ];
+    for (request, kept) in table {
         for timer_runs in [true, false] {
             let mut stage = Stage::default();
-            for (away_seconds, expected) in [(0, 0), (0, 1), (3599, 2), (3600, 0), (1, 1)] {
+            for (away_seconds, expected) in [(0, 0), (0, 1), (kept - 1, 2), (kept, 0), (1, 1)] {
                 if timer_runs {
                     stage.advance(Duration::from_secs(away_seconds));
                 } else {
