@@ -91,3 +91,7 @@ pub const DOMAIN_CONFIGURATIONS: usize = 10;
 //? assumed: an emulator of a test keeps fewer than AWS would; a message more is dropped and traced
 /// Messages that wait for one session.
 pub const QUEUED_MESSAGES_PER_SESSION: usize = 10_000;
+//? assumed: 16 MiB, so that nobody fills the memory of a test with large messages
+/// Payloads, topics and properties of the messages that wait for one session or one group of a
+/// shared subscription, in bytes. What was sent and not acknowledged yet does not wait.
+pub const QUEUED_BYTES_PER_SESSION: usize = 16 * 1024 * 1024;

@@ -14,7 +14,7 @@ use super::topics::Destination;
 use super::{IotCore, State};
 use crate::events::Event;
 use crate::message::{Properties, QoS};
-use crate::message_broker::{Notice, Publication, Receiver};
+use crate::message_broker::{Dropped, Notice, Publication, Receiver};
 use crate::names::{ClientId, Scope, TopicName};
 use crate::outbox::{Effect, RuleInvocation};
 use crate::policy::{Permit, Publish, Refusal, RetainPublish};
@@ -308,6 +308,11 @@ fn noticed(scope: &Scope, notice: Notice) -> Entry {
         Notice::Dropped { receiver, topic, why } => {
             let entry = to(Entry::failure(scope, "Queued", "MessageDropped"), receiver);
             entry.member("topicName", topic).details(format!("{why:?}"))
+        }
+        Notice::DroppedMore { receiver, count } => {
+            let entry = to(Entry::failure(scope, "Queued", "MessageDropped"), receiver);
+            let why = format!("{count} more messages within a second of the last such entry");
+            entry.details(format!("{:?}", Dropped::QueueFull)).why([why])
         }
         Notice::NotRetained { topic } => {
             let entry = Entry::failure(scope, "Publish-In", "THROTTLED");
