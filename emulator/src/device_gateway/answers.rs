@@ -36,6 +36,7 @@ pub(super) fn connect_request(connect: Connect) -> ConnectRequest {
         session_expiry_seconds: connect.properties.session_expiry_interval_seconds,
         receive_maximum: connect.properties.receive_maximum,
         maximum_packet_size: connect.properties.maximum_packet_size,
+        enhanced_authentication: connect.properties.authentication_method.is_some(),
         will: connect.will.map(will_request),
     }
 }
@@ -104,7 +105,8 @@ pub(super) fn connack(accepted: &Accepted, wants: &Wants, anonymous: bool, out: 
         server_keep_alive_seconds: Some(accepted.keep_alive_seconds),
         ..ConnAck::new(ReasonCode::Success)
     };
-    Answer::ConnAck(Box::new(connack)).encode(wants.version, out);
+    let answer = Answer::ConnAck(Box::new(connack));
+    answer.encode_within(wants.version, wants.maximum_packet_size, out);
 }
 
 //= https://github.com/floci-io/floci/pull/3180
@@ -114,7 +116,8 @@ pub(super) fn connect_refused(refused: Refused, wants: &Wants, trace_id: &str, o
     if wants.version == ProtocolVersion::Mqtt5 {
         let reason_string = reason_string("CONNACK", refused, wants, trace_id);
         let connack = ConnAck { reason_string, ..ConnAck::new(code(refused)) };
-        Answer::ConnAck(Box::new(connack)).encode(wants.version, out);
+        let answer = Answer::ConnAck(Box::new(connack));
+        answer.encode_within(wants.version, wants.maximum_packet_size, out);
     }
 }
 
@@ -135,7 +138,8 @@ pub(super) fn disconnect(
     wants: &Wants,
     out: &mut Vec<u8>,
 ) {
-    Answer::Disconnect { reason, reason_string }.encode(wants.version, out);
+    let answer = Answer::Disconnect { reason, reason_string };
+    answer.encode_within(wants.version, wants.maximum_packet_size, out);
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html

@@ -353,6 +353,13 @@ fn check_connect(request: &ConnectRequest) -> Result<(), (Refused, String)> {
         let why = format!("a Maximum Packet Size of {size}, {MAXIMUM_PACKET_SIZE_FLOOR} at least");
         return Err((Refused::UnspecifiedError, why));
     }
+    //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+    //# 4.12: a server that does not know the method refuses with 0x8C or 0x87 and closes
+    //? assumed: 0x87, as AWS lists no 0x8C
+    if request.enhanced_authentication {
+        let why = "an authentication method: there is no enhanced authentication";
+        return Err((Refused::NotAuthorized, why.to_owned()));
+    }
     request.will.as_ref().map_or(Ok(()), check_will)
 }
 

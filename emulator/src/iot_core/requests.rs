@@ -37,6 +37,8 @@ pub(crate) struct ConnectRequest {
     pub(crate) session_expiry_seconds: Option<u32>,
     pub(crate) receive_maximum: u16,
     pub(crate) maximum_packet_size: Option<u32>,
+    /// Whether it names an authentication method of MQTT 5.
+    pub(crate) enhanced_authentication: bool,
     pub(crate) will: Option<PublishRequest>,
 }
 
