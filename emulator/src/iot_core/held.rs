@@ -200,14 +200,12 @@ impl Held<'_> {
         reason
     }
 
-    /// Traces what MQTT or AWS does not allow a connected client.
+    /// Ends the connection of a client that did what MQTT or AWS does not allow; one entry says why.
     //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
     //# CLIENT_ERROR: the client did something that ended the connection
     pub(crate) fn note_misuse(&mut self, why: &str) {
-        let Some(facts) = self.facts() else { return };
-        let entry = Entry::failure(self.scope, "Disconnect", "CLIENT_ERROR");
-        let entry = Who::connected(&facts).signs(entry);
-        self.state.note(entry.details(why).answer("disconnects"));
+        let reason = DisconnectReason::ClientError;
+        self.state.end(self.scope, self.connection, reason, Some(why), self.now);
     }
 
     /// A fresh one for a reason string.

@@ -311,14 +311,14 @@ fn unsubscribe(version: ProtocolVersion, body: &mut Reader<'_>) -> Result<Unsubs
     let user_properties = user_properties(version, Place::UNSUBSCRIBE, body)?;
     let mut filters = Vec::with_capacity(1);
     while !body.is_empty() {
+        if filters.len() == FILTERS_PER_UNSUBSCRIBE {
+            let why = format!("more than {FILTERS_PER_UNSUBSCRIBE} topic filters");
+            return Err(CodecError::new(ReasonCode::QuotaExceeded, why));
+        }
         filters.push(topic_filter(body.text()?)?);
     }
     if filters.is_empty() {
         return Err(CodecError::protocol("no topic filter"));
-    }
-    if filters.len() > FILTERS_PER_UNSUBSCRIBE {
-        let why = format!("{} topic filters, {FILTERS_PER_UNSUBSCRIBE} at most", filters.len());
-        return Err(CodecError::new(ReasonCode::QuotaExceeded, why));
     }
     Ok(Unsubscribe { packet_id, filters, user_properties })
 }
