@@ -164,10 +164,11 @@ mod tests {
             mixture.extend(sizes);
             SEEDS.with(|seeds| {
                 for (index, from, length) in pieces {
-                    let seed = &index.get(seeds)[4.min(index.get(seeds).len())..];
-                    // Mostly from the start, so that packets are well formed for a while.
-                    let seed = &seed[from.saturating_sub(5).min(seed.len())..];
-                    mixture.extend(&seed[..(seed.len()).min(if length < 5 { length } else { 400 })]);
+                    let seed = index.get(seeds);
+                    // Mostly whole packets, so that what follows is read as such.
+                    let seed = &seed[(4 + from.saturating_sub(5)).min(seed.len())..];
+                    let length = if length < 5 { length } else { seed.len() };
+                    mixture.extend(&seed[..length.min(seed.len())]);
                 }
             });
             mqtt_packets(&mixture);

@@ -140,7 +140,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_are_counted_exactly(steps in prop::collection::vec((0..5_u8, 0..300_usize), 0..60)) {
+        fn bytes_are_counted_exactly(
+            steps in prop::collection::vec((0..5_u8, 0..300_usize), 0..60),
+        ) {
             let mut waiting = Waiting::default();
             for (step, number) in steps {
                 match step {
