@@ -110,6 +110,16 @@ impl Wire {
         }
     }
 
+    /// Loses the connection as a power cut does: no close_notify, and the other side sees the end.
+    pub fn lose(self) {
+        drop(self);
+    }
+
+    /// Loses it the hard way: a TCP reset, and nothing of what is still on its way arrives.
+    pub fn reset(self) {
+        let _gone = self.stream.get_ref().0.set_zero_linger();
+    }
+
     pub(crate) fn into_stream(self) -> TlsStream<TcpStream> {
         self.stream
     }

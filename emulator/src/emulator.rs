@@ -359,6 +359,8 @@ impl Builder {
         config.check().map_err(StartError::Config)?;
         let bound = listeners::bind(&config)?;
         let (cloud, jobs) = Cloud::new(config, bound.addresses(), listener)?;
+        // Before anybody is served, so that no device comes earlier than its registration.
+        cloud.seed_from_config()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -373,9 +375,7 @@ impl Builder {
                 runtime.shutdown_timeout(STOP_LIMIT);
             })
             .map_err(StartError::Runtime)?;
-        let emulator = Emulator { cloud, runtime: handle, stop: Some(stop), thread: Some(thread) };
-        emulator.cloud.seed_from_config()?;
-        Ok(emulator)
+        Ok(Emulator { cloud, runtime: handle, stop: Some(stop), thread: Some(thread) })
     }
 }
 

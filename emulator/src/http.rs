@@ -100,6 +100,15 @@ pub(crate) struct Limits {
     pub(crate) head: Duration,
 }
 
+/// A connection that speaks HTTP no more.
+pub(crate) struct Over<S> {
+    pub(crate) stream: S,
+    /// What has come and was not read as HTTP.
+    pub(crate) ahead: Bytes,
+    /// What is wrong with it, if that is why.
+    pub(crate) unreadable: Option<String>,
+}
+
 /// Speaks HTTP/1.1 on `stream` until either side ends it, and gives the stream back for an orderly
 /// close. A request that hyper cannot read ends the connection with hyper's own 400.
 pub(crate) async fn serve<S, H, F>(stream: S, limits: Limits, handler: H) -> S
@@ -108,16 +117,12 @@ where
     H: Fn(Request) -> F + Send + Sync,
     F: Future<Output = Answer> + Send,
 {
-    serve_until_switched(stream, limits, handler).await.0
+    serve_until_over(stream, limits, handler).await.stream
 }
 
-/// The same, where the handler may answer 101: the connection then speaks something else, of which
-/// what has come already is given back with the stream.
-pub(crate) async fn serve_until_switched<S, H, F>(
-    stream: S,
-    limits: Limits,
-    handler: H,
-) -> (S, Bytes)
+/// The same, and how it ended. Where the handler answers 101 the connection then speaks something
+/// else.
+pub(crate) async fn serve_until_over<S, H, F>(stream: S, limits: Limits, handler: H) -> Over<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     H: Fn(Request) -> F + Send + Sync,
@@ -146,9 +151,10 @@ where
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
-    let _ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let unreadable = ended.err().filter(hyper::Error::is_parse).map(|error| error.to_string());
     let parts = connection.into_parts();
-    (parts.io.into_inner(), parts.read_buf)
+    Over { stream: parts.io.into_inner(), ahead: parts.read_buf, unreadable }
 }
 
 /// A body that is there, or comes piece by piece.

@@ -78,6 +78,18 @@ impl Properties {
             && correlation_data.is_none()
             && user_properties.is_empty()
     }
+
+    /// What they keep in memory, in bytes; a user property takes room however short it is.
+    pub(crate) fn bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let topic = self.response_topic.as_ref().map_or(0, |topic| topic.as_str().len());
+        let data = self.correlation_data.as_ref().map_or(0, Bytes::len);
+        let pair = |(name, value): &(String, String)| {
+            size_of::<(String, String)>() + name.len() + value.len()
+        };
+        let pairs: usize = self.user_properties.iter().map(pair).sum();
+        text(&self.content_type) + topic + data + pairs
+    }
 }
 
 /// A message as it was encoded once, with the places where its receivers differ. What the bytes

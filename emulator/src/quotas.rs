@@ -13,6 +13,8 @@ pub const CLIENT_ID_BYTES: usize = 128;
 pub const TOPIC_BYTES: usize = 256;
 /// The most slashes in a topic, not counting those of `$aws/rules/NAME/` or `$share/NAME/`.
 pub const TOPIC_SLASHES: usize = 7;
+/// The longest share name, the `NAME` of `$share/NAME/FILTER`, in characters.
+pub const SHARE_NAME_CHARACTERS: usize = 128;
 /// The largest payload of a publish.
 pub const PAYLOAD_BYTES: usize = 128 * 1024;
 /// The largest MQTT packet: variable header and payload.
@@ -91,3 +93,7 @@ pub const DOMAIN_CONFIGURATIONS: usize = 10;
 //? assumed: an emulator of a test keeps fewer than AWS would; a message more is dropped and traced
 /// Messages that wait for one session.
 pub const QUEUED_MESSAGES_PER_SESSION: usize = 10_000;
+//? assumed: 16 MiB, so that nobody fills the memory of a test with large messages
+/// Payloads, topics and properties of the messages that wait for one session or one group of a
+/// shared subscription, in bytes. What was sent and not acknowledged yet does not wait.
+pub const QUEUED_BYTES_PER_SESSION: usize = 16 * 1024 * 1024;

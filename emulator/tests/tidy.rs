@@ -52,7 +52,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "policy", "provisioning", "quotas", "registry", "rules_engine", "time", "trace",
     ]),
     // For the fuzz targets.
-    ("internals", &["names", "policy"]),
+    ("internals", &["device_gateway", "names", "policy"]),
     // The doors.
     ("data_plane", &["errors", "http", "iot_core", "message", "names", "quotas"]),
     ("api_gateway", &["errors", "http", "lambda", "names", "pki", "s3", "time", "trace"]),

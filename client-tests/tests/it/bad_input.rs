@@ -102,6 +102,20 @@ async fn garbage_after_connect_ends_that_connection_alone() {
 }
 
 //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+//# 4.12: a server that does not know the authentication method refuses and closes
+#[tokio::test]
+async fn a_client_that_wants_enhanced_authentication_is_refused() {
+    let (emulator, device) = started();
+    let mut wire = device.open().await.expect("a handshake");
+    wire.send(b"\x10\x12\x00\x04MQTT\x05\x02\x00\x3c\x04\x15\x00\x01m\x00\x01x").await;
+    let (answer, ending) = wire.rest().await;
+    assert_eq!(ending, Ending::CloseNotify);
+    assert_eq!((answer[0], answer[2], answer[3]), (0x20, 0, 0x87), "{answer:x?}");
+    assert_says(&refusal(&emulator, "Connect"), &["CLIENT_ERROR", "enhanced authentication"]);
+    still_serves(&device).await;
+}
+
+//= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
 //# 3.14.2.2.2: a session expiry of zero cannot be raised: the server answers 0x82
 #[tokio::test]
 async fn a_disconnect_that_raises_a_session_expiry_of_zero_is_a_protocol_error() {

@@ -67,11 +67,11 @@ async fn paho_is_told_what_it_may_not_and_every_refusal_has_its_reason() {
         "Subscribe greedy-311 many/50 CLIENT_ERROR: SUBACK 0x80",
         "Subscribe greedy-5 many/50 CLIENT_ERROR: SUBACK 0x97",
         "Disconnect greedy-311  CLIENT_ERROR: disconnects",
-        "Disconnect greedy-5  CLIENT_ERROR: disconnects",
+        "Disconnect greedy-5  CLIENT_ERROR: DISCONNECT 0x97",
         "Publish-In large large CLIENT_ERROR: PUBACK 0x97",
         "Publish-In large large CLIENT_ERROR: disconnects",
-        "Disconnect identifies  CLIENT_ERROR: disconnects",
-        "Disconnect aliases  CLIENT_ERROR: disconnects",
+        "Disconnect identifies  CLIENT_ERROR: DISCONNECT 0xA1",
+        "Disconnect aliases  CLIENT_ERROR: DISCONNECT 0x94",
     ]);
     for why in [
         "explicit deny: statement 2 of policy `Device` v1",
@@ -92,7 +92,7 @@ async fn paho_is_told_what_it_may_not_and_every_refusal_has_its_reason() {
 async fn paho_clients_of_both_versions_read_what_they_write_to_each_other() {
     let Some(desk) = Desk::with(&["paho-mqtt"]).await else { return };
     desk.converses("python3", "python/paho_messages.py").await;
-    desk.assert_refused(&["Disconnect alias  CLIENT_ERROR: disconnects"]);
+    desk.assert_refused(&["Disconnect alias  CLIENT_ERROR: DISCONNECT 0x94"]);
     desk.assert_explained(&["a topic alias that stands for nothing yet"]);
 }
 

@@ -108,7 +108,8 @@ pub(super) fn connack(accepted: &Accepted, wants: &Wants, anonymous: bool, out: 
         server_keep_alive_seconds: Some(accepted.keep_alive_seconds),
         ..ConnAck::new(ReasonCode::Success)
     };
-    Answer::ConnAck(Box::new(connack)).encode(wants.version, out);
+    let answer = Answer::ConnAck(Box::new(connack));
+    answer.encode_within(wants.version, wants.maximum_packet_size, out);
 }
 
 //= https://github.com/floci-io/floci/pull/3180
@@ -118,7 +119,8 @@ pub(super) fn connect_refused(refused: Refused, wants: &Wants, trace_id: &str, o
     if wants.version == ProtocolVersion::Mqtt5 {
         let reason_string = reason_string("CONNACK", refused, wants, trace_id);
         let connack = ConnAck { reason_string, ..ConnAck::new(code(refused)) };
-        Answer::ConnAck(Box::new(connack)).encode(wants.version, out);
+        let answer = Answer::ConnAck(Box::new(connack));
+        answer.encode_within(wants.version, wants.maximum_packet_size, out);
     }
 }
 
@@ -139,7 +141,8 @@ pub(super) fn disconnect(
     wants: &Wants,
     out: &mut Vec<u8>,
 ) {
-    Answer::Disconnect { reason, reason_string }.encode(wants.version, out);
+    let answer = Answer::Disconnect { reason, reason_string };
+    answer.encode_within(wants.version, wants.maximum_packet_size, out);
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html

@@ -14,7 +14,7 @@ use super::codec::packets::{Packet, Publish, Subscribe};
 use super::codec::{Qos, ReasonCode};
 use super::mqtt::Wants;
 use crate::iot_core::{Held, IotCore, PublishRequest, Reaction, Refused};
-use crate::message::QoS;
+use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::{ClientDisconnect, ConnectionId, Delivery, DisconnectReason};
 use crate::names::TopicName;
 use crate::quotas::{SUBSCRIPTIONS_PER_REQUEST, TOPIC_ALIAS_MAXIMUM};
@@ -139,7 +139,8 @@ impl Conversation {
 
     /// Traces what is wrong with what carries the client's packets.
     pub(super) fn note_misuse(&self, why: &str) {
-        self.iot_core.on(self.connection, |held| held.note_misuse(why));
+        let answer = "disconnects".to_owned();
+        self.iot_core.on(self.connection, |held| held.note_misuse(why, answer));
     }
 
     /// Ends the connection of a client that does what MQTT or AWS forbids.
@@ -150,7 +151,11 @@ impl Conversation {
         reason: ReasonCode,
         out: &mut Vec<u8>,
     ) -> Turn {
-        held.note_misuse(why);
+        let answer = match self.wants.version {
+            ProtocolVersion::Mqtt311 => "disconnects".to_owned(),
+            ProtocolVersion::Mqtt5 => format!("DISCONNECT 0x{:02X}", reason.value()),
+        };
+        held.note_misuse(why, answer);
         answers::disconnect(reason, None, &self.wants, out);
         ControlFlow::Break(DisconnectReason::ClientError)
     }

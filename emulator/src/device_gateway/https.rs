@@ -13,8 +13,9 @@ use super::websocket::{self, NoUpgrade, WebSocket};
 use crate::caller::{Caller, Endpoint, Refused};
 use crate::cloud::{Cloud, Meant};
 use crate::data_plane;
-use crate::http::{self, Answer, Limits, Request, Response};
-use crate::iot_core::{HttpCaller, IotCore, Peer, Principal};
+use crate::http::{self, Answer, Limits, Over, Request, Response};
+use crate::iot_core::{Decisions, HttpCaller, IotCore, Peer, Principal};
+use crate::names::Scope;
 use crate::quotas::{PAYLOAD_BYTES, WEBSOCKET_LIFETIME};
 use crate::tls::{self, Accepted};
 
@@ -38,8 +39,9 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: Accepted) {
     let (by_name, protocol, ends) = (meant.by_name, "HTTP", None);
     let peer = Peer { address: peer, local, server_name, by_name, protocol, ends };
     let iot_core = &meant.iot_core;
-    let stream = http::serve(stream, LIMITS, |request: Request| {
-        let (peer, chain) = (&peer, &chain);
+    let decisions = Decisions::default();
+    let over = http::serve_until_over(stream, LIMITS, |request: Request| {
+        let (peer, chain, decisions) = (&peer, &chain, &decisions);
         async move {
             let principal = match iot_core.present(chain, peer, None) {
                 Ok(principal) => principal,
@@ -48,13 +50,40 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: Accepted) {
                 //# meanwhile
                 Err(_rejection) => return Answer::HangUp,
             };
-            let caller = HttpCaller::Principal { principal, peer: peer.clone() };
+            let (peer, decisions) = (peer.clone(), decisions.clone());
+            let caller = HttpCaller::Principal { principal, peer, decisions };
             let trace_id = cloud.uuid().to_string();
             data_plane::answer(iot_core, &caller, &trace_id, &request).await.into()
         }
     })
     .await;
-    tls::hang_up(stream).await;
+    note_unreadable(cloud, iot_core.scope(), &peer, "AWS_X509", &over);
+    tls::hang_up(over.stream).await;
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
+//# where HTTPS is spoken nothing else is; on 443 MQTT needs ALPN x-amzn-mqtt-ca
+//? assumed: bytes that are no HTTP are answered 400 before the connection is closed
+/// Traces bytes that are not HTTP, which are MQTT more often than not.
+fn note_unreadable<S>(
+    cloud: &Cloud,
+    scope: &Scope,
+    peer: &Peer,
+    authentication: &str,
+    over: &Over<S>,
+) {
+    let Some(unreadable) = &over.unreadable else { return };
+    let mqtt = "it may be MQTT, which this port speaks with ALPN x-amzn-mqtt-ca and a client \
+                certificate, or over WebSocket; else there is the MQTT port";
+    let looks_like_mqtt = over.ahead.first() == Some(&0x10);
+    let entry = authentication_error(scope, "CLIENT_ERROR")
+        .member("protocol", "HTTP")
+        .member("authenticationType", authentication)
+        .member("sourceIp", peer.address.ip())
+        .member("sourcePort", peer.address.port())
+        .details(format!("not HTTP: {unreadable}"));
+    let entry = entry.why(looks_like_mqtt.then_some(mqtt));
+    cloud.trace().record(entry.answer("HTTP 400, disconnects"));
 }
 
 /// Whether a connection may become a WebSocket.
@@ -79,15 +108,18 @@ pub(super) async fn serve_signed(
     let switched = OnceLock::new();
     let door = Signed { cloud, iot_core: &iot_core, peer: &peer, switching, switched: &switched };
     let answer = |request: Request| async move { door.answer(&request).await.into() };
-    let (stream, ahead) = http::serve_until_switched(stream, LIMITS, answer).await;
+    let over = http::serve_until_over(stream, LIMITS, answer).await;
     match switched.into_inner() {
         Some(principal) => {
             let ends = Some(iot_core.now() + WEBSOCKET_LIFETIME);
             let peer = Peer { protocol: "MQTT", ends, ..peer };
-            let carrier = WebSocket::new(stream, &ahead);
+            let carrier = WebSocket::new(over.stream, &over.ahead);
             mqtt::speak(cloud, iot_core, peer, carrier, |_| Ok(Arc::new(principal))).await;
         }
-        None => tls::hang_up(stream).await,
+        None => {
+            note_unreadable(cloud, iot_core.scope(), &peer, "AWS_SIGV4", &over);
+            tls::hang_up(over.stream).await;
+        }
     }
 }
 

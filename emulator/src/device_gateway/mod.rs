@@ -54,14 +54,16 @@ async fn door(cloud: &Cloud, scope: Option<&Scope>, port: Port, stream: TcpStrea
     let Some(accepted) = accept(cloud, scope, stream, terms).await else { return };
     let meant = meant(cloud, scope, domain.as_ref(), accepted).await;
     let Some((meant, accepted)) = meant else { return };
+    // Each in a box of its own: a client that idles keeps no room for what it does not speak.
     match speaks {
-        Speaks::Mqtt => mqtt::serve(cloud, meant, accepted).await,
-        Speaks::Https => https::serve(cloud, meant, accepted).await,
+        Speaks::Mqtt => Box::pin(mqtt::serve(cloud, meant, accepted)).await,
+        Speaks::Https => Box::pin(https::serve(cloud, meant, accepted)).await,
         Speaks::SignedHttps => {
-            https::serve_signed(cloud, meant, accepted, https::Switching::Never).await;
+            Box::pin(https::serve_signed(cloud, meant, accepted, https::Switching::Never)).await;
         }
         Speaks::SignedHttpsAndWss => {
-            https::serve_signed(cloud, meant, accepted, https::Switching::ToWebSocket).await;
+            let switching = https::Switching::ToWebSocket;
+            Box::pin(https::serve_signed(cloud, meant, accepted, switching)).await;
         }
         Speaks::Nothing(why) => {
             let entry = authentication_error(meant.iot_core.scope(), "NOT_AUTHENTICATED");

@@ -277,7 +277,7 @@ impl State {
             //# CLIENT_ERROR: the client did something that ended the connection
             (DisconnectReason::ClientError, Some(misuse)) => {
                 let entry = Entry::failure(scope, "Disconnect", reason.name());
-                entry.details(misuse).answer("disconnects")
+                entry.details(misuse.why).answer(misuse.answer)
             }
             (reason, _) => Entry::failure(scope, "Disconnect", reason.name()),
         };
@@ -355,12 +355,13 @@ fn check_connect(request: &ConnectRequest) -> Result<(), (Refused, String)> {
         return Err((Refused::UnspecifiedError, why));
     }
     //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
-    //# MQTT-4.12.0-1: a method that is not supported ends the connection, with 0x8C if anything
+    //# 4.12: a server that does not know the method refuses with 0x8C or 0x87 and closes
     //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
     //# AUTH is not supported
+    //? assumed: 0x87, as AWS lists no 0x8C
     if let Some(method) = &request.authentication_method {
         let why = format!("the authentication method `{method}`: there is none in a CONNECT");
-        return Err((Refused::BadAuthenticationMethod, why));
+        return Err((Refused::NotAuthorized, why));
     }
     request.will.as_ref().map_or(Ok(()), check_will)
 }

@@ -269,7 +269,11 @@ mod tests {
             ends: None,
         };
         let principal = iot.present(&[identity.certificate().clone()], &peer, None).unwrap();
-        HttpCaller::Principal { principal: Arc::clone(&principal), peer }
+        HttpCaller::Principal {
+            principal: Arc::clone(&principal),
+            peer,
+            decisions: Default::default(),
+        }
     }
 
     fn status<T>(answer: &Result<T, ApiError>) -> u16 {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::State;
 use super::connections::subject;
+use super::live::Misuse;
 use super::log::{Who, refused};
 use super::publishing::{Origin, boxed, check_sizes, permits};
 use super::refusals::{self, Reaction, Refused};
@@ -183,10 +184,11 @@ impl Held<'_> {
         reason
     }
 
-    /// Keeps in mind what MQTT or AWS does not allow a connected client, for the entry of its end.
-    pub(crate) fn note_misuse(&mut self, why: &str) {
+    /// Keeps in mind what MQTT or AWS does not allow a connected client, and what it is answered,
+    /// for the entry of its end.
+    pub(crate) fn note_misuse(&mut self, why: &str, answer: String) {
         if let Some(live) = self.state.live.get_mut(self.connection()) {
-            live.misuse = Some(why.into());
+            live.misuse = Some(Box::new(Misuse { why: why.to_owned(), answer }));
         }
     }
 

@@ -5,7 +5,7 @@
 //! `direct_messages.rs` and `absent.rs`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/http.html>.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::authorization::Authorizer;
 use super::log::{Who, refused};
@@ -60,6 +60,17 @@ impl IotCore {
         let entry = Who::over_http(caller).signs(entry.member("uri", path));
         let entry = entry.details(error.message());
         self.trace().record(entry.answer(format!("HTTP {}", http_status(error.code()))));
+    }
+}
+
+/// What is known of a connection's caller from one request to the next, as a connected client has
+/// it: that is worked out again when something has changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decisions(Arc<Mutex<Option<Authorizer>>>);
+
+impl Decisions {
+    fn lock(&self) -> MutexGuard<'_, Option<Authorizer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,8 +139,8 @@ impl State {
         resource: A::Resource,
     ) -> Result<Permit<A>, ApiError> {
         match call.caller {
-            HttpCaller::Principal { principal, peer } => {
-                self.permit_principal(call, principal, peer, resource)
+            HttpCaller::Principal { principal, peer, decisions } => {
+                self.permit_principal(call, (principal, peer, decisions), resource)
             }
             //? assumed: an IAM identity may do all, since IAM is not here
             HttpCaller::AwsCaller { .. } => Ok(Permit::of_aws(resource)),
@@ -143,8 +154,8 @@ impl State {
         resource: A::Resource,
     ) -> Result<(), ApiError> {
         match call.caller {
-            HttpCaller::Principal { principal, peer } => {
-                self.permit_principal::<A>(call, principal, peer, resource).map(drop)
+            HttpCaller::Principal { principal, peer, decisions } => {
+                self.permit_principal::<A>(call, (principal, peer, decisions), resource).map(drop)
             }
             HttpCaller::AwsCaller { .. } => Ok(()),
         }
@@ -153,37 +164,52 @@ impl State {
     fn permit_principal<A: Action>(
         &mut self,
         call: &mut Call<'_>,
-        principal: &Arc<Principal>,
-        peer: &Peer,
+        (principal, peer, decisions): (&Arc<Principal>, &Peer, &Decisions),
         resource: A::Resource,
     ) -> Result<Permit<A>, ApiError> {
-        let name = A::resource_name(&resource).to_owned();
-        let mut authorizer = Authorizer::new(self.sources(call.now), principal, peer, None);
+        let sources = self.sources(call.now);
+        let remembered = decisions.lock().take();
+        let mut authorizer = match remembered {
+            Some(mut authorizer) => {
+                authorizer.bring_up_to_date(sources);
+                authorizer
+            }
+            None => Authorizer::new(sources, principal, peer, None),
+        };
         authorizer.set_request(call.asks);
         call.caveat = authorizer.caveat();
-        authorizer.ask::<A>(call.scope, resource, call.now).map_err(|refusal| {
-            let decided = (&authorizer, &self.registry);
-            let entry = call.signed(refused(call.scope, call.event_type, &refusal, decided));
-            let entry = if call.retain { entry.member("retain", "True") } else { entry };
-            let entry = match A::KIND {
-                "topic" => entry.member("topicName", name),
-                "client" => entry.member("clientId", name),
-                "thing" => match name.split_once('/') {
-                    Some((thing, shadow)) => {
-                        entry.member("thingName", thing).member("deviceShadowName", shadow)
-                    }
-                    None => entry.member("thingName", name),
-                },
-                _ => entry,
-            };
-            let entry = match call.asks {
-                Asks::Topic(topic) => entry.member("topicName", topic),
-                Asks::Nothing | Asks::SocketInformation(_) => entry,
-            };
-            self.note(entry.answer("HTTP 403"));
-            //= https://github.com/aws/aws-sdk-js-v3/issues/5562
-            //# what is denied is answered 403 with the message Forbidden
-            ApiError::new(ErrorCode::ForbiddenException, "Forbidden")
-        })
+        let name = A::resource_name(&resource).to_owned();
+        let refusal = match authorizer.ask::<A>(call.scope, resource, call.now) {
+            Ok(permit) => {
+                // What only this request has does not count for the next.
+                if matches!(call.asks, Asks::Nothing) {
+                    *decisions.lock() = Some(authorizer);
+                }
+                return Ok(permit);
+            }
+            Err(refusal) => refusal,
+        };
+        let decided = (&authorizer, &self.registry);
+        let entry = call.signed(refused(call.scope, call.event_type, &refusal, decided));
+        let entry = if call.retain { entry.member("retain", "True") } else { entry };
+        let entry = match A::KIND {
+            "topic" => entry.member("topicName", name),
+            "client" => entry.member("clientId", name),
+            "thing" => match name.split_once('/') {
+                Some((thing, shadow)) => {
+                    entry.member("thingName", thing).member("deviceShadowName", shadow)
+                }
+                None => entry.member("thingName", name),
+            },
+            _ => entry,
+        };
+        let entry = match call.asks {
+            Asks::Topic(topic) => entry.member("topicName", topic),
+            Asks::Nothing | Asks::SocketInformation(_) => entry,
+        };
+        self.note(entry.answer("HTTP 403"));
+        //= https://github.com/aws/aws-sdk-js-v3/issues/5562
+        //# what is denied is answered 403 with the message Forbidden
+        Err(ApiError::new(ErrorCode::ForbiddenException, "Forbidden"))
     }
 }

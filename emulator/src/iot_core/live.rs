@@ -20,8 +20,15 @@ pub(super) struct Live {
     pub(super) subscribed: Vec<TopicFilter>,
     /// When it ends at the latest.
     pub(super) ends: Option<Timestamp>,
-    /// What the client did that it must not, which is about to end the connection.
-    pub(super) misuse: Option<Box<str>>,
+    /// What is about to end the connection.
+    pub(super) misuse: Option<Box<Misuse>>,
+}
+
+/// What a client did that it must not, and what it is answered.
+#[derive(Debug)]
+pub(super) struct Misuse {
+    pub(super) why: String,
+    pub(super) answer: String,
 }
 
 impl Live {

@@ -60,7 +60,7 @@ pub(crate) use data_plane::Page;
 pub(crate) use direct_messages::Sent;
 pub(crate) use domains::{Domain, Domains};
 pub(crate) use held::Held;
-pub(crate) use http_calls::{HttpRefusal, http_status};
+pub(crate) use http_calls::{Decisions, HttpRefusal, http_status};
 pub(crate) use identity::Unknown;
 pub(crate) use neighbours::Neighbours;
 pub(crate) use refusals::{Reaction, Refused};

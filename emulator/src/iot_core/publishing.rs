@@ -335,6 +335,11 @@ fn noticed(scope: &Scope, notice: Notice) -> Entry {
             let details = "no PUBACK came for as long as AWS sends a message again";
             entry.details(details).answer("nothing: the message is not sent any more")
         }
+        Notice::DroppedMore { receiver, count } => {
+            let entry = to(Entry::failure(scope, "Queued", "MessageDropped"), receiver);
+            let why = format!("{count} more messages within a second of the last such entry");
+            entry.details(format!("{:?}", Dropped::QueueFull)).why([why])
+        }
         Notice::NotRetained { topic } => {
             let entry = Entry::failure(scope, "Publish-In", "THROTTLED");
             entry.member("topicName", topic).details("too many retained messages")

@@ -14,7 +14,6 @@ pub(crate) enum Refused {
     TopicFilterInvalid,
     QosNotSupported,
     QuotaExceeded,
-    BadAuthenticationMethod,
     UnspecifiedError,
 }
 
@@ -28,7 +27,6 @@ impl Refused {
             Self::TopicFilterInvalid => 0x8F,
             Self::QosNotSupported => 0x9B,
             Self::QuotaExceeded => 0x97,
-            Self::BadAuthenticationMethod => 0x8C,
             Self::UnspecifiedError => 0x80,
         }
     }
@@ -45,7 +43,6 @@ impl Refused {
             Self::TopicFilterInvalid => "Topic filter is not valid",
             Self::QosNotSupported => "QoS is not supported",
             Self::QuotaExceeded => "Quota is exceeded",
-            Self::BadAuthenticationMethod => "Authentication method is not supported",
             Self::UnspecifiedError => "Connection is not allowed",
         }
     }

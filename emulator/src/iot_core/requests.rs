@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::http_calls::Decisions;
 use crate::message::{Properties, ProtocolVersion, QoS};
 use crate::message_broker::ConnectionId;
 use crate::names::{ClientId, TopicName};
@@ -83,7 +84,7 @@ pub(crate) struct DirectMessageRequest {
 #[derive(Debug)]
 pub(crate) enum HttpCaller {
     /// A device with its certificate, or an Amazon Cognito identity: its policies decide.
-    Principal { principal: Arc<Principal>, peer: Peer },
+    Principal { principal: Arc<Principal>, peer: Peer, decisions: Decisions },
     /// An IAM identity, which may do all.
     AwsCaller { address: SocketAddr },
 }
@@ -92,7 +93,11 @@ impl HttpCaller {
     /// Whoever signs with SigV4.
     pub(crate) fn signed(principal: Principal, peer: &Peer) -> Self {
         match principal.target() {
-            Some(_) => Self::Principal { principal: Arc::new(principal), peer: peer.clone() },
+            Some(_) => Self::Principal {
+                principal: Arc::new(principal),
+                peer: peer.clone(),
+                decisions: Decisions::default(),
+            },
             None => Self::AwsCaller { address: peer.address },
         }
     }

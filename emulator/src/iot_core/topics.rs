@@ -4,7 +4,7 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html>.
 
 use crate::names::{TopicFilter, TopicName, topic_matches};
-use crate::quotas::{TOPIC_BYTES, TOPIC_SLASHES};
+use crate::quotas::{SHARE_NAME_CHARACTERS, TOPIC_BYTES, TOPIC_SLASHES};
 
 /// What a device may do with a family of reserved topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,16 @@ pub(super) fn direct(topic: &str) -> Result<(), TopicRefusal> {
 
 /// Whether a device may subscribe to `filter`.
 pub(super) fn subscribe(filter: &TopicFilter) -> Result<(), TopicRefusal> {
-    let text = filter.shared().map_or(filter.as_str(), |(_group, filter)| filter);
+    let text = match filter.shared() {
+        //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+        //# a share name has 1 to 128 characters
+        Some((name, _)) if name.chars().count() > SHARE_NAME_CHARACTERS => {
+            let why = format!("a share name has at most {SHARE_NAME_CHARACTERS} characters");
+            return Err(TopicRefusal(why));
+        }
+        Some((_name, inner)) => inner,
+        None => filter.as_str(),
+    };
     check_size(text)?;
     let reserved = text.starts_with('$');
     let may =
@@ -171,7 +180,11 @@ mod tests {
 
     #[test]
     fn c37_a_client_subscribes_only_where_the_table_lets_it() {
+        let named = |length: usize| format!("$share/{}/a", "é".repeat(length));
+        let (longest, too_long) = (named(SHARE_NAME_CHARACTERS), named(SHARE_NAME_CHARACTERS + 1));
         let table = [
+            (&*longest, true),
+            (&*too_long, false),
             ("#", true),
             ("a/+/b", true),
             ("$aws/events/#", true),

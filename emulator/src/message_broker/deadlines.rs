@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Receiver;
 use super::direct::DirectMessageId;
 use super::session::Slot;
 use crate::names::TopicName;
@@ -22,6 +23,8 @@ pub(super) enum Deadline {
     Confirmation(DirectMessageId),
     /// A retained message expires.
     Retained(TopicName),
+    /// Drops are to be told that were only counted.
+    Drops(Receiver),
 }
 
 /// Deadlines, soonest first.

@@ -258,6 +258,7 @@ impl MessageBroker {
                 }
                 Deadline::Confirmation(id) => self.give_up_confirmation(id),
                 Deadline::Retained(topic) => self.retained.expire(&topic, now),
+                Deadline::Drops(receiver) => self.tell_drops(receiver),
             }
         }
         self.clients.forget(now);

@@ -49,6 +49,7 @@ pub(crate) struct Message {
     pub(crate) published: Timestamp,
     pub(crate) expires: Option<Timestamp>,
     pub(crate) publisher: Option<ClientId>,
+    bytes: usize,
     frames: [OnceLock<Frame>; 4],
 }
 
@@ -62,7 +63,9 @@ impl Message {
             let range = quotas::MESSAGE_EXPIRY_SECONDS;
             u64::from(seconds.clamp(*range.start(), *range.end()))
         });
+        let of_properties = properties.as_deref().map_or(0, Properties::bytes);
         Self {
+            bytes: payload.len() + topic.as_str().len() + of_properties,
             topic,
             // Copied, so that a kept message does not keep a connection's whole read buffer.
             payload: Bytes::copy_from_slice(&payload),
@@ -74,6 +77,11 @@ impl Message {
             publisher,
             frames: [const { OnceLock::new() }; 4],
         }
+    }
+
+    /// Its payload, topic and properties, in bytes of memory.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether nobody should receive it any more.

@@ -15,6 +15,7 @@ mod deadlines;
 mod delivery;
 mod direct;
 mod disconnect;
+mod drops;
 mod lifecycle;
 mod lookup;
 mod message;
@@ -27,6 +28,7 @@ mod subscribe;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub(crate) use connection::{ConnectRequest, ConnectionDetails, ConnectionFacts, ConnectionId};
 pub(crate) use direct::{DirectMessageId, Undelivered};
@@ -39,6 +41,7 @@ pub(crate) use subscriptions::{RetainHandling, SubscribeOptions};
 use clients::Clients;
 use deadlines::Deadlines;
 use direct::Confirmations;
+use drops::Drops;
 use retained::Retained;
 use session::Sessions;
 use shared::Groups;
@@ -57,6 +60,7 @@ pub(crate) struct MessageBroker {
     retained: Retained,
     deadlines: Deadlines,
     confirmations: Confirmations,
+    drops: Drops,
     effects: Effects,
     /// The number of the latest connection.
     generation: u64,
@@ -83,6 +87,8 @@ pub(crate) enum Notice {
     Queued { receiver: Receiver, topic: TopicName },
     /// Somebody does not get a message.
     Dropped { receiver: Receiver, topic: TopicName, why: Dropped },
+    /// It did not get so many more since it was told that its queue is full.
+    DroppedMore { receiver: Receiver, count: u64 },
     /// The publish went out, but there are as many retained messages as an account may have.
     NotRetained { topic: TopicName },
     /// A persistent session was away for too long.
@@ -100,7 +106,7 @@ pub(crate) enum Receiver {
 /// Why somebody does not get a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Dropped {
-    /// Too many messages wait for it already.
+    /// Too many messages wait for it already, or too many bytes.
     QueueFull,
     /// The client had it again and again and sent no PUBACK.
     NeverAcknowledged,
@@ -118,6 +124,7 @@ impl MessageBroker {
             retained: Retained::default(),
             deadlines: Deadlines::default(),
             confirmations: Confirmations::default(),
+            drops: Drops::default(),
             effects: Effects::default(),
             generation: 0,
             paced: false,

@@ -11,7 +11,7 @@ use super::queue::{By, Lane, Queued};
 use super::session::Slot;
 use super::shared::{GroupId, Kept};
 use super::subscriptions::{Overlap, Subscriber, Target, merge};
-use super::{Dropped, MessageBroker, Notice, Receiver};
+use super::{MessageBroker, Notice, Receiver};
 use crate::message::QoS;
 use crate::names::{ClientId, TopicFilter};
 use crate::policy::{Permit, Publish};
@@ -94,11 +94,11 @@ impl MessageBroker {
         let kept = self.groups.keep(group, message);
         let Some(filter) = self.groups.filter(group).filter(|_| kept != Kept::No) else { return };
         let (receiver, topic) = (Receiver::Group(filter.clone()), message.topic.clone());
-        self.effects.notices.push(if kept == Kept::Waiting {
-            Notice::Queued { receiver, topic }
+        if kept == Kept::Waiting {
+            self.effects.notices.push(Notice::Queued { receiver, topic });
         } else {
-            Notice::Dropped { receiver, topic, why: Dropped::QueueFull }
-        });
+            self.drop_for_want_of_room(receiver, message);
+        }
     }
 
     /// Gives the member in `slot` what waited for anybody of its group.
@@ -132,8 +132,7 @@ impl MessageBroker {
         match (session.queue.push(queued, lane), away) {
             (Err(Queued { message, .. }), _) => {
                 let receiver = Receiver::Client(session.client_id.clone());
-                let (topic, why) = (message.topic.clone(), Dropped::QueueFull);
-                self.effects.notices.push(Notice::Dropped { receiver, topic, why });
+                self.drop_for_want_of_room(receiver, &message);
             }
             (Ok(()), Some(topic)) => {
                 let receiver = Receiver::Client(session.client_id.clone());

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::direct::DirectMessageId;
 use super::message::{Delivery, Message};
 use super::shared::GroupId;
+use super::waiting::Waiting;
 use crate::message::{ProtocolVersion, QoS};
 use crate::quotas;
 use crate::time::Timestamp;
@@ -109,9 +110,9 @@ pub(super) enum Lane {
 /// The messages of one session, waiting and in flight.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    at_most_once: VecDeque<Queued>,
-    at_least_once: VecDeque<Queued>,
-    stored: VecDeque<Queued>,
+    at_most_once: Waiting<Queued>,
+    at_least_once: Waiting<Queued>,
+    stored: Waiting<Queued>,
     // INVARIANT: ordered by `sent`, the first `due` of them waiting to be sent again.
     in_flight: VecDeque<InFlight>,
     due: usize,
@@ -125,13 +126,29 @@ impl Queue {
         self.at_most_once.len() + self.at_least_once.len() + self.stored.len()
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.len() < quotas::QUEUED_MESSAGES_PER_SESSION
+    /// Payload, topic and properties of all that waits; what is in flight does not wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.at_most_once.bytes() + self.at_least_once.bytes() + self.stored.bytes()
     }
 
-    /// Lets `queued` wait; gives it back if too many wait already.
+    #[cfg(test)]
+    pub(super) fn bytes_in_flight(&self) -> usize {
+        self.in_flight.iter().map(|sent| sent.queued.message.bytes()).sum()
+    }
+
+    /// Whether another message may wait, be it the largest that there is.
+    pub(super) fn has_room(&self) -> bool {
+        self.has_room_for(quotas::PACKET_BYTES)
+    }
+
+    fn has_room_for(&self, bytes: usize) -> bool {
+        self.len() < quotas::QUEUED_MESSAGES_PER_SESSION
+            && self.bytes() + bytes <= quotas::QUEUED_BYTES_PER_SESSION
+    }
+
+    /// Lets `queued` wait; gives it back if too much waits already.
     pub(super) fn push(&mut self, mut queued: Queued, lane: Lane) -> Result<(), Queued> {
-        if !self.has_room() {
+        if !self.has_room_for(queued.message.bytes()) {
             return Err(queued);
         }
         queued.sequence = self.sequence;
@@ -199,12 +216,12 @@ impl Queue {
     fn give_back_buffers(&mut self) {
         for lane in [&mut self.at_most_once, &mut self.at_least_once, &mut self.stored] {
             if lane.is_empty() && lane.capacity() > IDLE_CAPACITY {
-                *lane = VecDeque::new();
+                *lane = Waiting::default();
             }
         }
     }
 
-    fn lane(&mut self, lane: Lane) -> Option<&mut VecDeque<Queued>> {
+    fn lane(&mut self, lane: Lane) -> Option<&mut Waiting<Queued>> {
         match lane {
             Lane::Again => None,
             Lane::Stored => Some(&mut self.stored),
@@ -345,7 +362,7 @@ impl Queue {
     //# a session keeps what was not acknowledged and new QoS 1 messages; QoS 0 is not stored
     /// The client is away. Gives back what a shared subscription can give to somebody else.
     pub(super) fn go_offline(&mut self) -> Vec<Queued> {
-        self.at_most_once = VecDeque::new();
+        self.at_most_once = Waiting::default();
         self.due = 0;
         let mut returned = Vec::new();
         for lane in [std::mem::take(&mut self.stored), std::mem::take(&mut self.at_least_once)] {

@@ -4,12 +4,13 @@
 //! own queues belong to their sessions.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::message::Message;
 use super::session::Slot;
+use super::waiting::Waiting;
 use crate::message::QoS;
 use crate::names::TopicFilter;
 use crate::quotas;
@@ -38,7 +39,7 @@ struct Group {
     filter: TopicFilter,
     online: Vec<Member>,
     offline: Vec<Member>,
-    waiting: VecDeque<Arc<Message>>,
+    waiting: Waiting<Arc<Message>>,
 }
 
 impl Group {
@@ -67,7 +68,7 @@ pub(super) enum CannotJoin {
 pub(super) enum Kept {
     /// It waits for a member.
     Waiting,
-    /// Too many wait already.
+    /// Too much waits already.
     Full,
     /// No member would want it later.
     No,
@@ -126,7 +127,7 @@ impl Groups {
                 break id;
             }
         };
-        let (online, offline, waiting) = (Vec::new(), Vec::new(), VecDeque::new());
+        let (online, offline, waiting) = (Vec::new(), Vec::new(), Waiting::default());
         self.groups.insert(id, Group { filter: filter.clone(), online, offline, waiting });
         self.ids.insert(filter.clone(), id);
         Ok(id)
@@ -176,7 +177,10 @@ impl Groups {
         if message.qos == QoS::AtMostOnce || !wanted {
             return Kept::No;
         }
-        if group.waiting.len() >= quotas::QUEUED_MESSAGES_PER_SESSION {
+        let waiting = &group.waiting;
+        if waiting.len() >= quotas::QUEUED_MESSAGES_PER_SESSION
+            || waiting.bytes() + message.bytes() > quotas::QUEUED_BYTES_PER_SESSION
+        {
             return Kept::Full;
         }
         group.waiting.push_back(Arc::clone(message));
@@ -196,7 +200,7 @@ impl Groups {
                 return Some((id, message));
             }
         }
-        *waiting = VecDeque::new();
+        *waiting = Waiting::default();
         None
     }
 

@@ -161,7 +161,7 @@ fn illegal() -> Vec<(Connect, u8, &'static str)> {
     let mut table = vec![
         (size(1), 0x80, "Maximum Packet Size of 1, 512 at least"),
         (size(511), 0x80, "Maximum Packet Size of 511, 512 at least"),
-        (five().with(&method), 0x8C, "SCRAM-SHA-1"),
+        (five().with(&method), 0x87, "SCRAM-SHA-1"),
         (five().will("w", "x").will_property(&content_type), 0x97, "257 bytes of content type"),
     ];
     for version in BOTH {

@@ -18,6 +18,10 @@ use super::{CodecError, PacketType, Qos, ReasonCode};
 use crate::message::ProtocolVersion;
 use crate::names::TopicName;
 
+//? assumed: AWS names no limit; so many reasons fit into the least packet that a client may ask for
+/// Filters in one UNSUBSCRIBE.
+const FILTERS_PER_UNSUBSCRIBE: usize = 500;
+
 /// Reads the packets of one connection.
 #[derive(Debug)]
 pub(crate) struct Decoder {
@@ -44,7 +48,7 @@ impl Decoder {
     }
 
     /// For the middle of a connection.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn of_version(version: ProtocolVersion, maximum_packet: usize) -> Self {
         Self { version: Some(version), ..Self::new(maximum_packet) }
     }
@@ -307,6 +311,10 @@ fn unsubscribe(version: ProtocolVersion, body: &mut Reader<'_>) -> Result<Unsubs
     let user_properties = user_properties(version, Place::UNSUBSCRIBE, body)?;
     let mut filters = Vec::with_capacity(1);
     while !body.is_empty() {
+        if filters.len() == FILTERS_PER_UNSUBSCRIBE {
+            let why = format!("more than {FILTERS_PER_UNSUBSCRIBE} topic filters");
+            return Err(CodecError::new(ReasonCode::QuotaExceeded, why));
+        }
         filters.push(topic_filter(body.text()?)?);
     }
     if filters.is_empty() {

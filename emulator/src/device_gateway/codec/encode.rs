@@ -176,6 +176,43 @@ impl Answer {
     }
 }
 
+impl Answer {
+    //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+    //# MQTT-3.1.2-24, -25: no packet is larger than the client takes, one that would be is not sent
+    //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+    //# MQTT-3.2.2-19, 3.14.2-3: a reason string that makes it too large is left out
+    /// The same for a client that takes at most `maximum` bytes in one packet.
+    pub(crate) fn encode_within(
+        &self,
+        version: ProtocolVersion,
+        maximum: Option<u32>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let start = out.len();
+        for answer in [self, &self.without_reason_string()] {
+            let most = maximum.map_or(usize::MAX, |most| most as usize);
+            if answer.encode(version, out) && out.len() - start <= most {
+                return true;
+            }
+            out.truncate(start);
+        }
+        false
+    }
+
+    fn without_reason_string(&self) -> Self {
+        let mut bare = self.clone();
+        match &mut bare {
+            Self::ConnAck(connack) => connack.reason_string = None,
+            Self::PubAck { reason_string, .. }
+            | Self::SubAck { reason_string, .. }
+            | Self::UnsubAck { reason_string, .. }
+            | Self::Disconnect { reason_string, .. } => *reason_string = None,
+            Self::PingResp => {}
+        }
+        bare
+    }
+}
+
 fn puback(
     version: ProtocolVersion,
     packet_id: u16,

@@ -11,6 +11,7 @@
 //! - `packets.rs`: what the packets of a client say
 //! - `properties.rs`: the properties of MQTT 5; `reader.rs`: numbers, texts, topics
 //! - `reason_codes.rs`: MQTT 5's reason codes, one table
+//! - `client.rs`, `scrutiny.rs`: the other end of the wire, and what holds of any bytes
 //!
 //! Truth: <https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html> and
 //! <https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html>; each packet of
@@ -21,6 +22,8 @@ use std::fmt;
 
 use crate::message::ProtocolVersion;
 
+#[cfg(any(test, feature = "internals"))]
+mod client;
 mod connect;
 pub(crate) mod decode;
 pub(crate) mod encode;
@@ -28,6 +31,8 @@ pub(crate) mod packets;
 mod properties;
 mod reader;
 mod reason_codes;
+#[cfg(any(test, feature = "internals"))]
+pub(crate) mod scrutiny;
 #[cfg(test)]
 pub(crate) mod tests;
 

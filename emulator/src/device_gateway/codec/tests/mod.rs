@@ -3,6 +3,7 @@
 pub(crate) mod arbitrary;
 pub(crate) mod client;
 pub(crate) mod notation;
+mod shapes;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
@@ -10,7 +11,9 @@ use proptest::prelude::*;
 use super::decode::Decoder;
 use super::encode::{self, Answer, ConnAck, Delivery};
 use super::packets::{MessageProperties, Packet, Publish};
-use super::{CodecError, Qos, ReasonCode};
+pub(crate) use super::scrutiny::write_publish;
+use super::scrutiny::{read_all as decode_all, scrutinise};
+use super::{Qos, ReasonCode};
 use crate::message::{Properties, ProtocolVersion};
 use crate::names::TopicName;
 
@@ -67,34 +70,6 @@ pub(crate) fn decoder(version: Option<ProtocolVersion>) -> Decoder {
     }
 }
 
-/// Every packet in `bytes`, which come in pieces of `sizes` over and over, and how it ended.
-fn decode_all(
-    mut decoder: Decoder,
-    bytes: &[u8],
-    sizes: &[usize],
-) -> (Vec<Packet>, Option<CodecError>, usize) {
-    let mut buffer = BytesMut::new();
-    let mut packets = Vec::new();
-    let mut rest = bytes;
-    let mut sizes = sizes.iter().cycle();
-    while !rest.is_empty() {
-        let size = sizes.next().map_or(rest.len(), |&size| size.clamp(1, rest.len()));
-        let (piece, later) = rest.split_at(size);
-        buffer.extend_from_slice(piece);
-        rest = later;
-        loop {
-            match decoder.decode(&mut buffer) {
-                Ok(Some(packet)) => packets.push(packet),
-                Ok(None) => break,
-                Err(error) => return (packets, Some(error), buffer.len()),
-            }
-        }
-        let most = decoder.maximum_packet + 5;
-        assert!(buffer.len() <= most, "{} bytes are kept, {most} at most", buffer.len());
-    }
-    (packets, None, buffer.len())
-}
-
 // === fixtures ===
 
 #[test]
@@ -148,19 +123,6 @@ fn every_answer_is_written_as_the_fixture_says() {
         }
         assert_eq!(out, row.bytes, "{}", row.place);
     }
-}
-
-/// Through a frame, as a subscriber gets it.
-pub(crate) fn write_publish(version: ProtocolVersion, publish: &Publish, out: &mut Vec<u8>) {
-    let topic = publish.topic.clone().unwrap();
-    let frame = encode::frame(version, publish.qos, &topic, &publish.properties, &publish.payload);
-    let delivery = Delivery {
-        packet_id: publish.packet_id,
-        dup: publish.dup,
-        retain: publish.retain,
-        message_expiry_interval_seconds: None,
-    };
-    encode::write(&frame, delivery, out);
 }
 
 // === what the fixtures cannot say ===
@@ -228,6 +190,51 @@ fn a_version_without_words_for_an_answer_writes_nothing() {
         assert!(out.is_empty(), "{answer:?}");
         assert!(answer.encode(ProtocolVersion::Mqtt5, &mut out));
         out.clear();
+    }
+}
+
+#[test]
+fn no_answer_is_larger_than_the_client_takes() {
+    let reason_string = Some("much to say".to_owned());
+    let reason = ReasonCode::NotAuthorized;
+    let connack = ConnAck { reason_string: reason_string.clone(), ..ConnAck::new(reason) };
+    let reasons = vec![reason; 3];
+    // An answer with its words, and the bytes of it without.
+    let table = [
+        (Answer::ConnAck(Box::new(connack)), 5),
+        (Answer::PubAck { packet_id: 1, reason, reason_string: reason_string.clone() }, 6),
+        (Answer::SubAck { packet_id: 1, reasons, reason_string: reason_string.clone() }, 8),
+        (Answer::Disconnect { reason, reason_string }, 4),
+    ];
+    for (answer, bare) in table {
+        let version = ProtocolVersion::Mqtt5;
+        let whole = bare + 3 + "much to say".len();
+        for (maximum, expected) in [
+            (None, Some(whole)),
+            (Some(whole), Some(whole)),
+            (Some(whole - 1), Some(bare)),
+            (Some(bare), Some(bare)),
+            (Some(bare - 1), None),
+        ] {
+            let mut out = vec![7];
+            let maximum = maximum.map(|most| most as u32);
+            let said = answer.encode_within(version, maximum, &mut out);
+            assert_eq!(said.then(|| out.len() - 1), expected, "{answer:?} {maximum:?}");
+            assert!(said || out == [7], "nothing is written of {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn an_unsubscribe_is_as_long_as_its_answer_may_be() {
+    for (filters, taken) in [(500, true), (501, false)] {
+        let bytes = [&[0, 1][..], &b"\x00\x01a".repeat(filters)].concat();
+        let mut packet = vec![0xA2];
+        super::properties::variable(&mut packet, bytes.len());
+        packet.extend(bytes);
+        let (packets, error, _) = decode_all(decoder(Some(ProtocolVersion::Mqtt311)), &packet, &[]);
+        assert_eq!(packets.len() == 1, taken);
+        assert_eq!(error.map(|error| error.reason), (!taken).then_some(ReasonCode::QuotaExceeded));
     }
 }
 
@@ -331,6 +338,22 @@ proptest! {
         prop_assert_eq!(packets, again);
         prop_assert_eq!(&error, &error_again);
         prop_assert!(error.is_some() || left == left_again);
+    }
+
+    #[test]
+    fn whatever_a_client_sends_holds_what_holds_of_any_bytes(
+        (version, mut bytes) in stream(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        sizes in prop::collection::vec(any::<u8>(), 0..4),
+        small in any::<bool>(),
+    ) {
+        for (index, byte) in damage {
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let version = if version == ProtocolVersion::Mqtt5 { 2 } else { 1 };
+        let terms = vec![version | u8::from(small) << 7, sizes.len() as u8];
+        scrutinise(&[terms, sizes, bytes].concat());
     }
 
     #[test]
