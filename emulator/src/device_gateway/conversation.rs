@@ -3,6 +3,7 @@
 //! No I/O: bytes in, bytes out. What a refused packet is answered is `IotCore`'s table; here it is
 //! written in the client's version.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use bytes::BytesMut;
@@ -22,22 +23,27 @@ use crate::quotas::{SUBSCRIPTIONS_PER_REQUEST, TOPIC_ALIAS_MAXIMUM};
 /// Goes on, or the connection ends for a reason.
 type Turn = ControlFlow<DisconnectReason>;
 
+/// The topics that a client's aliases stand for; most clients have none.
+type Aliases = Option<Box<[Option<TopicName>; TOPIC_ALIAS_MAXIMUM as usize]>>;
+
 /// One connected client.
 #[derive(Debug)]
 pub(super) struct Conversation {
     iot_core: IotCore,
     connection: ConnectionId,
     wants: Wants,
-    aliases: [Option<TopicName>; TOPIC_ALIAS_MAXIMUM as usize],
-    /// Room for what was read and what is delivered, kept from one turn to the next.
-    packets: Vec<Packet>,
-    deliveries: Vec<Delivery>,
+    aliases: Aliases,
+}
+
+thread_local! {
+    /// Room for what one connection after the other reads and is delivered.
+    static PACKETS: RefCell<Vec<Packet>> = const { RefCell::new(Vec::new()) };
+    static DELIVERIES: RefCell<Vec<Delivery>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Conversation {
     pub(super) fn new(iot_core: IotCore, connection: ConnectionId, wants: Wants) -> Self {
-        let (aliases, packets, deliveries) = Default::default();
-        Self { iot_core, connection, wants, aliases, packets, deliveries }
+        Self { iot_core, connection, wants, aliases: Aliases::default() }
     }
 
     /// Obeys every packet that `buffer` holds whole, and puts the answers into `out`; how many
@@ -50,7 +56,7 @@ impl Conversation {
         buffer: &mut BytesMut,
         out: &mut Vec<u8>,
     ) -> ControlFlow<DisconnectReason, usize> {
-        let mut packets = std::mem::take(&mut self.packets);
+        let mut packets = PACKETS.take();
         let ended = loop {
             match decoder.decode(buffer) {
                 Ok(Some(packet)) => packets.push(packet),
@@ -60,7 +66,7 @@ impl Conversation {
         };
         let count = packets.len();
         if count == 0 && ended.is_none() {
-            self.packets = packets;
+            PACKETS.set(packets);
             return ControlFlow::Continue(0);
         }
         let iot_core = self.iot_core.clone();
@@ -71,7 +77,8 @@ impl Conversation {
                 Some(error) => self.misused(held, &error.to_string(), error.reason, out),
             }
         });
-        self.packets = packets;
+        packets.clear();
+        PACKETS.set(packets);
         // Somebody else ended the connection: its mailbox says why.
         obeyed.unwrap_or(ControlFlow::Continue(())).map_continue(|()| count)
     }
@@ -198,7 +205,8 @@ impl Conversation {
         let Some(alias) = publish.topic_alias else {
             return publish.topic.clone().ok_or("neither a topic nor an alias");
         };
-        let slot = self.aliases.get_mut(usize::from(alias).wrapping_sub(1));
+        let aliases = self.aliases.get_or_insert_default();
+        let slot = aliases.get_mut(usize::from(alias).wrapping_sub(1));
         let slot = slot.ok_or("a topic alias above 8")?;
         if let Some(topic) = &publish.topic {
             *slot = Some(topic.clone());
@@ -235,7 +243,7 @@ impl Conversation {
 
     /// Puts what waits for the client into `out`, up to a batch; the lock is taken once for it.
     pub(super) fn deliver(&mut self, out: &mut Vec<u8>) -> Outgoing {
-        let mut deliveries = std::mem::take(&mut self.deliveries);
+        let mut deliveries = DELIVERIES.take();
         let more = self.iot_core.on(self.connection, |held| held.deliveries(&mut deliveries));
         let mut too_large = Vec::new();
         for delivery in deliveries.drain(..) {
@@ -243,7 +251,7 @@ impl Conversation {
                 too_large.push((delivery, maximum));
             }
         }
-        self.deliveries = deliveries;
+        DELIVERIES.set(deliveries);
         if !too_large.is_empty() {
             self.iot_core.on(self.connection, |held| {
                 too_large.iter().for_each(|(delivery, maximum)| held.too_large(delivery, *maximum));

@@ -114,7 +114,11 @@ pub(super) async fn serve_signed(
             let ends = Some(iot_core.now() + WEBSOCKET_LIFETIME);
             let peer = Peer { protocol: "MQTT", ends, ..peer };
             let carrier = WebSocket::new(over.stream, &over.ahead);
-            mqtt::speak(cloud, iot_core, peer, carrier, |_| Ok(Arc::new(principal))).await;
+            let identify = |_: &_| Ok(Arc::new(principal));
+            let greeting = Box::pin(mqtt::greet(cloud, iot_core, peer, carrier, identify));
+            if let Some(link) = greeting.await {
+                link.run().await;
+            }
         }
         None => {
             note_unreadable(cloud, iot_core.scope(), &peer, "AWS_SIGV4", &over);

@@ -148,17 +148,22 @@ impl<S: Carrier> Link<S> {
     }
 
     /// Serves the client until its connection is over.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         let Err(reason) = self.converse().await;
         self.conversation.end(reason);
-        let Self { mut stream, output, under_way, .. } = self;
+        // In boxes, for which a client that idles keeps no room.
+        Box::pin(self.say_farewell()).await;
+        Box::pin(self.stream.hang_up()).await;
+    }
+
+    async fn say_farewell(&mut self) {
+        let Self { stream, output, .. } = self;
         let farewell = async {
             stream.write_all(&output.bytes[output.written..]).await?;
             stream.flush().await
         };
         let _gone = timeout(FAREWELL, farewell).await;
-        drop(under_way);
-        stream.hang_up().await;
+        self.under_way = None;
     }
 
     /// Reads and writes until something ends the connection; the output then holds the last words.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, timeout};
 
-use super::mqtt::{Carrier, End, speak};
+use super::mqtt::{Carrier, End, greet};
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::iot_core::{IotCore, Peer, Principal};
@@ -52,7 +52,8 @@ impl Stage {
         let peer = Peer { address, local: address, server_name, by_name, protocol, ends };
         let served = tokio::spawn(async move {
             let identify = |_: &_| Ok(Arc::new(Principal::signed("AKIDEXAMPLE", None)));
-            speak(&cloud, iot_core, peer, server, identify).await;
+            let link = greet(&cloud, iot_core, peer, server, identify).await;
+            link.expect("a CONNECT that is permitted").run().await;
         });
         let [high, low] = keep_alive.to_be_bytes();
         let mut connect = vec![0, 4, b'M', b'Q', b'T', b'T', level, 2, high, low];

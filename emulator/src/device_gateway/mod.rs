@@ -42,7 +42,41 @@ pub(crate) async fn tls_door(cloud: Cloud, scope: Option<Scope>, stream: TcpStre
     door(&cloud, scope.as_ref(), Port::Tls, stream).await;
 }
 
+/// Each step is in a box of its own: a client that idles keeps no room for what is behind it, nor
+/// for what it does not speak.
 async fn door(cloud: &Cloud, scope: Option<&Scope>, port: Port, stream: TcpStream) {
+    let Some((speaks, meant, accepted)) = Box::pin(enter(cloud, scope, port, stream)).await else {
+        return;
+    };
+    match speaks {
+        Speaks::Mqtt => {
+            if let Some(link) = Box::pin(mqtt::greet_device(cloud, meant, *accepted)).await {
+                link.run().await;
+            }
+        }
+        Speaks::Https => Box::pin(https::serve(cloud, meant, *accepted)).await,
+        Speaks::SignedHttps => {
+            Box::pin(https::serve_signed(cloud, meant, *accepted, https::Switching::Never)).await;
+        }
+        Speaks::SignedHttpsAndWss => {
+            let switching = https::Switching::ToWebSocket;
+            Box::pin(https::serve_signed(cloud, meant, *accepted, switching)).await;
+        }
+        Speaks::Nothing(why) => {
+            let entry = authentication_error(meant.iot_core.scope(), "NOT_AUTHENTICATED");
+            cloud.trace().record(entry.why([why]).answer("disconnects"));
+            Box::pin(tls::hang_up(accepted.stream)).await;
+        }
+    }
+}
+
+/// The handshake; then what the client speaks, and with whom.
+async fn enter(
+    cloud: &Cloud,
+    scope: Option<&Scope>,
+    port: Port,
+    stream: TcpStream,
+) -> Option<(Speaks, Meant, Box<Accepted>)> {
     let mut domain = None;
     let mut speaks = Speaks::Mqtt;
     let terms = |hello: &Hello<'_>| {
@@ -51,26 +85,9 @@ async fn door(cloud: &Cloud, scope: Option<&Scope>, port: Port, stream: TcpStrea
         speaks = chosen.0;
         chosen.1
     };
-    let Some(accepted) = accept(cloud, scope, stream, terms).await else { return };
-    let meant = meant(cloud, scope, domain.as_ref(), accepted).await;
-    let Some((meant, accepted)) = meant else { return };
-    // Each in a box of its own: a client that idles keeps no room for what it does not speak.
-    match speaks {
-        Speaks::Mqtt => Box::pin(mqtt::serve(cloud, meant, accepted)).await,
-        Speaks::Https => Box::pin(https::serve(cloud, meant, accepted)).await,
-        Speaks::SignedHttps => {
-            Box::pin(https::serve_signed(cloud, meant, accepted, https::Switching::Never)).await;
-        }
-        Speaks::SignedHttpsAndWss => {
-            let switching = https::Switching::ToWebSocket;
-            Box::pin(https::serve_signed(cloud, meant, accepted, switching)).await;
-        }
-        Speaks::Nothing(why) => {
-            let entry = authentication_error(meant.iot_core.scope(), "NOT_AUTHENTICATED");
-            cloud.trace().record(entry.why([why]).answer("disconnects"));
-            tls::hang_up(accepted.stream).await;
-        }
-    }
+    let accepted = accept(cloud, scope, stream, terms).await?;
+    let (meant, accepted) = meant(cloud, scope, domain.as_ref(), accepted).await?;
+    Some((speaks, meant, Box::new(accepted)))
 }
 
 async fn accept(

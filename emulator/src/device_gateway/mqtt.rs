@@ -61,8 +61,12 @@ impl Carrier for Stream {
     }
 }
 
-/// Serves one connection of a client with a certificate.
-pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) {
+/// Greets a client with a certificate. Nothing of its certificates stays with the connection.
+pub(super) async fn greet_device(
+    cloud: &Cloud,
+    meant: Meant,
+    accepted: tls::Accepted,
+) -> Option<Box<Link<Stream>>> {
     let tls::Accepted { stream, server_name, chain, peer, local, .. } = accepted;
     let (by_name, protocol, ends) = (meant.by_name, "MQTT", None);
     let peer = Peer { address: peer, local, server_name, by_name, protocol, ends };
@@ -70,17 +74,18 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: tls::Accepted) 
     //= https://github.com/ministackorg/ministack/pull/1755
     //# a certificate is registered on the CONNECT packet, not on the handshake; no CONNACK follows
     let identify = |client_id: &ClientId| iot_core.present(&chain, &peer, Some(client_id));
-    speak(cloud, iot_core.clone(), peer.clone(), stream, identify).await;
+    greet(cloud, iot_core.clone(), peer.clone(), stream, identify).await
 }
 
-/// Serves one connection from its first packet to its orderly close; `identify` tells who it is.
-pub(super) async fn speak<S: Carrier>(
+/// Waits for the CONNECT and answers it; `identify` tells who it is. Whoever is not let in has been
+/// hung up on.
+pub(super) async fn greet<S: Carrier>(
     cloud: &Cloud,
     iot_core: IotCore,
     peer: Peer,
     mut stream: S,
     identify: impl FnOnce(&ClientId) -> Result<Arc<Principal>, Unknown>,
-) {
+) -> Option<Box<Link<S>>> {
     let mut decoder = Decoder::new(PACKET_BYTES);
     let mut buffer = BytesMut::new();
     let first = timeout(CONNECT_WITHIN, first_packet(&mut stream, &mut decoder, &mut buffer)).await;
@@ -90,26 +95,31 @@ pub(super) async fn speak<S: Carrier>(
         //? CONNACK: of 0x81, 0x82 and 0x84, of 1 and 2 in MQTT 3.1.1, AWS lists none
         Ok(Err(error)) => {
             iot_core.note_misuse_before_connect(&peer, &error.to_string());
-            return stream.hang_up().await;
+            stream.hang_up().await;
+            return None;
         }
         Ok(Ok(None)) => {
             if let End::Misused(why) = stream.end() {
                 iot_core.note_misuse_before_connect(&peer, why);
             }
-            return stream.hang_up().await;
+            stream.hang_up().await;
+            return None;
         }
         Err(_elapsed) => {
             let why = format!("no CONNECT within {} s of the handshake", CONNECT_WITHIN.as_secs());
             iot_core.note_misuse_before_connect(&peer, &why);
-            return stream.hang_up().await;
+            stream.hang_up().await;
+            return None;
         }
     };
     if peer.ends.is_some_and(|ends| ends <= iot_core.now()) {
         iot_core.note_misuse_before_connect(&peer, "a CONNECT after the WebSocket's 24 hours");
-        return stream.hang_up().await;
+        stream.hang_up().await;
+        return None;
     }
     let Ok(principal) = identify(&connect.client_id) else {
-        return stream.hang_up().await;
+        stream.hang_up().await;
+        return None;
     };
     let mailbox = Mailbox::new(cloud.outbox().activity());
     let asked_for = connect.client_id.clone();
@@ -122,13 +132,14 @@ pub(super) async fn speak<S: Carrier>(
             let keep_alive = accepted.keep_alive_seconds;
             let conversation = Conversation::new(iot_core, accepted.connection, wants);
             let read = (decoder, buffer);
-            Link::new(stream, read, out, mailbox, conversation, keep_alive).run().await;
+            Some(Box::new(Link::new(stream, read, out, mailbox, conversation, keep_alive)))
         }
         Err(refused) => {
             let mut out = Vec::new();
             answers::connect_refused(refused, &wants, &cloud.uuid().to_string(), &mut out);
             let _gone = timeout(FAREWELL, stream.write_all(&out)).await;
             stream.hang_up().await;
+            None
         }
     }
 }

@@ -304,7 +304,7 @@ async fn give_up(mut wire: Wire, failure: &HandshakeFailure) {
 pub(crate) async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     let farewell = async {
         stream.shutdown().await?;
-        let mut ignored = [0; 4096];
+        let mut ignored = vec![0; 4096];
         while stream.read(&mut ignored).await? > 0 {}
         Ok::<(), io::Error>(())
     };
