@@ -200,7 +200,7 @@ impl Held<'_> {
         reason
     }
 
-    /// Ends the connection of a client that did what MQTT or AWS does not allow; one entry says why.
+    /// Ends the connection of a client that did what MQTT or AWS forbids; its entry says why.
     //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
     //# CLIENT_ERROR: the client did something that ended the connection
     pub(crate) fn note_misuse(&mut self, why: &str) {
