@@ -195,7 +195,7 @@ fn agree(version: ProtocolVersion, bytes: &[u8], ours: &Packet) -> Result<(), Te
 /// The types of the packets that `strategy` makes, by the bytes of each.
 fn types<T: Debug>(strategy: &BoxedStrategy<T>, write: impl Fn(&T) -> Vec<u8>) -> Vec<u8> {
     let mut runner = TestRunner::deterministic();
-    let made = (0..500).map(|_| strategy.new_tree(&mut runner).unwrap().current());
+    let made = (0..500).map(|_| strategy.new_tree(&mut runner).expect("a packet").current());
     let types: BTreeSet<u8> = made.map(|packet| write(&packet)[0] >> 4).collect();
     types.into_iter().collect()
 }
