@@ -48,7 +48,11 @@ enum Heard {
 }
 
 /// Where cargo puts the binary that belongs to this test executable.
-fn executable() -> PathBuf {
+///
+/// # Panics
+///
+/// If nobody has built it.
+pub fn executable() -> PathBuf {
     let test = env::current_exe().expect("the path of this executable");
     // target/PROFILE/deps/it-HASH
     let profile = test.ancestors().nth(2).expect("a test executable lies in target/PROFILE/deps");

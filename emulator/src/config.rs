@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::names::Scope;
+use crate::quotas::Quotas;
 
 /// Every setting of an emulator. The default is the library's: free ports on loopback, nothing on
 /// disk.
@@ -44,6 +45,8 @@ pub struct Config {
     /// How many seconds after it a change of policies, of groups or of a thing counts for whoever
     /// was decided about before. AWS takes 6 to 8 minutes; 0 is at once.
     pub policy_propagation_seconds: u64,
+    /// Which of AWS's quotas count: sizes and counts, or the rates too.
+    pub quotas: Quotas,
     /// Further accounts and Regions with an address or a port of their own.
     pub endpoint: Vec<Endpoint>,
     /// Lambda functions that exist from the start.
@@ -68,6 +71,7 @@ impl Default for Config {
             seed: None,
             manual_clock: false,
             policy_propagation_seconds: 0,
+            quotas: Quotas::Sizes,
             endpoint: Vec::new(),
             function: Vec::new(),
             call: Vec::new(),

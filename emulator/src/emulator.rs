@@ -19,6 +19,7 @@ use crate::lambda::Function;
 use crate::listeners::{self, Addresses, Bound};
 use crate::names::{Arn, Scope};
 use crate::outbox::{Effect, Job};
+use crate::quotas::Quotas;
 use crate::trace::{Entry, Listener, Trace};
 
 /// How long [`Emulator::settled`] waits.
@@ -298,6 +299,13 @@ impl Builder {
     #[must_use]
     pub fn policy_propagation_seconds(mut self, seconds: u64) -> Self {
         self.config.policy_propagation_seconds = seconds;
+        self
+    }
+
+    /// Which of AWS's quotas count: sizes and counts, or the rates too.
+    #[must_use]
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.config.quotas = quotas;
         self
     }
 

@@ -16,14 +16,14 @@ use std::process::Command;
 const LAYERS: &[(&str, &[&str])] = &[
     // Vocabulary: everybody may use it, it uses nothing above itself.
     ("names", &[]),
-    ("quotas", &[]),
     ("json", &[]),
     ("regexp", &[]),
     ("time", &[]),
+    ("quotas", &["time"]),
     ("message", &["names"]),
     ("errors", &["names"]),
     ("service_model", &["errors", "regexp"]),
-    ("config", &["names"]),
+    ("config", &["names", "quotas"]),
     ("trace", &["names", "time"]),
     ("pki", &["names", "time"]),
     // Core: decides, touches nothing.
@@ -72,7 +72,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("listeners", &["cloud", "config", "device_gateway", "doors", "emulator", "names", "trace"]),
     ("emulator", &[
         "api_gateway", "cloud", "config", "errors", "iot_core", "lambda", "listeners", "names",
-        "outbox", "trace",
+        "outbox", "quotas", "trace",
     ]),
 ];
 

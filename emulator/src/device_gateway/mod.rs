@@ -10,6 +10,7 @@ pub(crate) mod codec;
 mod conversation;
 mod https;
 mod mqtt;
+mod throughput;
 mod websocket;
 
 use std::net::SocketAddr;

@@ -17,6 +17,7 @@ use super::codec::CodecError;
 use super::codec::decode::Decoder;
 use super::codec::packets::{Connect, Packet};
 use super::conversation::Conversation;
+use super::throughput::Throughput;
 use crate::cloud::{Cloud, Meant};
 use crate::iot_core::{Accepted, IotCore, Peer, Principal, Unknown};
 use crate::message::ProtocolVersion;
@@ -119,7 +120,8 @@ pub(super) async fn speak<S: Carrier>(
         Ok(accepted) => {
             let mut out = Vec::new();
             answers::connack(&accepted, &wants, asked_for.as_str().is_empty(), &mut out);
-            let link = Link { iot_core, stream, decoder, buffer, mailbox, wants };
+            let throughput = Throughput::new(&iot_core, accepted.connection);
+            let link = Link { iot_core, stream, decoder, buffer, mailbox, wants, throughput };
             link.run(accepted, out).await;
         }
         Err(refused) => {
@@ -181,6 +183,7 @@ struct Link<S> {
     buffer: BytesMut,
     mailbox: Mailbox,
     wants: Wants,
+    throughput: Throughput,
 }
 
 impl<S: Carrier> Link<S> {
@@ -208,16 +211,20 @@ impl<S: Carrier> Link<S> {
         loop {
             self.send(out, patience).await?;
             self.buffer.reserve(READ_BYTES);
+            let held_back = self.throughput.is_held_back();
             let turn = async {
                 tokio::select! {
-                    read = self.stream.read_buf(&mut self.buffer) => Turn::Read(read.unwrap_or(0)),
+                    read = self.stream.read_buf(&mut self.buffer), if !held_back => {
+                        Turn::Read(read.unwrap_or(0))
+                    }
                     news = self.mailbox.news() => Turn::News(news),
                 }
             };
             match timeout_at(last_packet + patience, turn).await {
                 Ok(Turn::Read(0)) => return Err(self.ended(conversation)),
-                Ok(Turn::Read(_)) => {
+                Ok(Turn::Read(bytes)) => {
                     last_packet = Instant::now();
+                    self.throughput.moved(bytes);
                     self.obey(conversation, out)?;
                 }
                 Ok(Turn::News(news)) => {
@@ -225,12 +232,21 @@ impl<S: Carrier> Link<S> {
                         answers::disconnect_for(reason, &self.wants, out);
                         return Err(reason);
                     }
+                    self.throughput.look_again();
+                    if self.throughput.is_held_back() {
+                        continue;
+                    }
                     // The news counts as unread until all that waited is on its way.
                     while conversation.deliver(out) == Outgoing::More {
                         self.send(out, patience).await?;
+                        if self.throughput.is_held_back() {
+                            break;
+                        }
                     }
                     self.send(out, patience).await?;
                 }
+                // It may have said something that was not read.
+                Err(_elapsed) if held_back => last_packet = Instant::now(),
                 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
                 //# a client that is silent for one and a half times its keep-alive is disconnected
                 Err(_elapsed) => {
@@ -278,6 +294,7 @@ impl<S: Carrier> Link<S> {
         if out.is_empty() {
             return Ok(());
         }
+        self.throughput.moved(out.len());
         let Self { stream, mailbox, .. } = self;
         let writing = timeout(patience, async {
             stream.write_all(out).await?;

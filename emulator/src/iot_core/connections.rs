@@ -24,7 +24,8 @@ use crate::names::{ClientId, Scope, TopicFilter};
 use crate::outbox::Mailbox;
 use crate::policy::{Action, Connect, Permit, Refusal};
 use crate::provisioning::Principal;
-use crate::quotas::{CLIENT_ID_BYTES, MAXIMUM_PACKET_SIZE_FLOOR};
+use crate::quotas::rates::Rate;
+use crate::quotas::{CLIENT_ID_BYTES, CONNECTIONS, MAXIMUM_PACKET_SIZE_FLOOR};
 use crate::time::Timestamp;
 use crate::trace::Entry;
 
@@ -139,8 +140,8 @@ impl State {
             };
             (refused, Box::new(entry.answer(answer)))
         };
-        check_connect(&request).map_err(|(refused, why)| {
-            entry(refused, Entry::failure(scope, "Connect", "CLIENT_ERROR").details(why))
+        self.check_connect(&request, client_id, now).map_err(|(refused, reason, why)| {
+            entry(refused, Entry::failure(scope, "Connect", reason).details(why))
         })?;
         let mut authorizer = Authorizer::new(self.sources(now), &principal, peer, Some(client_id));
         let topic = request.will.as_ref().map(|will| &will.topic);
@@ -199,6 +200,25 @@ impl State {
             details,
         };
         Ok(Admitted { permit, request, authorizer })
+    }
+
+    //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+    //# a client ID connects once a second
+    //? assumed: a CONNECT that policies refuse counts too; one of a certificate that is not known,
+    //? not active or just registered does not
+    /// What AWS refuses about a CONNECT before any policy: the answer, the reason and why.
+    fn check_connect(
+        &mut self,
+        request: &ConnectRequest,
+        client_id: &ClientId,
+        now: Timestamp,
+    ) -> Result<(), (Refused, &'static str, String)> {
+        check_connect(request).map_err(|(refused, why)| (refused, "CLIENT_ERROR", why))?;
+        let throttled = |why: String| (Refused::QuotaExceeded, "THROTTLED", why);
+        check_room(self.live.len()).map_err(throttled)?;
+        let of_client = Some((Rate::ConnectsPerClientId, client_id.as_str()));
+        let counted = self.broker.count(&[Rate::ConnectsPerAccount], of_client, now);
+        counted.map_err(|rate| throttled(rate.to_string()))
     }
 
     fn let_in(
@@ -296,7 +316,8 @@ impl State {
         let principal = Some(Arc::clone(&facts.details.principal));
         let origin = Origin { client_id, principal, source_ip: Some(facts.details.source_ip) };
         if let Some(will) = will {
-            self.distribute(scope, will.permit, will.publication, &origin, now);
+            let sent = self.distribute(scope, will.permit, will.publication, &origin, now);
+            sent.unwrap_or_else(|throttled| self.discard(throttled, now));
         }
         let event = subject(&facts, now).disconnected(
             reason.is_client_initiated(),
@@ -333,7 +354,17 @@ fn is_persistent(request: &ConnectRequest) -> bool {
     }
 }
 
-/// What AWS refuses about a CONNECT before any policy.
+//= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+//# so many concurrent connections of an account at most
+//? assumed: one more is answered like one too fast
+fn check_room(connections: usize) -> Result<(), String> {
+    match connections {
+        CONNECTIONS.. => Err(format!("{CONNECTIONS} concurrent connections of an account at most")),
+        _ => Ok(()),
+    }
+}
+
+/// What AWS refuses about the CONNECT itself.
 fn check_connect(request: &ConnectRequest) -> Result<(), (Refused, String)> {
     let client_id = request.client_id.as_str();
     //= https://github.com/awslabs/aws-c-mqtt/blob/main/source/v5/mqtt5_utils.c
@@ -368,4 +399,16 @@ fn check_will(will: &PublishRequest) -> Result<(), (Refused, String)> {
     topics::publish(&will.topic, will.retain)
         .map_err(|refusal| (Refused::TopicNameInvalid, format!("the will: {}", refusal.0)))?;
     check_sizes(&will.payload, &will.properties)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_so_many_connections_and_no_more() {
+        assert_eq!(check_room(CONNECTIONS - 1), Ok(()));
+        let why = check_room(CONNECTIONS).unwrap_err();
+        assert_eq!(why, "500000 concurrent connections of an account at most");
+    }
 }
