@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 pub use crate::credentials::{Credential, SECRET_ACCESS_KEY, Secret};
 use crate::names::Scope;
+use crate::quotas::Quotas;
 
 /// Every setting of an emulator. The default is the library's: free ports on loopback, nothing on
 /// disk.
@@ -45,6 +46,8 @@ pub struct Config {
     /// How many seconds after it a change of policies, of groups or of a thing counts for whoever
     /// was decided about before. AWS takes 6 to 8 minutes; 0 is at once.
     pub policy_propagation_seconds: u64,
+    /// Which of AWS's quotas count: sizes and counts, or the rates too.
+    pub quotas: Quotas,
     /// Whether every SigV4 signature is verified. Off: any credentials are taken, and only the
     /// scope is read.
     pub enforce_sigv4: bool,
@@ -75,6 +78,7 @@ impl Default for Config {
             seed: None,
             manual_clock: false,
             policy_propagation_seconds: 0,
+            quotas: Quotas::Sizes,
             enforce_sigv4: false,
             credential: Vec::new(),
             endpoint: Vec::new(),

@@ -19,6 +19,7 @@ use crate::lambda::Function;
 use crate::listeners::{self, Addresses, Bound};
 use crate::names::{Arn, Scope};
 use crate::outbox::{Effect, Job};
+use crate::quotas::Quotas;
 use crate::trace::{Entry, Listener, Trace};
 
 /// How long [`Emulator::settled`] waits.
@@ -324,6 +325,13 @@ impl Builder {
     #[must_use]
     pub fn credential(mut self, credential: Credential) -> Self {
         self.config.credential.push(credential);
+        self
+    }
+
+    /// Which of AWS's quotas count: sizes and counts, or the rates too.
+    #[must_use]
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.config.quotas = quotas;
         self
     }
 

@@ -79,3 +79,4 @@ pub use crate::iot_core::{AutoRegistration, IotCore, allow};
 pub use crate::lambda::Function;
 pub use crate::listeners::{Addresses, EndpointAddresses};
 pub use crate::pki::{CertificateAuthority, Identity};
+pub use crate::quotas::Quotas;

@@ -16,15 +16,15 @@ use std::process::Command;
 const LAYERS: &[(&str, &[&str])] = &[
     // Vocabulary: everybody may use it, it uses nothing above itself.
     ("names", &[]),
-    ("quotas", &[]),
     ("json", &[]),
     ("regexp", &[]),
     ("time", &[]),
+    ("quotas", &["time"]),
     ("message", &["names"]),
     ("errors", &["names"]),
     ("service_model", &["errors", "regexp"]),
     ("credentials", &[]),
-    ("config", &["credentials", "names"]),
+    ("config", &["credentials", "names", "quotas"]),
     ("trace", &["names", "time"]),
     ("pki", &["names", "time"]),
     // Core: decides, touches nothing.
@@ -73,7 +73,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("listeners", &["cloud", "config", "device_gateway", "doors", "emulator", "names", "trace"]),
     ("emulator", &[
         "api_gateway", "cloud", "config", "errors", "iot_core", "lambda", "listeners", "names",
-        "outbox", "trace",
+        "outbox", "quotas", "trace",
     ]),
 ];
 

@@ -29,6 +29,7 @@ mod policy_cases;
 mod policy_operations;
 mod propagation;
 mod provisioning_templates;
+mod quotas;
 mod registry_events;
 mod sdks;
 mod sigv4;

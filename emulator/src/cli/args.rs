@@ -143,6 +143,9 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "IOT_EMULATOR_ENFORCE_SIGV4",
         value_parser = FalseyValueParser::new())]
     pub(crate) enforce_sigv4: bool,
+    /// Which of AWS's quotas count: `sizes` (sizes and counts) or `strict` (the rates too).
+    #[arg(long, global = true, env = "IOT_EMULATOR_QUOTAS", value_name = "WHICH")]
+    pub(crate) quotas: Option<String>,
     /// How the trace is printed.
     #[arg(long, global = true, env = "IOT_EMULATOR_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -197,6 +200,11 @@ impl Settings {
         }
         take!(bind mqtt_port https_port tls_port gateway_port api_port account region endpoint_host
             policy_propagation_seconds);
+        if let Some(word) = &self.quotas {
+            // clap would say it in several lines.
+            let refused = |error| Failure::start(format!("--quotas: {error}"));
+            config.quotas = word.parse().map_err(refused)?;
+        }
         config.dir = self.dir.clone().or(config.dir);
         config.seed = self.seed.or(config.seed);
         config.manual_clock |= self.manual_clock;
@@ -244,14 +252,15 @@ fn merge(base: Config, file: Config, mentioned: &toml::Table) -> Config {
         };
     }
     take!(bind mqtt_port https_port tls_port gateway_port api_port account region dir endpoint_host
-        seed manual_clock policy_propagation_seconds enforce_sigv4 credential endpoint function
-        call);
+        seed manual_clock policy_propagation_seconds quotas enforce_sigv4 credential endpoint
+        function call);
     config
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use iot_emulator::Quotas;
 
     use super::*;
 
@@ -259,7 +268,8 @@ mod tests {
     fn flags_win_over_the_file_and_the_file_over_the_default() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.toml");
-        let text = "mqtt_port = 1\nhttps_port = 2\npolicy_propagation_seconds = 4\n";
+        let text =
+            "mqtt_port = 1\nhttps_port = 2\npolicy_propagation_seconds = 4\nquotas = \"strict\"\n";
         std::fs::write(&file, text).unwrap();
         let arguments = Arguments::parse_from([
             "iot-emulator",
@@ -270,10 +280,14 @@ mod tests {
         ]);
         let config = arguments.settings.config(Config::for_binary()).unwrap();
         assert_eq!((config.mqtt_port, config.https_port, config.api_port), (3, 2, 4566));
-        assert_eq!(config.policy_propagation_seconds, 4);
-        let typed = ["iot-emulator", "--policy-propagation-seconds", "360"];
+        assert_eq!((config.policy_propagation_seconds, config.quotas), (4, Quotas::Strict));
+        let typed = ["iot-emulator", "--policy-propagation-seconds", "360", "--quotas", "strict"];
         let config = Arguments::parse_from(typed).settings.config(Config::for_binary()).unwrap();
-        assert_eq!(config.policy_propagation_seconds, 360);
+        assert_eq!((config.policy_propagation_seconds, config.quotas), (360, Quotas::Strict));
+        let typed = ["iot-emulator", "--quotas", "some"];
+        let refused = Arguments::parse_from(typed).settings.config(Config::for_binary());
+        let line = refused.unwrap_err().line;
+        assert_eq!(line, "--quotas: `some` is neither `sizes` nor `strict`");
     }
 
     #[test]

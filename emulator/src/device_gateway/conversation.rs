@@ -14,7 +14,7 @@ use super::codec::encode::Answer;
 use super::codec::packets::{Packet, Publish, Subscribe};
 use super::codec::{Qos, ReasonCode};
 use super::mqtt::Wants;
-use crate::iot_core::{Held, IotCore, PublishRequest, Reaction, Refused};
+use crate::iot_core::{Held, IotCore, PublishRequest, Published, Reaction, Refused};
 use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::{ClientDisconnect, ConnectionId, Delivery, DisconnectReason};
 use crate::names::TopicName;
@@ -103,8 +103,9 @@ impl Conversation {
             Packet::Subscribe(subscribe) => self.subscribe(held, subscribe, out),
             Packet::Unsubscribe(unsubscribe) => {
                 let reason = |existed| match existed {
-                    true => ReasonCode::Success,
-                    false => ReasonCode::NoSubscriptionExisted,
+                    Ok(true) => ReasonCode::Success,
+                    Ok(false) => ReasonCode::NoSubscriptionExisted,
+                    Err(refused) => answers::code(refused),
                 };
                 let existed = held.unsubscribe(&unsubscribe.filters).into_iter();
                 let (packet_id, reasons) = (unsubscribe.packet_id, existed.map(reason).collect());
@@ -187,7 +188,11 @@ impl Conversation {
             properties,
         };
         let reason = match held.publish(request) {
-            Ok(()) => ReasonCode::Success,
+            Ok(Published::Accepted) => ReasonCode::Success,
+            //= https://github.com/awslabs/aws-c-mqtt/blob/main/include/aws/mqtt/client.h
+            //# there is no response to a publish above the quota
+            //? assumed: for MQTT 5 too, although 0x97 is among AWS's PUBACK codes
+            Ok(Published::Discarded) => return ControlFlow::Continue(()),
             Err(Reaction::Acknowledge(refused)) => answers::code(refused),
             Err(Reaction::Disconnect(refused)) => return self.refused(held, refused, out),
         };

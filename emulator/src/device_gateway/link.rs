@@ -23,6 +23,7 @@ use super::answers::Outgoing;
 use super::codec::decode::Decoder;
 use super::conversation::Conversation;
 use super::mqtt::{Carrier, End};
+use super::throughput::Throughput;
 use crate::message_broker::DisconnectReason;
 use crate::outbox::{Letter, Mailbox, UnderWay};
 
@@ -60,6 +61,7 @@ pub(super) struct Link<S> {
     under_way: Option<UnderWay>,
     /// How often it was read from since anything was written.
     reads: u8,
+    throughput: Throughput,
     patience: Patience,
 }
 
@@ -127,7 +129,7 @@ impl<S: Carrier> Link<S> {
         (decoder, input): (Decoder, BytesMut),
         greeting: Vec<u8>,
         mailbox: Mailbox,
-        conversation: Conversation,
+        (conversation, throughput): (Conversation, Throughput),
         keep_alive_seconds: u16,
     ) -> Self {
         //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
@@ -143,6 +145,7 @@ impl<S: Carrier> Link<S> {
             more: false,
             under_way: None,
             reads: 0,
+            throughput,
             patience: Patience::new(patience),
         }
     }
@@ -174,12 +177,17 @@ impl<S: Carrier> Link<S> {
         loop {
             match poll_fn(|context| self.poll_turn(context)).await? {
                 Turn::Obey => self.obey()?,
-                Turn::Deliver => {
-                    let outgoing = self.conversation.deliver(&mut self.output.bytes);
-                    self.more = outgoing == Outgoing::More;
-                }
+                Turn::Deliver => self.deliver(),
             }
         }
+    }
+
+    /// Lets go out what waits, unless the connection is held back: then there is news when it may
+    /// go on.
+    fn deliver(&mut self) {
+        self.throughput.look_again();
+        self.more = !self.throughput.is_held_back()
+            && self.conversation.deliver(&mut self.output.bytes) == Outgoing::More;
     }
 
     /// Obeys what has come.
@@ -203,15 +211,16 @@ impl<S: Carrier> Link<S> {
     /// is over.
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Result<Turn, DisconnectReason>> {
         loop {
+            let held_back = self.throughput.is_held_back();
             let room = self.output.unsent() < SOON_BYTES;
-            if room && self.reads < READS {
+            if room && !held_back && self.reads < READS {
                 self.reads += 1;
                 if let Poll::Ready(turn) = self.poll_read(context) {
                     return Poll::Ready(turn);
                 }
             }
-            let read_all = room && self.reads < READS;
-            if room && self.more {
+            let read_all = held_back || room && self.reads < READS;
+            if room && !held_back && self.more {
                 return Poll::Ready(Ok(Turn::Deliver));
             }
             match self.mailbox.poll(context, room) {
@@ -236,7 +245,10 @@ impl<S: Carrier> Link<S> {
                 break;
             }
         }
-        if (SOON_BYTES..UNSENT_BYTES).contains(&self.output.unsent())
+        if self.throughput.is_held_back() {
+            // It may have said something that was not read.
+            self.patience.heard = Instant::now();
+        } else if (SOON_BYTES..UNSENT_BYTES).contains(&self.output.unsent())
             && let Poll::Ready(turn) = self.poll_read(context)
         {
             return Poll::Ready(turn);
@@ -261,7 +273,10 @@ impl<S: Carrier> Link<S> {
         };
         Poll::Ready(match ready!(read) {
             Ok(0) | Err(_) => Err(self.ended()),
-            Ok(_) => Ok(Turn::Obey),
+            Ok(bytes) => {
+                self.throughput.moved(bytes);
+                Ok(Turn::Obey)
+            }
         })
     }
 
@@ -272,7 +287,10 @@ impl<S: Carrier> Link<S> {
         while *written < bytes.len() {
             match stream.as_mut().poll_write(context, &bytes[*written..])? {
                 Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(count) => *written += count,
+                Poll::Ready(count) => {
+                    self.throughput.moved(count);
+                    *written += count;
+                }
                 Poll::Pending => return Ok(()),
             }
             *unflushed = true;

@@ -13,6 +13,7 @@ mod link;
 #[cfg(test)]
 mod link_tests;
 mod mqtt;
+mod throughput;
 mod websocket;
 
 use std::net::SocketAddr;

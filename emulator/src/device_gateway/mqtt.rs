@@ -16,6 +16,7 @@ use super::codec::decode::Decoder;
 use super::codec::packets::{Connect, Packet};
 use super::conversation::Conversation;
 use super::link::Link;
+use super::throughput::Throughput;
 use crate::cloud::{Cloud, Meant};
 use crate::iot_core::{IotCore, Peer, Principal, Unknown};
 use crate::message::ProtocolVersion;
@@ -130,9 +131,10 @@ pub(super) async fn greet<S: Carrier>(
             let mut out = Vec::new();
             answers::connack(&accepted, &wants, asked_for.as_str().is_empty(), &mut out);
             let keep_alive = accepted.keep_alive_seconds;
+            let throughput = Throughput::new(&iot_core, accepted.connection);
             let conversation = Conversation::new(iot_core, accepted.connection, wants);
-            let read = (decoder, buffer);
-            Some(Box::new(Link::new(stream, read, out, mailbox, conversation, keep_alive)))
+            let (read, speech) = ((decoder, buffer), (conversation, throughput));
+            Some(Box::new(Link::new(stream, read, out, mailbox, speech, keep_alive)))
         }
         Err(refused) => {
             let mut out = Vec::new();

@@ -1,8 +1,8 @@
 //! The operations of the data endpoint over HTTP that are about clients: who is connected, to what
 //! it subscribes, and the end of a connection.
 //!
-//! It decides which permission each needs; who has it is decided in `http_calls.rs`, and what there
-//! is to tell is the broker's.
+//! It decides which permission each needs and that a rate is counted first; who has the permission
+//! is decided in `http_calls.rs`, and what there is to tell is the broker's.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
 use std::net::IpAddr;
@@ -18,6 +18,7 @@ use crate::message_broker::{Deleted, DisconnectReason};
 use crate::names::{ClientId, ThingName, TopicFilter};
 use crate::policy::{DeleteConnection, GetConnection, ListSubscriptions};
 use crate::quotas::CLIENT_ID_BYTES;
+use crate::quotas::rates::Rate;
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
 //# the fields of a connection; `vpcEndpointId` only behind a VPC endpoint, which is not here
@@ -79,6 +80,8 @@ impl IotCore {
         let scope = self.scope();
         self.locked(|state, now| {
             let mut call = Call::new(caller, "DeleteConnection", scope, now);
+            let of_client = Rate::DeleteConnectionPerClientId;
+            state.count_call(&call, Rate::DeleteConnection, of_client, &client_id)?;
             let permit = state.permit::<DeleteConnection>(&mut call, client_id)?;
             let broker = &mut state.broker;
             let deleted =
@@ -107,6 +110,8 @@ impl IotCore {
             //# asked for socket information that it may not see, the entire call fails with 403
             let mut call = Call::new(caller, "GetConnection", self.scope(), now)
                 .asking(Asks::SocketInformation(include_socket_information));
+            let of_client = Rate::GetConnectionPerClientId;
+            state.count_call(&call, Rate::GetConnection, of_client, &client_id)?;
             let permit = state.permit::<GetConnection>(&mut call, client_id)?;
             let status = state.broker.client(&permit, now);
             let status = status.ok_or_else(|| unknown_client(permit.resource()))?;
@@ -145,6 +150,8 @@ impl IotCore {
         let (after, size) = page.read(20)?;
         self.locked(|state, now| {
             let mut call = Call::new(caller, "ListSubscriptions", self.scope(), now);
+            let of_client = Rate::ListSubscriptionsPerClientId;
+            state.count_call(&call, Rate::ListSubscriptions, of_client, &client_id)?;
             let permit = state.permit::<ListSubscriptions>(&mut call, client_id)?;
             let all = state.broker.subscriptions_of(&permit);
             let all = all.ok_or_else(|| unknown_client(permit.resource()))?;

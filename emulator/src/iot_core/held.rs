@@ -12,7 +12,7 @@ use super::connections::subject;
 use super::live::Misuse;
 use super::log::{Who, refused};
 use super::publishing::{Origin, boxed, check_sizes, permits};
-use super::refusals::{self, Reaction, Refused};
+use super::refusals::{self, Published, Reaction, Refused};
 use super::requests::PublishRequest;
 use super::topics;
 use crate::events::{Event, Subject};
@@ -23,6 +23,7 @@ use crate::message_broker::{
 };
 use crate::names::{Scope, TopicFilter, TopicName};
 use crate::policy::{Receive, Refusal, Subscribe};
+use crate::quotas::rates::Rate;
 use crate::time::Timestamp;
 use crate::trace::Entry;
 
@@ -45,8 +46,12 @@ impl Held<'_> {
     }
 
     /// The client publishes.
-    pub(crate) fn publish(&mut self, request: PublishRequest) -> Result<(), Reaction> {
+    pub(crate) fn publish(&mut self, request: PublishRequest) -> Result<Published, Reaction> {
         let version = self.facts.version;
+        //? assumed: a publish that policies would refuse counts too, and is discarded alike
+        if !self.state.broker.count_publish(self.connection(), &request.topic, self.now) {
+            return Ok(Published::Discarded);
+        }
         let PublishRequest { topic, payload, qos, retain, expiry_seconds, properties } = request;
         let react = |refused| refusals::publish(version, qos, refused);
         let Some(quality) = qos else {
@@ -63,7 +68,9 @@ impl Held<'_> {
                 return Err(self.refuse("Publish-In", &topic, refusal.0, reaction));
             }
         };
-        let Some(live) = self.state.live.get_mut(self.facts.connection) else { return Ok(()) };
+        let Some(live) = self.state.live.get_mut(self.connection()) else {
+            return Ok(Published::Accepted);
+        };
         let asked = permits(&mut live.authorizer, self.scope, &topic, retain, self.now);
         let (permit, retain) = asked.map_err(|refusal| {
             let reaction = react(Refused::NotAuthorized);
@@ -81,8 +88,14 @@ impl Held<'_> {
             properties: boxed(properties),
             publisher: Some(self.facts.client_id.clone()),
         };
-        self.state.send(self.scope, destination, permit, publication, &origin, self.now);
-        Ok(())
+        let sent = self.state.send(self.scope, destination, permit, publication, &origin, self.now);
+        Ok(sent.map_or_else(
+            |throttled| {
+                self.state.discard(throttled, self.now);
+                Published::Discarded
+            },
+            |()| Published::Accepted,
+        ))
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
@@ -123,6 +136,10 @@ impl Held<'_> {
             let entry = self.refused("Subscribe", &filter, &refusal);
             self.note_refused(entry, reaction)
         })?;
+        if let Err(rate) = self.count_subscription(&filter, &[Rate::SubscriptionsPerAccount]) {
+            let entry = self.throttled("Subscribe", &filter, rate);
+            return Err(self.note_refused(entry, react(Refused::QuotaExceeded)));
+        }
         match self.state.broker.subscribe(self.connection(), permit, options, self.now) {
             Ok(granted) => {
                 if let Some(live) = self.state.live.get_mut(self.facts.connection) {
@@ -149,13 +166,35 @@ impl Held<'_> {
         }
     }
 
-    /// The client unsubscribes; which of the filters it had.
-    pub(crate) fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Vec<bool> {
-        let (connection, broker) = (self.connection(), &mut self.state.broker);
-        let existed = |filter| broker.unsubscribe(connection, filter).unwrap_or(false);
-        let existed = filters.iter().map(existed).collect();
-        self.tell("Unsubscribe", filters, |subject| subject.unsubscribed(filters));
+    /// The client unsubscribes; which of the filters it had, and which come above a rate.
+    pub(crate) fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Vec<Result<bool, Refused>> {
+        let mut ended = Vec::with_capacity(filters.len());
+        let existed = filters.iter().map(|filter| {
+            if let Err(rate) = self.count_subscription(filter, &[]) {
+                let entry = self.throttled("Unsubscribe", filter, rate);
+                let entry = Who::connected(&self.facts).signs(entry);
+                self.state.note(entry.answer("UNSUBACK 0x80: the subscription stays"));
+                return Err(Refused::UnspecifiedError);
+            }
+            ended.push(filter.clone());
+            Ok(self.state.broker.unsubscribe(self.connection(), filter).unwrap_or(false))
+        });
+        let existed = existed.collect();
+        if !ended.is_empty() {
+            self.tell("Unsubscribe", &ended, |subject| subject.unsubscribed(&ended));
+        }
         existed
+    }
+
+    /// Counts a filter of a SUBSCRIBE or an UNSUBSCRIBE.
+    fn count_subscription(&mut self, filter: &TopicFilter, account: &[Rate]) -> Result<(), Rate> {
+        let group = filter.shared().map(|_| (Rate::SubscriptionsPerGroup, filter.as_str()));
+        self.state.broker.count(account, group, self.now)
+    }
+
+    fn throttled(&self, event_type: &'static str, filter: &TopicFilter, rate: Rate) -> Entry {
+        let entry = Entry::failure(self.scope, event_type, "THROTTLED");
+        entry.member("topicName", filter).details(rate.to_string())
     }
 
     fn tell(

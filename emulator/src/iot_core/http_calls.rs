@@ -30,8 +30,9 @@ pub(crate) struct HttpRefusal {
 
 impl From<ApiError> for HttpRefusal {
     fn from(error: ApiError) -> Self {
-        // What a policy refuses is traced where it is asked.
-        let told = error.code() == ErrorCode::ForbiddenException;
+        // What a policy refuses is traced where it is asked, and a rate where it is counted.
+        let told = [ErrorCode::ForbiddenException, ErrorCode::ThrottlingException];
+        let told = told.contains(&error.code());
         Self { error, told, wordless: false }
     }
 }
@@ -119,6 +120,16 @@ impl<'a> Call<'a> {
     //# each of these requests is logged, with protocol HTTP
     pub(super) fn success(&self) -> Entry {
         self.signed(Entry::success(self.scope, self.event_type)).why(self.caveat.clone())
+    }
+
+    /// The entry of a request that fails for `reason`.
+    pub(super) fn failure(&self, reason: &'static str) -> Entry {
+        self.signed(Entry::failure(self.scope, self.event_type, reason))
+    }
+
+    /// When it came.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// What is to be known of what was permitted: that a newer policy does not count yet.

@@ -39,33 +39,45 @@ impl Live {
 
 /// All of them. Looked up for each packet and each delivery, so by index and not by hash.
 #[derive(Debug, Default)]
-pub(super) struct LiveConnections(Vec<Option<Box<Live>>>);
+pub(super) struct LiveConnections {
+    places: Vec<Option<Box<Live>>>,
+    /// How many of them are taken.
+    count: usize,
+}
 
 impl LiveConnections {
     pub(super) fn get(&self, connection: ConnectionId) -> Option<&Live> {
-        let live = self.0.get(connection.place())?.as_deref()?;
+        let live = self.places.get(connection.place())?.as_deref()?;
         (live.facts.connection == connection).then_some(live)
     }
 
     pub(super) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Live> {
-        let live = self.0.get_mut(connection.place())?.as_deref_mut()?;
+        let live = self.places.get_mut(connection.place())?.as_deref_mut()?;
         (live.facts.connection == connection).then_some(live)
     }
 
     pub(super) fn insert(&mut self, live: Live) {
         let place = live.facts.connection.place();
-        if place >= self.0.len() {
-            self.0.resize_with(place + 1, || None);
+        if place >= self.places.len() {
+            self.places.resize_with(place + 1, || None);
         }
-        self.0[place] = Some(Box::new(live));
+        let before = self.places[place].replace(Box::new(live));
+        self.count += usize::from(before.is_none());
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Live> {
         self.get(connection)?;
-        self.0.get_mut(connection.place())?.take().map(|live| *live)
+        let live = self.places.get_mut(connection.place())?.take()?;
+        self.count -= 1;
+        Some(*live)
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.count
     }
 
     pub(super) fn into_all(self) -> impl Iterator<Item = Live> {
-        self.0.into_iter().flatten().map(|live| *live)
+        self.places.into_iter().flatten().map(|live| *live)
     }
 }

@@ -19,7 +19,7 @@
 //! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
 //!   that need another account (`neighbours.rs`)
 //! - `provisioning.rs`: templates at work, and the hooks of templates
-//! - `tagging.rs`: tags, which rules have too
+//! - `tagging.rs`: tags, which rules have too; `throttling.rs`: what comes above one of AWS's rates
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
 
@@ -27,6 +27,8 @@ mod absent;
 mod authorization;
 mod client_operations;
 mod connections;
+#[cfg(test)]
+mod connections_tests;
 mod data_plane;
 mod direct_messages;
 mod domains;
@@ -44,6 +46,7 @@ mod refusals;
 mod requests;
 mod rust_api;
 mod tagging;
+mod throttling;
 mod topics;
 mod transfers;
 
@@ -63,7 +66,7 @@ pub(crate) use held::Held;
 pub(crate) use http_calls::{Decisions, HttpRefusal, http_status};
 pub(crate) use identity::Unknown;
 pub(crate) use neighbours::Neighbours;
-pub(crate) use refusals::{Reaction, Refused};
+pub(crate) use refusals::{Published, Reaction, Refused};
 pub(crate) use requests::{
     Accepted, ConnectRequest, DirectMessageRequest, HttpCaller, Peer, PublishRequest,
 };
@@ -77,6 +80,7 @@ use crate::message_broker::{ConnectionId, DirectMessageId, MessageBroker, Undeli
 use crate::names::{AccountId, CertificateId, Region, Scope};
 use crate::outbox::{Effect, Outbox};
 pub(crate) use crate::provisioning::Principal;
+use crate::quotas::Quotas;
 use crate::registry::{CertificateMode, Registry};
 pub(crate) use crate::registry::{
     DomainAuthentication, DomainProtocol, DomainTerms, SecurityPolicy,
@@ -103,6 +107,8 @@ pub(crate) struct Surroundings {
     pub(crate) root_ca_pem: Arc<str>,
     /// How long after it a change of policies counts.
     pub(crate) policy_propagation: Duration,
+    /// Whether AWS's rates are enforced.
+    pub(crate) quotas: Quotas,
     /// Is told when a deadline comes nearer.
     pub(crate) timers: Arc<Notify>,
     pub(crate) ca_owners: CaOwners,
@@ -170,10 +176,14 @@ impl State {
         let salt = scope.to_string().bytes().fold(*seed, |salt, byte| {
             salt.wrapping_mul(0x0100_0000_01B3).wrapping_add(u64::from(byte))
         });
+        let broker = MessageBroker::new(salt);
         Self {
             registry: Registry::new(scope.clone(), *seed),
             propagation: Propagation::new(around.policy_propagation),
-            broker: MessageBroker::new(salt),
+            broker: match around.quotas {
+                Quotas::Sizes => broker,
+                Quotas::Strict => broker.with_rates(),
+            },
             rules: RulesEngine::new(scope.clone()),
             live: LiveConnections::default(),
             waiting: HashMap::new(),
@@ -373,6 +383,10 @@ impl IotCore {
 
     fn trace(&self) -> &Trace {
         &self.shared.around.trace
+    }
+
+    pub(crate) fn quotas(&self) -> Quotas {
+        self.shared.around.quotas
     }
 
     pub(crate) fn now(&self) -> Timestamp {

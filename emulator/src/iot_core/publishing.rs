@@ -11,12 +11,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::authorization::Authorizer;
+use super::live::LiveConnections;
 use super::refusals::Refused;
 use super::topics::Destination;
-use super::{IotCore, State};
+use super::{IotCore, State, throttling};
 use crate::events::Event;
 use crate::message::{Properties, QoS};
-use crate::message_broker::{ConnectionFacts, Dropped, Notice, Publication, Receiver};
+use crate::message_broker::{ConnectionFacts, Dropped, Notice, Publication, Receiver, Throttled};
 use crate::names::{ClientId, Scope, TopicName};
 use crate::outbox::{Effect, RuleInvocation};
 use crate::policy::{Permit, Publish, Refusal, RetainPublish};
@@ -61,7 +62,8 @@ struct Travelling {
 }
 
 impl State {
-    /// Publishes to subscribers and rules, and whatever the rules republish.
+    /// Publishes to subscribers and rules, and whatever the rules republish; or says which of AWS's
+    /// rates does not let the message itself through.
     pub(super) fn distribute(
         &mut self,
         scope: &Scope,
@@ -69,12 +71,12 @@ impl State {
         publication: Publication,
         origin: &Origin<'_>,
         now: Timestamp,
-    ) {
+    ) -> Result<(), Throttled> {
         if self.concerns_no_rule(permit.resource()) {
             return self.broker.publish(permit, publication, now);
         }
         let way = VecDeque::from([Travelling { permit, publication, depth: 0 }]);
-        self.travel(scope, way, origin, now);
+        self.travel(scope, way, origin, now)
     }
 
     fn concerns_no_rule(&self, topic: &TopicName) -> bool {
@@ -87,25 +89,38 @@ impl State {
         mut way: VecDeque<Travelling>,
         origin: &Origin<'_>,
         now: Timestamp,
-    ) {
+    ) -> Result<(), Throttled> {
         let mut republished = 0;
+        let mut first = Ok(());
         while let Some(Travelling { permit, publication, depth }) = way.pop_front() {
             if republished > REPUBLISHED_MESSAGES {
-                return self.note_loop(scope, permit.resource());
+                self.note_loop(scope, permit.resource());
+                break;
             }
             republished += 1;
+            let mut refuse = |state: &mut Self, throttled| match depth {
+                0 => first = Err(throttled),
+                _ => state.discard(throttled, now),
+            };
+            let retain = publication.retain.is_some();
+            if let Err(throttled) = self.broker.accept(permit.resource(), retain, now) {
+                refuse(self, throttled);
+                continue;
+            }
             //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html
             //# only the named rule runs, no subscriber gets the message
             let ingested = rules_engine::basic_ingest(permit.resource()).is_some();
             let seen = Arc::new(self.as_rules_see_it(permit.resource(), &publication, origin, now));
             let executions = self.rules.evaluate(&seen);
-            if !ingested {
-                self.broker.publish(permit, publication, now);
+            if !ingested && let Err(throttled) = self.broker.publish(permit, publication, now) {
+                refuse(self, throttled);
+                continue;
             }
             for execution in executions {
                 self.act(scope, execution, &seen, depth, &mut way);
             }
         }
+        first
     }
 
     fn as_rules_see_it(
@@ -215,7 +230,10 @@ impl State {
     ) {
         let Some((topic, payload)) = event else { return };
         let publication = Publication { payload, ..Publication::default() };
-        self.distribute(scope, Permit::<Publish>::of_aws(topic), publication, origin, now);
+        let permit = Permit::<Publish>::of_aws(topic);
+        if let Err(throttled) = self.distribute(scope, permit, publication, origin, now) {
+            self.discard(throttled, now);
+        }
     }
 
     /// Publishes what was permitted; a topic whose service is not here is told so in the trace.
@@ -227,14 +245,14 @@ impl State {
         publication: Publication,
         origin: &Origin<'_>,
         now: Timestamp,
-    ) {
+    ) -> Result<(), Throttled> {
         if destination == Destination::Unanswered {
             let topic = permit.resource().clone();
             let entry = Entry::failure(scope, "Publish-In", "NotServed");
             let why = "the service behind this topic is not in iot-emulator yet; nobody answers";
             self.note(entry.member("topicName", topic).details(why).answer("nothing"));
         }
-        self.distribute(scope, permit, publication, origin, now);
+        self.distribute(scope, permit, publication, origin, now)
     }
 
     /// Takes from the broker what has to happen outside.
@@ -251,7 +269,7 @@ impl State {
             self.after.delivered.extend(sender.map(|sender| (sender, delivered)));
         }
         for notice in notices {
-            let entry = noticed(self.registry.scope(), notice);
+            let entry = noticed(self.registry.scope(), &self.live, notice);
             self.after.entries.push(entry);
         }
     }
@@ -313,7 +331,7 @@ pub(super) fn check_sizes(
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
 //# a message that waits for a client that is away is logged as Queued, with qos and protocol; a
 //# failure says `Throttled while queueing offline message`
-fn noticed(scope: &Scope, notice: Notice) -> Entry {
+fn noticed(scope: &Scope, live: &LiveConnections, notice: Notice) -> Entry {
     let to = |entry: Entry, receiver: Receiver| match receiver {
         Receiver::Client(client_id) => entry.member("clientId", client_id),
         Receiver::Group(filter) => entry.member("topicFilter", filter),
@@ -344,6 +362,9 @@ fn noticed(scope: &Scope, notice: Notice) -> Entry {
             let entry = Entry::failure(scope, "Publish-In", "THROTTLED");
             entry.member("topicName", topic).details("too many retained messages")
         }
+        Notice::Throttled { rate, excess, topic, count } => {
+            throttling::entry(scope, live, (rate, &excess), topic, count)
+        }
         Notice::SessionExpired { client_id } => {
             Entry::success(scope, "SessionExpired").member("clientId", client_id)
         }
@@ -367,7 +388,9 @@ impl IotCore {
             state.note(action.entry(scope, rule, message));
             let mut way = VecDeque::new();
             state.invoke(scope, rule, &action, None, *depth, &mut way);
-            state.travel(scope, way, &Origin::default(), now);
+            if let Err(throttled) = state.travel(scope, way, &Origin::default(), now) {
+                state.discard(throttled, now);
+            }
         });
     }
 

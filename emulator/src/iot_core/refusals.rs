@@ -48,6 +48,14 @@ impl Refused {
     }
 }
 
+/// What became of a publish that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Published {
+    Accepted,
+    /// It came above one of AWS's rates: nobody gets it, and no PUBACK is sent.
+    Discarded,
+}
+
 /// How the connection reacts to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reaction {

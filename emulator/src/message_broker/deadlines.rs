@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::Receiver;
 use super::direct::DirectMessageId;
 use super::session::Slot;
+use super::shared::GroupId;
 use crate::names::TopicName;
 use crate::time::Timestamp;
 
@@ -21,6 +22,12 @@ pub(super) enum Deadline {
     Stored(Slot),
     /// The sender of a direct message waits no longer for the PUBACK.
     Confirmation(DirectMessageId),
+    /// Messages wait for the members of a group.
+    Waiting(GroupId),
+    /// A connection that was held back goes on.
+    Resume(Slot),
+    /// There is something to tell of what was discarded.
+    Tell,
     /// A retained message expires.
     Retained(TopicName),
     /// Drops are to be told that were only counted.

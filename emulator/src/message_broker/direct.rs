@@ -12,11 +12,11 @@ use super::MessageBroker;
 use super::connection::ConnectionId;
 use super::deadlines::{Deadline, Deadlines};
 use super::message::{Message, Publication};
-use super::publish::Waits;
 use super::queue::{By, Queued};
 use super::session::Slot;
 use crate::message::QoS;
 use crate::policy::{DirectMessage, Permit, Receive, SendDirectMessage};
+use crate::quotas::rates::Rate;
 use crate::time::Timestamp;
 
 /// One direct message; the numbers begin anew after four thousand million.
@@ -34,6 +34,8 @@ pub(crate) enum Undelivered {
     NotPermitted,
     /// So many messages wait for the client that this one has no room.
     QueueFull,
+    /// More would go to the client than may in a second.
+    Throttled,
     /// The client owes as many PUBACKs as it may.
     TooManyUnacknowledged,
     /// The PUBACK did not come in time.
@@ -119,6 +121,12 @@ impl MessageBroker {
         if confirmed_within.is_some() && !session.queue.is_open(window) {
             return Err(Undelivered::TooManyUnacknowledged);
         }
+        //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+        //# direct messages count in the publishes of the receiver's connection
+        let rate = Rate::PublishesPerConnection;
+        if self.throttling.is_some() && !session.publishes.take(rate, 1, now) {
+            return Err(Undelivered::Throttled);
+        }
         publication.qos = match confirmed_within {
             Some(_) => QoS::AtLeastOnce,
             None => QoS::AtMostOnce,
@@ -127,7 +135,7 @@ impl MessageBroker {
         let message = Arc::new(Message::new(topic, publication, now));
         let id = self.next_direct();
         let slot = connection.slot;
-        self.enqueue(slot, Queued::new(message, false, By::Direct(id)), qos, Waits::Live);
+        self.enqueue(slot, Queued::new(message, false, By::Direct(id)), qos);
         Ok(confirmed_within.map(|within| {
             let until = now + within;
             self.deadlines.set(until, Deadline::Confirmation(id));

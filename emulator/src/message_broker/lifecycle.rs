@@ -17,6 +17,7 @@ use super::session::{Online, Session, Slot};
 use super::{Dropped, MessageBroker, Notice, Receiver};
 use crate::names::ClientId;
 use crate::policy::{Connect, DeleteConnection, Permit};
+use crate::quotas::Bucket;
 use crate::time::Timestamp;
 
 /// What `DeleteConnection` found to delete.
@@ -106,13 +107,15 @@ impl MessageBroker {
             woken: false,
             redelivery: None,
             stored: None,
+            throughput: Bucket::default(),
+            resumes: None,
         });
         session.queue.go_online(self.paced, now);
         self.effects.wake.extend(session.wake());
         let shared = session.subscriptions.keys().filter(|filter| filter.shared().is_some());
         for filter in shared.cloned().collect::<Vec<_>>() {
             self.groups.set_online(&filter, slot, true);
-            self.hand_out_waiting(&filter, slot, now);
+            self.hand_out_waiting(&filter, now);
         }
     }
 
@@ -198,6 +201,7 @@ impl MessageBroker {
         let online = session.online.take()?;
         self.deadlines.clear(online.redelivery, Deadline::Redelivery(slot));
         self.deadlines.clear(online.stored, Deadline::Stored(slot));
+        self.deadlines.clear(online.resumes, Deadline::Resume(slot));
         let facts = online.facts;
         let session_expiry = session.expiry;
         let away = Away { facts: Arc::clone(&facts), since: now, reason, session_expiry };
@@ -215,7 +219,7 @@ impl MessageBroker {
             for filter in shared {
                 self.groups.set_online(filter, slot, false);
             }
-            self.give_back(returned);
+            self.give_back(returned, now);
         }
         let will = online.will.filter(|_| with_will).map(|will: Box<Will>| *will);
         Some(Ended { facts, reason, will })
@@ -229,15 +233,15 @@ impl MessageBroker {
             self.remove_subscription(filter, slot);
         }
         self.clients.end_session(&session.client_id, now);
-        self.give_back(session.queue.into_shared().collect());
+        self.give_back(session.queue.into_shared().collect(), now);
     }
 
     //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
     //# what a member of a shared subscription cannot receive any more goes to another member
-    fn give_back(&mut self, returned: Vec<Queued>) {
+    fn give_back(&mut self, returned: Vec<Queued>, now: Timestamp) {
         for queued in returned {
             if let Some(group) = queued.by.group() {
-                self.give_to_group(group, &queued.message);
+                self.give_to_group(group, &queued.message, now);
             }
         }
     }
@@ -256,6 +260,9 @@ impl MessageBroker {
                         self.effects.wake.extend(session.wake());
                     }
                 }
+                Deadline::Waiting(group) => self.hand_out_in_time(group, now),
+                Deadline::Resume(slot) => self.resume(slot),
+                Deadline::Tell => self.tell_discarded(now),
                 Deadline::Confirmation(id) => self.give_up_confirmation(id),
                 Deadline::Retained(topic) => self.retained.expire(&topic, now),
                 Deadline::Drops(receiver) => self.tell_drops(receiver),

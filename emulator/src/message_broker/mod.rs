@@ -16,6 +16,7 @@ mod delivery;
 mod direct;
 mod disconnect;
 mod drops;
+mod group_delivery;
 mod lifecycle;
 mod lookup;
 mod message;
@@ -28,6 +29,7 @@ mod subscribe;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod throttling;
 mod waiting;
 
 pub(crate) use connection::{ConnectRequest, ConnectionDetails, ConnectionFacts, ConnectionId};
@@ -37,6 +39,7 @@ pub(crate) use lifecycle::Deleted;
 pub(crate) use message::{Delivery, Message, Publication, Will};
 pub(crate) use subscribe::SubscribeError;
 pub(crate) use subscriptions::{RetainHandling, SubscribeOptions};
+pub(crate) use throttling::{Excess, Throttled};
 
 use clients::Clients;
 use deadlines::Deadlines;
@@ -46,8 +49,10 @@ use retained::Retained;
 use session::Sessions;
 use shared::Groups;
 use subscriptions::{Subscriber, Subscriptions};
+use throttling::Throttling;
 
 use crate::names::{ClientId, TopicFilter, TopicName};
+use crate::quotas::rates::Rate;
 use crate::time::Timestamp;
 
 /// The message broker of one account in one Region.
@@ -66,6 +71,10 @@ pub(crate) struct MessageBroker {
     generation: u64,
     /// Whether stored messages come at AWS's pace.
     paced: bool,
+    /// AWS's rates, if they are enforced.
+    throttling: Option<Box<Throttling>>,
+    /// The subscriptions of all sessions.
+    subscribed: usize,
     /// Room for the receivers of one message, kept from one publish to the next.
     found: Vec<Subscriber>,
 }
@@ -91,6 +100,9 @@ pub(crate) enum Notice {
     DroppedMore { receiver: Receiver, count: u64 },
     /// The publish went out, but there are as many retained messages as an account may have.
     NotRetained { topic: TopicName },
+    /// `count` messages came above `rate`, or a connection was held back so often. `topic` is that
+    /// of the one, if it is one.
+    Throttled { rate: Rate, excess: Excess, topic: Option<TopicName>, count: u32 },
     /// A persistent session was away for too long.
     SessionExpired { client_id: ClientId },
 }
@@ -128,6 +140,8 @@ impl MessageBroker {
             effects: Effects::default(),
             generation: 0,
             paced: false,
+            throttling: None,
+            subscribed: 0,
             found: Vec::new(),
         }
     }
@@ -139,11 +153,11 @@ impl MessageBroker {
         self.confirmations.count_on_from(&before.confirmations);
     }
 
-    /// Hands stored messages out at AWS's pace, ten a second, instead of at once.
-    #[cfg_attr(not(test), expect(dead_code, reason = "waits for the setting of AWS's rates"))]
+    /// Enforces AWS's rates; stored messages come at ten a second, instead of at once.
     #[must_use]
-    pub(crate) const fn with_paced_stored_messages(mut self) -> Self {
+    pub(crate) fn with_rates(mut self) -> Self {
         self.paced = true;
+        self.throttling = Some(Box::default());
         self
     }
 

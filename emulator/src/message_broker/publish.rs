@@ -11,20 +11,21 @@ use super::queue::{By, Lane, Queued};
 use super::session::Slot;
 use super::shared::{GroupId, Kept};
 use super::subscriptions::{Overlap, Subscriber, Target, merge};
+use super::throttling::{Excess, Throttled};
 use super::{MessageBroker, Notice, Receiver};
 use crate::message::QoS;
-use crate::names::{ClientId, TopicFilter};
+use crate::names::ClientId;
 use crate::policy::{Permit, Publish};
 use crate::time::Timestamp;
 
 impl MessageBroker {
-    /// Publishes to the topic of `permit`.
+    /// Publishes to the topic of `permit`, or says which rate would be exceeded.
     pub(crate) fn publish(
         &mut self,
         permit: Permit<Publish>,
         mut publication: Publication,
         now: Timestamp,
-    ) {
+    ) -> Result<(), Throttled> {
         let topic = permit.into_resource();
         // A permit to retain under another topic is none for this one.
         publication.retain = publication.retain.filter(|retain| *retain.resource() == topic);
@@ -34,6 +35,11 @@ impl MessageBroker {
         if overlap == Overlap::Possible {
             merge(&mut found);
         }
+        if let Err(rate) = self.count_receivers(found.len(), now) {
+            found.clear();
+            self.found = found;
+            return Err(Throttled { rate, topic });
+        }
         if publication.retain.is_some() || !found.is_empty() {
             let message = Arc::new(Message::new(topic, publication, now));
             if message.retain {
@@ -41,12 +47,13 @@ impl MessageBroker {
             }
             for subscriber in found.drain(..) {
                 match subscriber.target {
-                    Target::Session(slot) => self.give_to_session(slot, &message, subscriber),
-                    Target::Group(group) => self.give_to_group(group, &message),
+                    Target::Session(slot) => self.give_to_session(slot, &message, subscriber, now),
+                    Target::Group(group) => self.give_to_group(group, &message, now),
                 }
             }
         }
         self.found = found;
+        Ok(())
     }
 
     //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
@@ -75,25 +82,39 @@ impl MessageBroker {
         }
     }
 
-    fn give_to_session(&mut self, slot: Slot, message: &Arc<Message>, subscriber: Subscriber) {
+    fn give_to_session(
+        &mut self,
+        slot: Slot,
+        message: &Arc<Message>,
+        subscriber: Subscriber,
+        now: Timestamp,
+    ) {
+        let qos = message.qos.min(subscriber.qos);
+        if !self.passes(slot, qos, &message.topic, now) {
+            return;
+        }
         //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
         //# RETAIN is 1 only for what comes because of a new subscription; MQTT 5 can ask otherwise
         let retain = message.retain && subscriber.retain_as_published;
         let queued = Queued::new(Arc::clone(message), retain, By::Subscription);
-        self.enqueue(slot, queued, message.qos.min(subscriber.qos), Waits::Live);
+        self.enqueue(slot, queued, qos);
     }
 
     /// Gives `message` to one member of a group, or keeps it for the group.
-    pub(super) fn give_to_group(&mut self, group: GroupId, message: &Arc<Message>) {
-        if let Some(member) = self.groups.choose(group) {
+    pub(super) fn give_to_group(&mut self, group: GroupId, message: &Arc<Message>, now: Timestamp) {
+        if let Some(member) = self.choose_member(group, now) {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
             //# to a shared subscription a retained publish is like any other
             let queued = Queued::new(Arc::clone(message), false, By::Group(group));
-            return self.enqueue(member.slot, queued, message.qos.min(member.qos), Waits::Live);
+            return self.enqueue(member.slot, queued, message.qos.min(member.qos));
         }
-        let kept = self.groups.keep(group, message);
+        let kept = self.keep_for_group(group, message, now);
         let Some(filter) = self.groups.filter(group).filter(|_| kept != Kept::No) else { return };
         let (receiver, topic) = (Receiver::Group(filter.clone()), message.topic.clone());
+        if let Kept::Throttled(rate) = kept {
+            let excess = Excess::ToGroup(filter.clone());
+            return self.discard(rate, excess, Some(&topic), now);
+        }
         if kept == Kept::Waiting {
             self.effects.notices.push(Notice::Queued { receiver, topic });
         } else {
@@ -101,23 +122,8 @@ impl MessageBroker {
         }
     }
 
-    /// Gives the member in `slot` what waited for anybody of its group.
-    pub(super) fn hand_out_waiting(&mut self, filter: &TopicFilter, slot: Slot, now: Timestamp) {
-        loop {
-            let Some(session) = self.sessions.get(slot) else { return };
-            let Some(options) = session.subscriptions.get(filter) else { return };
-            if !session.queue.has_room() {
-                return;
-            }
-            let qos = options.qos;
-            let Some((group, message)) = self.groups.next_waiting(filter, now) else { return };
-            let qos = qos.min(message.qos);
-            self.enqueue(slot, Queued::new(message, false, By::Group(group)), qos, Waits::Stored);
-        }
-    }
-
     /// Lets a message wait for a session, and wakes its connection.
-    pub(super) fn enqueue(&mut self, slot: Slot, queued: Queued, qos: QoS, waits: Waits) {
+    pub(super) fn enqueue(&mut self, slot: Slot, queued: Queued, qos: QoS) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let lane = match (qos, &session.online) {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
@@ -125,7 +131,6 @@ impl MessageBroker {
             (QoS::AtMostOnce, None) => return,
             (QoS::AtMostOnce, Some(_)) => Lane::AtMostOnce,
             (QoS::AtLeastOnce, None) => Lane::Stored,
-            (QoS::AtLeastOnce, Some(_)) if waits == Waits::Stored && self.paced => Lane::Stored,
             (QoS::AtLeastOnce, Some(_)) => Lane::AtLeastOnce,
         };
         let away = session.online.is_none().then(|| queued.message.topic.clone());
@@ -141,11 +146,4 @@ impl MessageBroker {
             (Ok(()), None) => self.effects.wake.extend(session.wake()),
         }
     }
-}
-
-/// Whether a message comes now or has waited before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waits {
-    Live,
-    Stored,
 }

@@ -14,6 +14,7 @@ use super::shared::GroupId;
 use super::waiting::Waiting;
 use crate::message::{ProtocolVersion, QoS};
 use crate::quotas;
+use crate::quotas::rates::Rate;
 use crate::time::Timestamp;
 
 //= https://github.com/awslabs/aws-crt-python/blob/main/test/test_mqtt5.py
@@ -21,11 +22,6 @@ use crate::time::Timestamp;
 //? assumed: after 20 s
 /// How long the broker waits for a PUBACK.
 pub(super) const REDELIVERY_AFTER: Duration = Duration::from_secs(20);
-
-//= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
-//# messages stored for a persistent session come at ten a second, those of a group at twenty
-const STORED_MESSAGE_EVERY: Duration = Duration::from_millis(100);
-const STORED_GROUP_MESSAGE_EVERY: Duration = Duration::from_millis(50);
 
 /// A larger buffer is given back when nothing waits in it any more.
 const IDLE_CAPACITY: usize = 64;
@@ -294,10 +290,10 @@ impl Queue {
             Lane::Stored | Lane::AtLeastOnce => {
                 let queued = self.lane(lane)?.pop_front()?;
                 if lane == Lane::Stored && paced {
-                    let group = queued.by.group().is_some();
-                    let every =
-                        if group { STORED_GROUP_MESSAGE_EVERY } else { STORED_MESSAGE_EVERY };
-                    self.next_stored = now + every;
+                    // What a late caller missed of the last second it gets at once.
+                    let every = Rate::StoredMessagesPerSession.interval();
+                    let missed = now - Duration::from_secs(1) + every;
+                    self.next_stored = self.next_stored.max(missed) + every;
                 }
                 let packet_id = self.allocate_packet_id();
                 self.in_flight.push_back(InFlight {

@@ -12,6 +12,7 @@ use super::queue::Queue;
 use super::subscriptions::SubscribeOptions;
 use crate::message::ProtocolVersion;
 use crate::names::{ClientId, TopicFilter};
+use crate::quotas::Bucket;
 use crate::time::Timestamp;
 
 /// The place of a session in [`Sessions`], free for another when the session is over.
@@ -37,6 +38,10 @@ pub(super) struct Online {
     pub(super) redelivery: Option<Timestamp>,
     /// The deadline that is set for the next stored message, if one is.
     pub(super) stored: Option<Timestamp>,
+    /// What went over the connection lately, in bytes; counted only while AWS's rates are enforced.
+    pub(super) throughput: Bucket,
+    /// The deadline that is set for going on, if it is held back.
+    pub(super) resumes: Option<Timestamp>,
 }
 
 /// What the broker keeps of one client.
@@ -50,6 +55,8 @@ pub(super) struct Session {
     pub(super) expires: Option<Timestamp>,
     pub(super) subscriptions: BTreeMap<TopicFilter, SubscribeOptions>,
     pub(super) queue: Queue,
+    /// Messages from and to the client lately; counted only while AWS's rates are enforced.
+    pub(super) publishes: Bucket,
     pub(super) online: Option<Online>,
 }
 
@@ -62,6 +69,7 @@ impl Session {
             expires: None,
             subscriptions: BTreeMap::new(),
             queue: Queue::default(),
+            publishes: Bucket::default(),
             online: None,
         }
     }

@@ -14,6 +14,7 @@ use super::waiting::Waiting;
 use crate::message::QoS;
 use crate::names::TopicFilter;
 use crate::quotas;
+use crate::quotas::rates::Rate;
 use crate::time::Timestamp;
 
 /// One group for as long as it has members; a later one of the same name is another.
@@ -40,6 +41,8 @@ struct Group {
     online: Vec<Member>,
     offline: Vec<Member>,
     waiting: Waiting<Arc<Message>>,
+    /// The deadline that is set for handing out what waits, if one is.
+    deadline: Option<Timestamp>,
 }
 
 impl Group {
@@ -72,6 +75,8 @@ pub(super) enum Kept {
     Full,
     /// No member would want it later.
     No,
+    /// More than a rate lets through.
+    Throttled(Rate),
 }
 
 /// All groups of a broker.
@@ -128,7 +133,8 @@ impl Groups {
             }
         };
         let (online, offline, waiting) = (Vec::new(), Vec::new(), Waiting::default());
-        self.groups.insert(id, Group { filter: filter.clone(), online, offline, waiting });
+        let group = Group { filter: filter.clone(), online, offline, waiting, deadline: None };
+        self.groups.insert(id, group);
         self.ids.insert(filter.clone(), id);
         Ok(id)
     }
@@ -167,41 +173,87 @@ impl Groups {
         }
     }
 
+    /// The same, of those members that can take one.
+    pub(super) fn choose_among(
+        &mut self,
+        id: GroupId,
+        can_take: impl Fn(&Member) -> bool,
+    ) -> Option<Member> {
+        let able: Vec<Member> = self.online(id).iter().copied().filter(can_take).collect();
+        (!able.is_empty()).then(|| able[self.random.usize(..able.len())])
+    }
+
     //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
     //# while only members with a persistent session are there, none of them online, QoS 1 messages
     //# wait; when too many wait, the new one is dropped; QoS 0 is dropped
-    /// Lets `message` wait for a member to come back.
-    pub(super) fn keep(&mut self, id: GroupId, message: &Arc<Message>) -> Kept {
-        let Some(group) = self.groups.get_mut(&id) else { return Kept::No };
-        let wanted = group.offline.iter().any(|member| member.qos == QoS::AtLeastOnce);
+    /// Whether `message` may wait for a member; `wanted_online` says that one that is online
+    /// would want it later.
+    pub(super) fn may_keep(&self, id: GroupId, message: &Message, wanted_online: bool) -> Kept {
+        let Some(group) = self.groups.get(&id) else { return Kept::No };
+        let mut offline = group.offline.iter();
+        let wanted = wanted_online || offline.any(|member| member.qos == QoS::AtLeastOnce);
         if message.qos == QoS::AtMostOnce || !wanted {
             return Kept::No;
         }
-        let waiting = &group.waiting;
-        if waiting.len() >= quotas::QUEUED_MESSAGES_PER_SESSION
-            || waiting.bytes() + message.bytes() > quotas::QUEUED_BYTES_PER_SESSION
+        //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+        //# a group has so many queued messages at most
+        if group.waiting.len() >= quotas::QUEUED_MESSAGES_PER_GROUP
+            || group.waiting.bytes() + message.bytes() > quotas::QUEUED_BYTES_PER_SESSION
         {
             return Kept::Full;
         }
-        group.waiting.push_back(Arc::clone(message));
         Kept::Waiting
     }
 
-    /// The next message that waits for any member of the group of `filter`.
-    pub(super) fn next_waiting(
-        &mut self,
-        filter: &TopicFilter,
-        now: Timestamp,
-    ) -> Option<(GroupId, Arc<Message>)> {
-        let id = *self.ids.get(filter)?;
+    /// Lets `message` wait.
+    pub(super) fn keep(&mut self, id: GroupId, message: &Arc<Message>) {
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.waiting.push_back(Arc::clone(message));
+        }
+    }
+
+    /// The next message that waits for any member of the group.
+    pub(super) fn next_waiting(&mut self, id: GroupId, now: Timestamp) -> Option<Arc<Message>> {
         let waiting = &mut self.groups.get_mut(&id)?.waiting;
         while let Some(message) = waiting.pop_front() {
             if !message.is_expired(now) {
-                return Some((id, message));
+                return Some(message);
             }
         }
         *waiting = Waiting::default();
         None
+    }
+
+    /// The group of `filter`, if it has members.
+    pub(super) fn id(&self, filter: &TopicFilter) -> Option<GroupId> {
+        self.ids.get(filter).copied()
+    }
+
+    /// The members that are online.
+    pub(super) fn online(&self, id: GroupId) -> &[Member] {
+        self.groups.get(&id).map_or(&[], |group| &group.online)
+    }
+
+    /// Whether a deadline is set for handing out what waits.
+    pub(super) fn has_deadline(&self, id: GroupId) -> bool {
+        self.groups.get(&id).is_some_and(|group| group.deadline.is_some())
+    }
+
+    /// Sets the deadline at `at` if there is none and somebody could take what waits; whether it
+    /// did.
+    pub(super) fn set_deadline(&mut self, id: GroupId, at: Timestamp) -> bool {
+        let Some(group) = self.groups.get_mut(&id) else { return false };
+        let could = !group.waiting.is_empty() && !group.online.is_empty();
+        let sets = could && group.deadline.is_none();
+        if sets {
+            group.deadline = Some(at);
+        }
+        sets
+    }
+
+    /// The deadline is reached, which was set for the answer.
+    pub(super) fn take_deadline(&mut self, id: GroupId) -> Option<Timestamp> {
+        self.groups.get_mut(&id)?.deadline.take()
     }
 
     /// What the group's members subscribed to, `$share/NAME/` and all.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use super::MessageBroker;
 use super::connection::ConnectionId;
-use super::publish::Waits;
 use super::queue::{By, Queued};
 use super::session::Slot;
 use super::shared::{CannotJoin, Member};
@@ -33,6 +32,8 @@ pub(crate) enum SubscribeError {
     FilterTooLong,
     #[error("a connection has at most {} subscriptions", quotas::SUBSCRIPTIONS_PER_CONNECTION)]
     TooManySubscriptions,
+    #[error("an account has at most {} subscriptions", quotas::SUBSCRIPTIONS)]
+    TooManyInAccount,
     #[error("an account has at most {} shared subscriptions", quotas::SHARED_SUBSCRIPTION_GROUPS)]
     TooManyGroups,
     #[error("a shared subscription has at most {} members", quotas::SHARED_SUBSCRIPTION_GROUPS)]
@@ -65,6 +66,9 @@ impl MessageBroker {
         if is_new && session.subscriptions.len() >= quotas::SUBSCRIPTIONS_PER_CONNECTION {
             return Err(SubscribeError::TooManySubscriptions);
         }
+        if is_new && self.subscribed >= quotas::SUBSCRIPTIONS {
+            return Err(SubscribeError::TooManyInAccount);
+        }
         let shared = filter.shared().map(|(_name, inner)| inner);
         let inner = shared.unwrap_or(filter.as_str());
         check_length(inner)?;
@@ -76,9 +80,10 @@ impl MessageBroker {
         }
         if let Some(session) = self.sessions.get_mut(slot) {
             session.subscriptions.insert(filter.clone(), options);
+            self.subscribed += usize::from(is_new);
         }
         if shared.is_some() {
-            self.hand_out_waiting(&filter, slot, now);
+            self.hand_out_waiting(&filter, now);
         } else {
             self.send_retained(slot, &filter, options, is_new, now);
         }
@@ -108,7 +113,9 @@ impl MessageBroker {
             return;
         }
         let qos = message.qos.min(options.qos);
-        self.enqueue(slot, Queued::new(message, true, By::Subscription), qos, Waits::Live);
+        if self.passes(slot, qos, &message.topic, now) {
+            self.enqueue(slot, Queued::new(message, true, By::Subscription), qos);
+        }
     }
 
     /// Ends a subscription; whether there was one. `None` if the connection is over.
@@ -127,6 +134,7 @@ impl MessageBroker {
 
     /// Takes the session in `slot` out of those who get the messages of `filter`.
     pub(super) fn remove_subscription(&mut self, filter: &TopicFilter, slot: Slot) {
+        self.subscribed = self.subscribed.saturating_sub(1);
         let Some((_name, inner)) = filter.shared() else {
             return self.subscriptions.take(filter.as_str(), Target::Session(slot));
         };

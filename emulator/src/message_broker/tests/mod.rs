@@ -6,6 +6,7 @@ mod direct;
 mod model;
 mod sessions;
 mod shared;
+mod throttling;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -128,8 +129,16 @@ impl Stage {
     }
 
     pub(super) fn publish_with(&mut self, topic: &str, publication: Publication) {
+        self.try_publish(topic, publication).unwrap();
+    }
+
+    pub(super) fn try_publish(
+        &mut self,
+        topic: &str,
+        publication: Publication,
+    ) -> Result<(), Throttled> {
         let permit = Permit::<Publish>::of_aws(TopicName::new(topic));
-        self.broker.publish(permit, publication, self.now);
+        self.broker.publish(permit, publication, self.now)
     }
 
     /// The next delivery, permitted.

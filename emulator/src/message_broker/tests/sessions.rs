@@ -206,7 +206,7 @@ fn c41_what_was_not_acknowledged_comes_again_first_with_its_packet_id() {
 
 #[test]
 fn c41_stored_messages_can_come_at_ten_a_second_beside_live_ones() {
-    let broker = MessageBroker::new(7).with_paced_stored_messages();
+    let broker = MessageBroker::new(7).with_rates();
     let mut stage = Stage { broker, ..Stage::default() };
     let connection = stage.connect("c", persistent()).connection;
     stage.subscribe(connection, "a", 1);
@@ -289,7 +289,7 @@ fn a_will_is_published_like_any_message() {
     let request = ConnectRequest { will: Some(with_retain), ..clean() };
     let connection = stage.connect("c", request).connection;
     let will = stage.lose(connection).will.unwrap();
-    stage.broker.publish(will.permit, will.publication, stage.now);
+    stage.broker.publish(will.permit, will.publication, stage.now).unwrap();
     assert_eq!(stage.receive(listener), [("wills/c".into(), "gone".into(), 0, false)]);
     assert!(stage.retained("wills/c").is_some());
 }

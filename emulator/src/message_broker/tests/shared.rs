@@ -158,16 +158,35 @@ fn c42_a_full_group_drops_the_new_message() {
     let member = stage.connect("c", persistent()).connection;
     stage.subscribe(member, "$share/g/a", 1);
     stage.lose(member);
-    for _message in 0..quotas::QUEUED_MESSAGES_PER_SESSION {
-        stage.publish("a", "kept", 1);
+    stage.publish("a", "kept", 1);
+    let group = stage.broker.groups.id(&"$share/g/a".into()).unwrap();
+    let kept = stage.broker.groups.next_waiting(group, stage.now).unwrap();
+    for _message in 0..quotas::QUEUED_MESSAGES_PER_GROUP {
+        stage.broker.groups.keep(group, &kept);
     }
     stage.notices();
     stage.publish("a", "dropped", 1);
     let receiver = Receiver::Group("$share/g/a".into());
     let why = Dropped::QueueFull;
     assert_eq!(stage.notices(), [Notice::Dropped { receiver, topic: "a".into(), why }]);
+}
+
+#[test]
+fn c42_what_has_no_room_in_a_members_own_queue_follows_when_it_has() {
+    let mut stage = Stage::default();
     let member = stage.connect("c", persistent()).connection;
-    assert!(stage.payloads(member).iter().all(|payload| payload == "kept"));
+    stage.subscribe(member, "$share/g/a", 1);
+    stage.lose(member);
+    let waiting = quotas::QUEUED_MESSAGES_PER_SESSION + 5;
+    for _message in 0..waiting {
+        stage.publish("a", "x", 1);
+    }
+    let member = stage.connect("c", persistent()).connection;
+    assert_eq!(stage.payloads(member).len(), quotas::QUEUED_MESSAGES_PER_SESSION);
+    stage.woken();
+    stage.advance(Duration::from_millis(50));
+    assert_eq!(stage.woken(), [member]);
+    assert_eq!(stage.payloads(member).len(), 5);
 }
 
 #[derive(Clone, Debug)]

@@ -1,9 +1,63 @@
-//! AWS's quotas, each a named constant with its source. Sizes and counts are always enforced.
+//! AWS's quotas. Sizes and counts are named constants, each with its source, and always enforced;
+//! rates (`rates.rs`, counted in `bucket.rs`) are enforced under [`Quotas::Strict`].
 //!
 //! Truth: <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>, unless a constant says
 //! otherwise.
 
+mod bucket;
+pub(crate) mod rates;
+
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
+
+use serde::Deserialize;
+
+pub(crate) use bucket::Bucket;
+
+/// Which of AWS's quotas count.
+///
+/// ```
+/// use iot_emulator::{Emulator, Quotas};
+///
+/// let emulator = Emulator::builder().quotas(Quotas::Strict).start()?;
+/// # drop(emulator);
+/// assert_eq!("sizes".parse(), Ok(Quotas::Sizes));
+/// # Ok::<(), iot_emulator::StartError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quotas {
+    /// Sizes and counts. Rates are not limited, so that a fast test suite is not slowed.
+    #[default]
+    Sizes,
+    /// The rates too: one CONNECT a second for each client ID, and so on.
+    Strict,
+}
+
+/// A word that names no [`Quotas`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownQuotas(String);
+
+impl fmt::Display for UnknownQuotas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is neither `sizes` nor `strict`", self.0)
+    }
+}
+
+impl std::error::Error for UnknownQuotas {}
+
+impl FromStr for Quotas {
+    type Err = UnknownQuotas;
+
+    fn from_str(word: &str) -> Result<Self, UnknownQuotas> {
+        match word {
+            "sizes" => Ok(Self::Sizes),
+            "strict" => Ok(Self::Strict),
+            other => Err(UnknownQuotas(other.to_owned())),
+        }
+    }
+}
 
 //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
 //# message broker and protocol limits
@@ -52,8 +106,14 @@ pub const DIRECT_MESSAGE_TIMEOUT_DEFAULT_SECONDS: u64 = 5;
 
 //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
 //# message broker limits of an account
+/// Connections of one account at a time.
+pub const CONNECTIONS: usize = 500_000;
+/// Subscriptions of one account, of clients that are away and have a session too.
+pub const SUBSCRIPTIONS: usize = 500_000;
 /// Retained messages of one account.
 pub const RETAINED_MESSAGES: usize = 500_000;
+/// Messages that wait for any member of one group of shared subscriptions.
+pub const QUEUED_MESSAGES_PER_GROUP: usize = 500_000;
 /// Groups of shared subscriptions in one account, and members of one group.
 pub const SHARED_SUBSCRIPTION_GROUPS: usize = 100;
 
