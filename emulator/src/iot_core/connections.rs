@@ -194,13 +194,7 @@ impl State {
         self.finish(scope, connected.taken_over, Some(why), now);
         let facts = connected.facts;
         let caveat = authorizer.caveat();
-        let live = Live {
-            facts: Arc::clone(&facts),
-            authorizer,
-            mailbox,
-            subscribed: Vec::new(),
-            ends: peer.ends,
-        };
+        let live = Live { facts: Arc::clone(&facts), authorizer, mailbox, ends: peer.ends };
         self.lifetimes.extend(peer.ends.map(|ends| (ends, connected.connection)));
         self.live.insert(live);
         self.note(Who::connected(&facts).signs(Entry::success(scope, "Connect")).why(caveat));
