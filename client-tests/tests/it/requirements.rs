@@ -109,6 +109,7 @@ fn tests_of(text: &str) -> Vec<String> {
 
 #[test]
 fn a_test_is_found_by_its_attribute() {
-    let text = "#[test]\n#[ignore]\nfn c01_a(b: C) {\n#[tokio::test]\n async fn d() {\nfn e() {}\n";
+    let text =
+        "#[test]\n#[should_panic]\nfn c01_a(b: C) {\n#[tokio::test]\n async fn d() {\nfn e() {}\n";
     assert_eq!(tests_of(text), ["c01_a", "d"]);
 }

@@ -83,6 +83,9 @@ async fn c34_a_topic_has_256_bytes_and_7_slashes_at_most() {
     }
 }
 
+/// What it is; flags, topic and payload; the code in MQTT 5, and what the entry says.
+type Row<'a> = (&'a str, u8, &'a str, &'a [u8], u8, &'a str);
+
 /// What ends a connection of either version, whatever its QoS.
 #[tokio::test]
 async fn c34_c35_what_ends_the_connection_of_a_publisher() {
@@ -91,7 +94,7 @@ async fn c34_c35_what_ends_the_connection_of_a_publisher() {
     let watcher = device.connect("watcher").await.expect("allowed");
     watcher.subscribe_all(&["#", "$aws/events/presence/disconnected/+"], 1).await.expect("taken");
     let large = vec![b'x'; PAYLOAD_BYTES + 1];
-    let table: [(&str, u8, &str, &[u8], u8, &str); 9] = [
+    let table: [Row<'_>; 9] = [
         ("QoS 2", 4, "a", b"x", 0x9B, "QoS 2 is not served"),
         ("QoS 2, retained", 5, "a", b"x", 0x9B, "QoS 2 is not served"),
         ("a byte too much, QoS 0", 0, "a", &large, 0x97, "131072 at most"),

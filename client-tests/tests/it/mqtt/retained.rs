@@ -182,7 +182,8 @@ def listed():
     pages, token = [], {}
     while True:
         page = iot.list_retained_messages(maxResults=2, **token)
-        pages.append([[one["topic"], one["payloadSize"], one["qos"]] for one in page["retainedTopics"]])
+        found = page["retainedTopics"]
+        pages.append([[one["topic"], one["payloadSize"], one["qos"]] for one in found])
         if "nextToken" not in page:
             return pages
         token = {"nextToken": page["nextToken"]}
