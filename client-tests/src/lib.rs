@@ -16,7 +16,7 @@ pub mod websocket;
 mod wire;
 
 pub use device::{ConnectError, Connecting, Device, Version};
-pub use mqtt::{Closed, Message, Mqtt, MqttError};
+pub use mqtt::{Closed, Message, Mqtt, MqttError, Properties, Subscription};
 pub use raw::Raw;
 pub use target::Target;
 pub use wire::{Ending, Wire};

@@ -53,6 +53,42 @@ pub struct Message {
     pub duplicate: bool,
     /// 0 with QoS 0.
     pub packet_id: u16,
+    /// What MQTT 5 says of it besides; nothing in MQTT 3.1.1.
+    pub properties: Properties,
+}
+
+/// The properties of an MQTT 5 message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Properties {
+    /// Payload Format Indicator.
+    pub payload_format: Option<u8>,
+    /// Message Expiry Interval, in seconds.
+    pub expiry_seconds: Option<u32>,
+    /// Content Type.
+    pub content_type: Option<String>,
+    /// Response Topic.
+    pub response_topic: Option<String>,
+    /// Correlation Data.
+    pub correlation_data: Option<Vec<u8>>,
+    /// Topic Alias.
+    pub topic_alias: Option<u16>,
+    /// User Properties, in their order.
+    pub user_properties: Vec<(String, String)>,
+}
+
+/// One filter of a SUBSCRIBE; MQTT 3.1.1 has only its QoS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Subscription<'a> {
+    /// The filter.
+    pub filter: &'a str,
+    /// The QoS that is asked for.
+    pub qos: u8,
+    /// No Local.
+    pub no_local: bool,
+    /// Retain As Published.
+    pub retain_as_published: bool,
+    /// Retain Handling: 0, 1 or 2.
+    pub retain_handling: u8,
 }
 
 impl Message {
@@ -141,6 +177,14 @@ impl Mqtt {
     ) -> Result<(), MqttError> {
         let payload = payload.as_ref().to_vec();
         let request = self.client.publish(topic, payload, qos, retain);
+        self.published(qos, request).await
+    }
+
+    async fn published(
+        &self,
+        qos: u8,
+        request: impl Future<Output = bool>,
+    ) -> Result<(), MqttError> {
         let code = self.ask(request, |news| match news {
             News::Sent if qos == 0 => Some(0),
             News::Published(code) => Some(code),
@@ -152,6 +196,23 @@ impl Mqtt {
         }
     }
 
+    /// Publishes an MQTT 5 message with properties; otherwise as [`Mqtt::publish_with`].
+    ///
+    /// # Panics
+    ///
+    /// If the client speaks MQTT 3.1.1.
+    pub async fn publish_saying(
+        &self,
+        topic: &str,
+        payload: impl AsRef<[u8]>,
+        (qos, retain): (u8, bool),
+        properties: &Properties,
+    ) -> Result<(), MqttError> {
+        let payload = payload.as_ref().to_vec();
+        let request = self.client.publish_saying(topic, payload, (qos, retain), properties);
+        self.published(qos, request).await
+    }
+
     /// Subscribes to one filter with QoS 1 and answers the code of the SUBACK.
     pub async fn subscribe(&self, filter: &str) -> Result<u8, MqttError> {
         Ok(self.subscribe_all(&[filter], 1).await?[0])
@@ -159,7 +220,17 @@ impl Mqtt {
 
     /// Subscribes to filters in one packet and answers the codes of the SUBACK.
     pub async fn subscribe_all(&self, filters: &[&str], qos: u8) -> Result<Vec<u8>, MqttError> {
-        let request = self.client.subscribe(filters, qos);
+        let subscription = |filter| Subscription { filter, qos, ..Subscription::default() };
+        let filters: Vec<_> = filters.iter().copied().map(subscription).collect();
+        self.subscribe_as(&filters).await
+    }
+
+    /// The same, each with all that MQTT 5 can ask for.
+    pub async fn subscribe_as(
+        &self,
+        subscriptions: &[Subscription<'_>],
+    ) -> Result<Vec<u8>, MqttError> {
+        let request = self.client.subscribe(subscriptions);
         let codes = self.ask(request, |news| match news {
             News::Subscribed(codes) => Some(codes),
             _ => None,

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rumqttc::v5::mqttbytes::v5::{PublishProperties, RetainForwardRule};
 use rumqttc::{QoS, Transport, v5};
 use rustls::ClientConfig;
 
 use crate::PATIENCE;
 use crate::device::{ConnectError, Version};
-use crate::mqtt::{Closed, Message, Mqtt};
+use crate::mqtt::{Closed, Message, Mqtt, Properties, Subscription};
 use crate::tunnel::Tunnel;
 
 /// Requests that may wait for the network.
@@ -164,17 +165,39 @@ impl Client {
         }
     }
 
-    pub(crate) async fn subscribe(&self, filters: &[&str], qos: u8) -> bool {
+    /// The same with properties, which only MQTT 5 has.
+    pub(crate) async fn publish_saying(
+        &self,
+        topic: &str,
+        payload: Vec<u8>,
+        (qos, retain): (u8, bool),
+        properties: &Properties,
+    ) -> bool {
+        let Self::Mqtt5(client) = self else { panic!("MQTT 3.1.1 has no properties") };
+        let properties = written(properties.clone());
+        let qos = quality5(qos);
+        client.publish_with_properties(topic, qos, retain, payload, properties).await.is_ok()
+    }
+
+    pub(crate) async fn subscribe(&self, subscriptions: &[Subscription<'_>]) -> bool {
         match self {
             Self::Mqtt311(client) => {
-                let filters = filters.iter().map(|filter| {
-                    rumqttc::SubscribeFilter::new((*filter).to_owned(), quality(qos))
+                let filters = subscriptions.iter().map(|asked| {
+                    rumqttc::SubscribeFilter::new(asked.filter.to_owned(), quality(asked.qos))
                 });
                 client.subscribe_many(filters).await.is_ok()
             }
             Self::Mqtt5(client) => {
-                let filters = filters.iter().map(|filter| {
-                    v5::mqttbytes::v5::Filter::new((*filter).to_owned(), quality5(qos))
+                let filters = subscriptions.iter().map(|asked| v5::mqttbytes::v5::Filter {
+                    path: asked.filter.to_owned(),
+                    qos: quality5(asked.qos),
+                    nolocal: asked.no_local,
+                    preserve_retain: asked.retain_as_published,
+                    retain_forward_rule: match asked.retain_handling {
+                        0 => RetainForwardRule::OnEverySubscribe,
+                        1 => RetainForwardRule::OnNewSubscribe,
+                        _ => RetainForwardRule::Never,
+                    },
                 });
                 client.subscribe_many(filters).await.is_ok()
             }
@@ -240,6 +263,7 @@ fn news311(event: rumqttc::Event) -> News {
             retain: publish.retain,
             duplicate: publish.dup,
             packet_id: publish.pkid,
+            properties: Properties::default(),
         }),
         Event::Incoming(Packet::PubAck(_)) => News::Published(0),
         Event::Incoming(Packet::SubAck(suback)) => {
@@ -269,6 +293,7 @@ fn news5(event: v5::Event) -> News {
             retain: publish.retain,
             duplicate: publish.dup,
             packet_id: publish.pkid,
+            properties: publish.properties.map(read).unwrap_or_default(),
         }),
         Event::Incoming(Packet::PubAck(puback)) => News::Published(puback_code(puback.reason)),
         Event::Incoming(Packet::SubAck(suback)) => {
@@ -309,6 +334,31 @@ fn failure5(error: v5::ConnectionError) -> Failure {
         ConnectionError::ConnectionRefused(code) => Failure::Connect(connack_error(code)),
         ConnectionError::Tls(error) => Failure::Connect(ConnectError::Handshake(error.to_string())),
         error => Failure::Closed(Closed::Broken(error.to_string())),
+    }
+}
+
+fn written(of: Properties) -> PublishProperties {
+    PublishProperties {
+        payload_format_indicator: of.payload_format,
+        message_expiry_interval: of.expiry_seconds,
+        topic_alias: of.topic_alias,
+        response_topic: of.response_topic,
+        correlation_data: of.correlation_data.map(Into::into),
+        user_properties: of.user_properties,
+        subscription_identifiers: Vec::new(),
+        content_type: of.content_type,
+    }
+}
+
+fn read(of: PublishProperties) -> Properties {
+    Properties {
+        payload_format: of.payload_format_indicator,
+        expiry_seconds: of.message_expiry_interval,
+        content_type: of.content_type,
+        response_topic: of.response_topic,
+        correlation_data: of.correlation_data.map(|data| data.to_vec()),
+        topic_alias: of.topic_alias,
+        user_properties: of.user_properties,
     }
 }
 

@@ -20,7 +20,6 @@ use crate::iot_core::{
 };
 use crate::message::{Properties, QoS};
 use crate::names::{ClientId, TopicName};
-use crate::quotas::{CORRELATION_DATA_BYTES, USER_PROPERTIES_BYTES};
 
 const JSON: &str = "application/json";
 
@@ -239,7 +238,7 @@ fn client_id_of(segment: &str) -> Result<ClientId, ApiError> {
 //# the topic as one encoded segment or with its slashes
 fn topic_name(path: &str) -> Result<TopicName, ApiError> {
     let topic = decoded(path)?;
-    if topic.is_empty() || topic.contains(['+', '#', '\0']) {
+    if topic.is_empty() || topic.contains(['+', '#']) || !is_mqtt_text(&topic) {
         return Err(ApiError::invalid_request(format!("`{topic}` is not a topic name")));
     }
     Ok(TopicName::from(topic))
@@ -284,10 +283,9 @@ fn read_publish(
         Some(other) => return Err(bad("qos", other)),
     };
     let retain = query.flag("retain")?;
-    let expiry = query.value("messageExpiry");
-    let expiry = expiry.map(|text| text.parse().map_err(|_| bad("messageExpiry", text)));
+    let expiry_seconds = query.value("messageExpiry").map(message_expiry).transpose()?;
     let properties = read_properties(query, request)?;
-    let (payload, expiry_seconds) = (request.body.clone(), expiry.transpose()?);
+    let payload = request.body.clone();
     Ok(PublishRequest { topic, payload, qos, retain, expiry_seconds, properties })
 }
 
@@ -314,7 +312,7 @@ fn read_direct_message(
 fn read_properties(query: &Query, request: &Request) -> Result<Properties, ApiError> {
     Ok(Properties {
         payload_is_utf8: payload_format(request)?,
-        content_type: query.value("contentType").map(str::to_owned),
+        content_type: query.value("contentType").map(content_type).transpose()?,
         response_topic: query.value("responseTopic").map(response_topic).transpose()?,
         correlation_data: correlation_data(request)?,
         user_properties: user_properties(request)?,
@@ -325,8 +323,29 @@ fn bad(name: &str, value: &str) -> ApiError {
     ApiError::invalid_request(format!("Value '{value}' at '{name}' is not valid"))
 }
 
+//= https://github.com/boto/botocore/tree/develop/botocore/data/iot-data/2015-05-28
+//# messageExpiry is a long; above the quota it counts as the quota
+fn message_expiry(text: &str) -> Result<u32, ApiError> {
+    let seconds: i64 = text.parse().map_err(|_| bad("messageExpiry", text))?;
+    let in_range = u32::try_from(seconds.min(i64::from(u32::MAX)));
+    in_range.map_err(|_negative| bad("messageExpiry", text))
+}
+
+//= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+//# 1.5.4: a text has no U+0000, and non-characters may be refused
+/// Whether `text` can go on to MQTT clients.
+fn is_mqtt_text(text: &str) -> bool {
+    text.chars()
+        .map(u32::from)
+        .all(|code| code != 0 && !matches!(code, 0xFDD0..=0xFDEF) && code & 0xFFFE != 0xFFFE)
+}
+
+fn content_type(text: &str) -> Result<String, ApiError> {
+    if is_mqtt_text(text) { Ok(text.to_owned()) } else { Err(bad("contentType", text)) }
+}
+
 fn response_topic(topic: &str) -> Result<TopicName, ApiError> {
-    if topic.is_empty() || topic.contains(['+', '#', '\0']) {
+    if topic.is_empty() || topic.contains(['+', '#']) || !is_mqtt_text(topic) {
         return Err(bad("responseTopic", topic));
     }
     Ok(TopicName::new(topic))
@@ -343,10 +362,8 @@ fn payload_format(request: &Request) -> Result<Option<bool>, ApiError> {
 
 fn correlation_data(request: &Request) -> Result<Option<bytes::Bytes>, ApiError> {
     let Some(text) = request.header("x-amz-mqtt5-correlation-data") else { return Ok(None) };
-    match STANDARD.decode(text) {
-        Ok(data) if data.len() <= CORRELATION_DATA_BYTES => Ok(Some(data.into())),
-        _ => Err(bad("correlationData", text)),
-    }
+    let data = STANDARD.decode(text).map_err(|_| bad("correlationData", text))?;
+    Ok(Some(data.into()))
 }
 
 //= https://github.com/boto/botocore/tree/develop/botocore/data/iot-data/2015-05-28
@@ -355,9 +372,6 @@ fn user_properties(request: &Request) -> Result<Vec<(String, String)>, ApiError>
     let Some(text) = request.header("x-amz-mqtt5-user-properties") else { return Ok(Vec::new()) };
     let refused = || bad("userProperties", text);
     let decoded = STANDARD.decode(text).map_err(|_| refused())?;
-    if decoded.len() > USER_PROPERTIES_BYTES {
-        return Err(refused());
-    }
     let decoded: Value = serde_json::from_slice(&decoded).map_err(|_| refused())?;
     let inner = match decoded {
         Value::String(text) => serde_json::from_str(&text).map_err(|_| refused())?,
@@ -367,7 +381,8 @@ fn user_properties(request: &Request) -> Result<Vec<(String, String)>, ApiError>
         let mut members = pair.as_object()?.iter();
         let (name, value) = members.next()?;
         let value = value.as_str()?;
-        members.next().is_none().then(|| (name.clone(), value.to_owned()))
+        let sole = members.next().is_none() && is_mqtt_text(name) && is_mqtt_text(value);
+        sole.then(|| (name.clone(), value.to_owned()))
     });
     pairs.map(|pair| pair.ok_or_else(refused)).collect()
 }
@@ -416,6 +431,7 @@ mod tests {
 
     use super::*;
     use crate::http::HeaderMap;
+    use crate::quotas::USER_PROPERTIES_BYTES;
 
     fn request(uri: &str, headers: &[(&'static str, String)]) -> Request {
         let mut map = HeaderMap::new();
@@ -518,6 +534,9 @@ mod tests {
             "/topics/a?retain=yes",
             "/topics/%ff",
             "/topics/a?messageExpiry=soon",
+            "/topics/a?messageExpiry=-1",
+            "/topics/a?contentType=%00",
+            "/topics/a%EF%BF%BF",
             "/topics/a?responseTopic=%23",
         ] {
             assert!(publish(&request(uri, &[])).is_err(), "{uri}");
@@ -534,6 +553,24 @@ mod tests {
             let expected = [("deviceName", "alpha"), ("deviceCnt", "45")];
             let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
             assert_eq!(publish.unwrap().properties.user_properties, expected);
+        }
+    }
+
+    /// The quota is of names and values, whatever JSON and base64 make of them.
+    #[test]
+    fn c20_c46_eight_kilobytes_of_user_properties_can_be_read() {
+        let value = "\"".repeat(USER_PROPERTIES_BYTES - 1);
+        let pairs = json!([{ "n": value }]).to_string();
+        let header = STANDARD.encode(Value::String(pairs).to_string());
+        let publish = publish(&request("/topics/a", &[("x-amz-mqtt5-user-properties", header)]));
+        assert_eq!(publish.unwrap().properties.user_properties, [("n".to_owned(), value)]);
+    }
+
+    #[test]
+    fn c20_c45_an_expiry_is_as_long_as_it_can_be() {
+        for (text, expected) in [("0", 0), ("100", 100), ("99999999999", u32::MAX)] {
+            let uri = format!("/topics/a?messageExpiry={text}");
+            assert_eq!(publish(&request(&uri, &[])).unwrap().expiry_seconds, Some(expected));
         }
     }
 

@@ -54,7 +54,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // For the fuzz targets.
     ("internals", &["device_gateway", "names", "policy"]),
     // The doors.
-    ("data_plane", &["errors", "http", "iot_core", "message", "names", "quotas"]),
+    ("data_plane", &["errors", "http", "iot_core", "message", "names"]),
     ("api_gateway", &["errors", "http", "lambda", "names", "pki", "s3", "time", "trace"]),
     ("aws_api", &[
         "api_gateway", "caller", "cloud", "config", "data_plane", "device_keys", "errors", "http",

@@ -51,6 +51,19 @@ pub(crate) fn refusal(emulator: &Emulator, event_type: &str) -> Arc<Entry> {
     }
 }
 
+/// Asserts that the trace has an entry of a connection's end that says each of `phrases`: a client
+/// that misuses MQTT leaves one that says why, and one that it is gone.
+#[track_caller]
+pub(crate) fn assert_ended(emulator: &Emulator, phrases: &[&str]) {
+    let mut ends = emulator.trace().refusals();
+    ends.retain(|entry| entry.event_type == "Disconnect");
+    let says = |entry: &Arc<Entry>| {
+        let text = entry.to_string();
+        phrases.iter().all(|phrase| text.contains(phrase))
+    };
+    assert!(ends.iter().any(says), "no end for {phrases:?}:\n{}", emulator.trace());
+}
+
 /// Asserts that `entry`, as people read it, says each of `phrases`.
 #[track_caller]
 pub(crate) fn assert_says(entry: &Entry, phrases: &[&str]) {

@@ -31,6 +31,7 @@ mod propagation;
 mod provisioning_templates;
 mod quotas;
 mod registry_events;
+mod requirements;
 mod sdks;
 mod sigv4;
 mod slow_clients;

@@ -101,14 +101,16 @@ impl Conversation {
                 ControlFlow::Continue(())
             }
             Packet::Subscribe(subscribe) => self.subscribe(held, subscribe, out),
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+            //# of UNSUBACK's codes AWS sends 0x00 and failures; No subscription existed is not one
+            //? assumed: so a filter that nobody subscribed to is a success, as in MQTT 3.1.1
             Packet::Unsubscribe(unsubscribe) => {
-                let reason = |existed| match existed {
-                    Ok(true) => ReasonCode::Success,
-                    Ok(false) => ReasonCode::NoSubscriptionExisted,
+                let reason = |ended| match ended {
+                    Ok(()) => ReasonCode::Success,
                     Err(refused) => answers::code(refused),
                 };
-                let existed = held.unsubscribe(&unsubscribe.filters).into_iter();
-                let (packet_id, reasons) = (unsubscribe.packet_id, existed.map(reason).collect());
+                let ended = held.unsubscribe(&unsubscribe.filters).into_iter();
+                let (packet_id, reasons) = (unsubscribe.packet_id, ended.map(reason).collect());
                 let answer = Answer::UnsubAck { packet_id, reasons, reason_string: None };
                 answer.encode(self.wants.version, out);
                 ControlFlow::Continue(())
@@ -176,7 +178,7 @@ impl Conversation {
     fn publish(&mut self, held: &mut Held<'_>, publish: Publish, out: &mut Vec<u8>) -> Turn {
         let topic = match self.topic(&publish) {
             Ok(topic) => topic,
-            Err(why) => return self.misused(held, why, ReasonCode::TopicAliasInvalid, out),
+            Err((reason, why)) => return self.misused(held, why, reason, out),
         };
         let (expiry_seconds, properties) = answers::properties(publish.properties);
         let request = PublishRequest {
@@ -206,17 +208,21 @@ impl Conversation {
 
     //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
     //# a client that uses a topic alias above 8 is disconnected
-    fn topic(&mut self, publish: &Publish) -> Result<TopicName, &'static str> {
+    //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+    //# 3.3.2.3.4: an alias that stands for nothing yet is a protocol error
+    fn topic(&mut self, publish: &Publish) -> Result<TopicName, (ReasonCode, &'static str)> {
         let Some(alias) = publish.topic_alias else {
-            return publish.topic.clone().ok_or("neither a topic nor an alias");
+            let neither = (ReasonCode::ProtocolError, "neither a topic nor an alias");
+            return publish.topic.clone().ok_or(neither);
         };
         let aliases = self.aliases.get_or_insert_default();
         let slot = aliases.get_mut(usize::from(alias).wrapping_sub(1));
-        let slot = slot.ok_or("a topic alias above 8")?;
+        let slot = slot.ok_or((ReasonCode::TopicAliasInvalid, "a topic alias above 8"))?;
         if let Some(topic) = &publish.topic {
             *slot = Some(topic.clone());
         }
-        slot.clone().ok_or("a topic alias that stands for nothing yet")
+        let unknown = (ReasonCode::ProtocolError, "a topic alias that stands for nothing yet");
+        slot.clone().ok_or(unknown)
     }
 
     fn subscribe(&mut self, held: &mut Held<'_>, subscribe: Subscribe, out: &mut Vec<u8>) -> Turn {
@@ -229,17 +235,17 @@ impl Conversation {
             );
             return self.misused(held, &why, ReasonCode::QuotaExceeded, out);
         }
-        let mut reasons = Vec::with_capacity(subscribe.filters.len());
-        for subscription in subscribe.filters {
-            let (filter, qos, options) = answers::subscription(subscription);
-            reasons.push(match held.subscribe(filter, qos, options) {
-                Ok(QoS::AtMostOnce) => ReasonCode::Success,
-                Ok(QoS::AtLeastOnce) => ReasonCode::GrantedQos1,
-                Err(Reaction::Acknowledge(refused)) => answers::code(refused),
-                Err(Reaction::Disconnect(refused)) => return self.refused(held, refused, out),
-            });
-        }
-        held.subscribed();
+        let asked = subscribe.filters.into_iter().map(answers::subscription).collect();
+        let granted = match held.subscribe(asked) {
+            Ok(granted) => granted,
+            Err(refused) => return self.refused(held, refused, out),
+        };
+        let reason = |granted| match granted {
+            Ok(QoS::AtMostOnce) => ReasonCode::Success,
+            Ok(QoS::AtLeastOnce) => ReasonCode::GrantedQos1,
+            Err(refused) => answers::code(refused),
+        };
+        let reasons = granted.into_iter().map(reason).collect();
         let packet_id = subscribe.packet_id;
         let answer = Answer::SubAck { packet_id, reasons, reason_string: None };
         answer.encode(self.wants.version, out);

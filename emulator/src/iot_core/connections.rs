@@ -217,14 +217,8 @@ impl State {
         self.finish(scope, connected.taken_over, Some(why), now);
         let facts = connected.facts;
         let caveat = authorizer.caveat();
-        let live = Live {
-            facts: Arc::clone(&facts),
-            authorizer,
-            mailbox,
-            subscribed: Vec::new(),
-            ends: peer.ends,
-            misuse: None,
-        };
+        let live =
+            Live { facts: Arc::clone(&facts), authorizer, mailbox, ends: peer.ends, misuse: None };
         self.lifetimes.extend(peer.ends.map(|ends| (ends, connected.connection)));
         self.live.insert(live);
         let entry = Who::connected(&facts).signs(Entry::success(scope, "Connect"));

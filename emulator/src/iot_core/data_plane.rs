@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::http_calls::Call;
 use super::publishing::{Origin, boxed, check_sizes};
+use super::refusals::Refused;
 use super::requests::{HttpCaller, PublishRequest};
 use super::{IotCore, topics};
 use crate::errors::{ApiError, ErrorCode};
@@ -70,14 +71,17 @@ impl IotCore {
     ) -> Result<(), ApiError> {
         let PublishRequest { topic, payload, qos, retain, expiry_seconds, properties } = request;
         let qos = qos.ok_or_else(|| ApiError::invalid_request("QoS 2 is not served"))?;
-        check_sizes(&payload, &properties).map_err(|(_, why)| {
-            //? assumed: 413 for what is too large
-            ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
+        //? assumed: 413 for a payload that is too large, 400 for too large a property
+        check_sizes(&payload, &properties).map_err(|(refused, why)| match refused {
+            Refused::PayloadTooLarge => {
+                ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
+            }
+            _ => ApiError::invalid_request(why),
         })?;
         let destination = topics::publish(&topic, retain);
         //= https://github.com/ministackorg/ministack/pull/1755
         //# publishing to a reserved topic is refused
-        //? assumed: with 400
+        //? assumed: with 400; Basic Ingest and requests to shadows are taken as over MQTT
         let destination = destination.map_err(|refusal| ApiError::invalid_request(refusal.0))?;
         let scope = self.scope();
         self.locked(|state, now| {

@@ -22,7 +22,7 @@ use crate::message_broker::{
     SubscribeError, SubscribeOptions,
 };
 use crate::names::{Scope, TopicFilter, TopicName};
-use crate::policy::{Receive, Refusal, Subscribe};
+use crate::policy::{Permit, Receive, Refusal, Subscribe};
 use crate::quotas::rates::Rate;
 use crate::time::Timestamp;
 use crate::trace::Entry;
@@ -110,13 +110,42 @@ impl Held<'_> {
         self.state.note(entry.why([caveat]));
     }
 
-    /// The client subscribes to one filter; `qos` is `None` for QoS 2.
+    /// The client subscribes; each filter with its QoS, `None` for QoS 2, and what else it asks.
+    ///
+    /// Nothing is subscribed to if one of them ends the connection, so that a session that lives
+    /// on has no subscription that its client was never told of.
     pub(crate) fn subscribe(
+        &mut self,
+        asked: Vec<(TopicFilter, Option<QoS>, SubscribeOptions)>,
+    ) -> Result<Vec<Result<QoS, Refused>>, Refused> {
+        let mut permitted = Vec::with_capacity(asked.len());
+        for (filter, qos, options) in asked {
+            permitted.push(match self.may_subscribe(filter, qos) {
+                Ok(permit) => Ok((permit, options)),
+                Err(Reaction::Acknowledge(refused)) => Err(refused),
+                Err(Reaction::Disconnect(refused)) => return Err(refused),
+            });
+        }
+        let mut filters = Vec::new();
+        let mut granted = Vec::with_capacity(permitted.len());
+        for permit in permitted {
+            granted.push(match permit {
+                Ok((permit, options)) => self.subscribe_to(permit, options, &mut filters)?,
+                Err(refused) => Err(refused),
+            });
+        }
+        if !filters.is_empty() {
+            self.tell("Subscribe", &filters, |subject| subject.subscribed(&filters));
+        }
+        Ok(granted)
+    }
+
+    /// Whether the client may subscribe to one filter.
+    fn may_subscribe(
         &mut self,
         filter: TopicFilter,
         qos: Option<QoS>,
-        options: SubscribeOptions,
-    ) -> Result<QoS, Reaction> {
+    ) -> Result<Permit<Subscribe>, Reaction> {
         let version = self.facts.version;
         let react = |refused| refusals::subscribe(version, refused);
         if qos.is_none() {
@@ -128,48 +157,55 @@ impl Held<'_> {
             return Err(self.refuse("Subscribe", &filter, refusal.0, reaction));
         }
         let Some(live) = self.state.live.get_mut(self.facts.connection) else {
-            return Ok(QoS::AtMostOnce);
+            return Err(Reaction::Disconnect(Refused::UnspecifiedError));
         };
         let permit = live.authorizer.ask::<Subscribe>(self.scope, filter.clone(), self.now);
-        let permit = permit.map_err(|refusal| {
+        permit.map_err(|refusal| {
             let reaction = react(Refused::NotAuthorized);
             let entry = self.refused("Subscribe", &filter, &refusal);
             self.note_refused(entry, reaction)
-        })?;
+        })
+    }
+
+    /// Subscribes to the filter of `permit`, which is added to those that were `granted`.
+    fn subscribe_to(
+        &mut self,
+        permit: Permit<Subscribe>,
+        options: SubscribeOptions,
+        granted: &mut Vec<TopicFilter>,
+    ) -> Result<Result<QoS, Refused>, Refused> {
+        let filter = permit.resource().clone();
         if let Err(rate) = self.count_subscription(&filter, &[Rate::SubscriptionsPerAccount]) {
             let entry = self.throttled("Subscribe", &filter, rate);
-            return Err(self.note_refused(entry, react(Refused::QuotaExceeded)));
+            let reaction = refusals::subscribe(self.facts.version, Refused::QuotaExceeded);
+            return match self.note_refused(entry, reaction) {
+                Reaction::Acknowledge(refused) => Ok(Err(refused)),
+                Reaction::Disconnect(refused) => Err(refused),
+            };
         }
         match self.state.broker.subscribe(self.connection(), permit, options, self.now) {
-            Ok(granted) => {
-                if let Some(live) = self.state.live.get_mut(self.facts.connection) {
-                    live.subscribed.push(filter);
-                }
-                Ok(granted)
+            Ok(qos) => {
+                granted.push(filter);
+                Ok(Ok(qos))
             }
             Err(error) => {
-                let reaction = react(match error {
+                let refused = match error {
                     SubscribeError::FilterTooLong => Refused::TopicFilterInvalid,
                     _ => Refused::QuotaExceeded,
-                });
-                Err(self.refuse("Subscribe", &filter, error.to_string(), reaction))
+                };
+                let reaction = refusals::subscribe(self.facts.version, refused);
+                match self.refuse("Subscribe", &filter, error.to_string(), reaction) {
+                    Reaction::Acknowledge(refused) => Ok(Err(refused)),
+                    Reaction::Disconnect(refused) => Err(refused),
+                }
             }
         }
     }
 
-    /// The SUBSCRIBE is done: the event names the filters that were granted.
-    pub(crate) fn subscribed(&mut self) {
-        let Some(live) = self.state.live.get_mut(self.facts.connection) else { return };
-        let filters = std::mem::take(&mut live.subscribed);
-        if !filters.is_empty() {
-            self.tell("Subscribe", &filters, |subject| subject.subscribed(&filters));
-        }
-    }
-
-    /// The client unsubscribes; which of the filters it had, and which come above a rate.
-    pub(crate) fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Vec<Result<bool, Refused>> {
+    /// The client unsubscribes; which filters come above a rate.
+    pub(crate) fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Vec<Result<(), Refused>> {
         let mut ended = Vec::with_capacity(filters.len());
-        let existed = filters.iter().map(|filter| {
+        let answers = filters.iter().map(|filter| {
             if let Err(rate) = self.count_subscription(filter, &[]) {
                 let entry = self.throttled("Unsubscribe", filter, rate);
                 let entry = Who::connected(&self.facts).signs(entry);
@@ -177,13 +213,14 @@ impl Held<'_> {
                 return Err(Refused::UnspecifiedError);
             }
             ended.push(filter.clone());
-            Ok(self.state.broker.unsubscribe(self.connection(), filter).unwrap_or(false))
+            self.state.broker.unsubscribe(self.connection(), filter);
+            Ok(())
         });
-        let existed = existed.collect();
+        let answers = answers.collect();
         if !ended.is_empty() {
             self.tell("Unsubscribe", &ended, |subject| subject.unsubscribed(&ended));
         }
-        existed
+        answers
     }
 
     /// Counts a filter of a SUBSCRIBE or an UNSUBSCRIBE.

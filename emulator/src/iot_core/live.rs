@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::authorization::Authorizer;
 use crate::message_broker::{ConnectionFacts, ConnectionId, DisconnectReason};
-use crate::names::TopicFilter;
 use crate::outbox::Mailbox;
 use crate::time::Timestamp;
 
@@ -16,8 +15,6 @@ pub(super) struct Live {
     pub(super) facts: Arc<ConnectionFacts>,
     pub(super) authorizer: Authorizer,
     pub(super) mailbox: Mailbox,
-    /// Filters of the SUBSCRIBE that is being worked on.
-    pub(super) subscribed: Vec<TopicFilter>,
     /// When it ends at the latest.
     pub(super) ends: Option<Timestamp>,
     /// What is about to end the connection.

@@ -316,15 +316,16 @@ pub(super) fn check_sizes(
     let pairs = properties.user_properties.iter();
     let pairs: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
     let correlation = properties.correlation_data.as_ref().map_or(0, bytes::Bytes::len);
+    let content_type = text(&properties.content_type);
     let table = [
-        ("payload", payload.len(), PAYLOAD_BYTES),
-        ("content type", text(&properties.content_type), CONTENT_TYPE_BYTES),
-        ("correlation data", correlation, CORRELATION_DATA_BYTES),
-        ("user properties", pairs, USER_PROPERTIES_BYTES),
+        (Refused::PayloadTooLarge, "payload", payload.len(), PAYLOAD_BYTES),
+        (Refused::QuotaExceeded, "content type", content_type, CONTENT_TYPE_BYTES),
+        (Refused::QuotaExceeded, "correlation data", correlation, CORRELATION_DATA_BYTES),
+        (Refused::QuotaExceeded, "user properties", pairs, USER_PROPERTIES_BYTES),
     ];
-    let too_large = table.into_iter().find(|(_, size, limit)| size > limit);
-    too_large.map_or(Ok(()), |(what, size, limit)| {
-        Err((Refused::QuotaExceeded, format!("{size} bytes of {what}, {limit} at most")))
+    let too_large = table.into_iter().find(|(_, _, size, limit)| size > limit);
+    too_large.map_or(Ok(()), |(refused, what, size, limit)| {
+        Err((refused, format!("{size} bytes of {what}, {limit} at most")))
     })
 }
 

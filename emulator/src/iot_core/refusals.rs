@@ -14,6 +14,8 @@ pub(crate) enum Refused {
     TopicFilterInvalid,
     QosNotSupported,
     QuotaExceeded,
+    /// More payload than any message may have.
+    PayloadTooLarge,
     UnspecifiedError,
 }
 
@@ -26,7 +28,10 @@ impl Refused {
             Self::TopicNameInvalid => 0x90,
             Self::TopicFilterInvalid => 0x8F,
             Self::QosNotSupported => 0x9B,
-            Self::QuotaExceeded => 0x97,
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+            //# Packet too large is not among the codes that AWS sends
+            //? assumed: a payload above the quota has the code of an exceeded quota
+            Self::QuotaExceeded | Self::PayloadTooLarge => 0x97,
             Self::UnspecifiedError => 0x80,
         }
     }
@@ -43,6 +48,7 @@ impl Refused {
             Self::TopicFilterInvalid => "Topic filter is not valid",
             Self::QosNotSupported => "QoS is not supported",
             Self::QuotaExceeded => "Quota is exceeded",
+            Self::PayloadTooLarge => "Payload is too large",
             Self::UnspecifiedError => "Connection is not allowed",
         }
     }
@@ -84,6 +90,9 @@ impl Reaction {
 
 //= https://github.com/floci-io/floci/pull/3180
 //# MQTT 3.1.1 is disconnected; MQTT 5 gets PUBACK 0x87 with QoS 1 and DISCONNECT 0x87 with QoS 0
+//= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+//# a payload above the quota ends the connection as a client error, in either version
+//? assumed: what is wrong with a topic or too large in the properties is told as a denial is
 /// The reaction to a publish; `qos` is `None` for QoS 2.
 pub(super) fn publish(version: ProtocolVersion, qos: Option<QoS>, refused: Refused) -> Reaction {
     let in_the_puback = matches!(
@@ -101,6 +110,8 @@ pub(super) fn publish(version: ProtocolVersion, qos: Option<QoS>, refused: Refus
 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
 //# MQTT 5 gets a code for each filter; MQTT 3.1.1 is disconnected, but an excess of subscriptions
 //# is answered 0x80
+//? assumed: one filter of several that is refused ends an MQTT 3.1.1 connection too
+//? assumed: QoS 2 in a SUBSCRIBE ends the connection, with 0x9B in MQTT 5
 /// The reaction to one filter of a SUBSCRIBE.
 pub(super) fn subscribe(version: ProtocolVersion, refused: Refused) -> Reaction {
     match (version, refused) {
@@ -117,7 +128,9 @@ mod tests {
     use super::*;
     use ProtocolVersion::{Mqtt5, Mqtt311};
     use Reaction::{Acknowledge, Disconnect};
-    use Refused::{NotAuthorized, QosNotSupported, QuotaExceeded, TopicFilterInvalid};
+    use Refused::{
+        NotAuthorized, PayloadTooLarge, QosNotSupported, QuotaExceeded, TopicFilterInvalid,
+    };
 
     #[test]
     fn c34_a_refused_publish() {
@@ -127,6 +140,11 @@ mod tests {
             (Mqtt5, Some(QoS::AtLeastOnce), NotAuthorized, Acknowledge(NotAuthorized)),
             (Mqtt5, Some(QoS::AtMostOnce), NotAuthorized, Disconnect(NotAuthorized)),
             (Mqtt5, None, QosNotSupported, Disconnect(QosNotSupported)),
+            (Mqtt311, None, QosNotSupported, Disconnect(QosNotSupported)),
+            (Mqtt5, Some(QoS::AtLeastOnce), QuotaExceeded, Acknowledge(QuotaExceeded)),
+            (Mqtt5, Some(QoS::AtLeastOnce), PayloadTooLarge, Disconnect(PayloadTooLarge)),
+            (Mqtt5, Some(QoS::AtMostOnce), PayloadTooLarge, Disconnect(PayloadTooLarge)),
+            (Mqtt311, Some(QoS::AtLeastOnce), PayloadTooLarge, Disconnect(PayloadTooLarge)),
         ];
         for (version, qos, refused, expected) in table {
             assert_eq!(publish(version, qos, refused), expected, "{version} {qos:?} {refused:?}");

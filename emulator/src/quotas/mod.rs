@@ -67,7 +67,9 @@ pub const CLIENT_ID_BYTES: usize = 128;
 pub const TOPIC_BYTES: usize = 256;
 /// The most slashes in a topic, not counting those of `$aws/rules/NAME/` or `$share/NAME/`.
 pub const TOPIC_SLASHES: usize = 7;
-/// The longest share name, the `NAME` of `$share/NAME/FILTER`, in characters.
+//= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+//# the share name of a shared subscription has 1 to 128 characters
+/// The longest share name of a shared subscription, in characters.
 pub const SHARE_NAME_CHARACTERS: usize = 128;
 /// The largest payload of a publish.
 pub const PAYLOAD_BYTES: usize = 128 * 1024;

@@ -2,6 +2,14 @@
 
 mod connect;
 mod delivery;
+mod https;
 mod lifecycle;
+mod packets;
+mod properties;
+mod publish;
+mod reserved;
+mod retained;
 mod sessions;
+mod shared;
+mod subscribe;
 mod wills;
