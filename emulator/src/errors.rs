@@ -55,6 +55,7 @@ error_codes! {
     LimitExceededException 410,
     MalformedPolicyException 400,
     MethodNotAllowedException 405,
+    NotConfiguredException 404,
     NotFoundException 404,
     PolicyLengthExceededException 400,
     PreconditionFailedException 412,

@@ -14,6 +14,7 @@ mod jitp;
 mod jitr_https;
 mod jitr_mqtt;
 mod log_members;
+mod logs;
 mod models;
 mod multi_account;
 mod operator;

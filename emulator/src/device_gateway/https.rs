@@ -7,14 +7,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::authentication_error;
 use super::mqtt;
 use super::websocket::{self, NoUpgrade, WebSocket};
 use crate::caller::{Caller, check_signature};
 use crate::cloud::{Cloud, Meant};
 use crate::data_plane;
 use crate::http::{self, Answer, Limits, Request, Response};
-use crate::iot_core::{HttpCaller, IotCore, Peer, Principal};
+use crate::iot_core::{HttpCaller, IotCore, Peer, Principal, authentication_error};
 use crate::quotas::{PAYLOAD_BYTES, WEBSOCKET_LIFETIME};
 use crate::tls::{self, Accepted};
 
@@ -144,12 +143,8 @@ impl Signed<'_> {
     }
 
     fn note(self, reason: &'static str, details: &str, why: &str, status: u16) {
-        let entry = authentication_error(self.iot_core.scope(), reason)
-            .member("protocol", "HTTP")
-            .member("authenticationType", "AWS_SIGV4")
-            .member("sourceIp", self.peer.address.ip())
-            .member("sourcePort", self.peer.address.port())
-            .details(details);
-        self.cloud.trace().record(entry.why([why]).answer(format!("HTTP {status}")));
+        let entry = authentication_error(self.iot_core.scope(), self.peer, "AWS_SIGV4", reason);
+        let entry = entry.details(details).why([why]);
+        self.iot_core.note(entry.answer(format!("HTTP {status}")));
     }
 }

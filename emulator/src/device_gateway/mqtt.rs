@@ -122,9 +122,9 @@ pub(super) async fn speak<S: Carrier>(
             let read = (decoder, buffer);
             Link::new(stream, read, out, mailbox, conversation, keep_alive).run().await;
         }
-        Err(refused) => {
+        Err((refused, trace_id)) => {
             let mut out = Vec::new();
-            answers::connect_refused(refused, &wants, &cloud.uuid().to_string(), &mut out);
+            answers::connect_refused(refused, &wants, &trace_id, &mut out);
             let _gone = timeout(FAREWELL, stream.write_all(&out)).await;
             stream.hang_up().await;
         }

@@ -10,20 +10,21 @@ use std::sync::Arc;
 use super::State;
 use super::connections::subject;
 use super::log::{Who, refused};
+use super::metrics::{Counter, Protocol};
 use super::publishing::{Origin, boxed, check_sizes, permits};
 use super::refusals::{self, Reaction, Refused};
 use super::requests::PublishRequest;
 use super::topics;
-use crate::events::{Event, Subject};
-use crate::message::QoS;
+use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::{
     ClientDisconnect, ConnectionFacts, ConnectionId, Delivery, DisconnectReason, Publication,
     SubscribeError, SubscribeOptions,
 };
 use crate::names::{Scope, TopicFilter, TopicName};
 use crate::policy::{Receive, Refusal, Subscribe};
+use crate::registry::{LogLevel, LogSubject};
 use crate::time::Timestamp;
-use crate::trace::Entry;
+use crate::trace::{Entry, Outcome};
 
 /// What one batch of deliveries holds at most, so that nobody else waits long for the lock.
 const BATCH: usize = 256;
@@ -36,6 +37,8 @@ pub(crate) struct Held<'a> {
     pub(super) scope: &'a Scope,
     pub(super) facts: Arc<ConnectionFacts>,
     pub(super) now: Timestamp,
+    /// The `traceId` of what was refused last.
+    pub(super) trace_id: Option<String>,
 }
 
 impl Held<'_> {
@@ -70,7 +73,8 @@ impl Held<'_> {
             let entry = if retain { entry.member("retain", "True") } else { entry };
             self.note_refused(entry, reaction)
         })?;
-        self.note_caveat("Publish-In", &topic);
+        self.state.metrics.published(Protocol::Mqtt, retain.is_some());
+        self.note_passed("Publish-In", &topic, retain.is_some());
         let origin = Origin::client(&self.facts);
         let publication = Publication {
             payload,
@@ -86,14 +90,47 @@ impl Held<'_> {
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
     //# Publish-In and Publish-Out are logged for what is allowed too
-    //? assumed: only while a change of policies propagates, which is when one asks why
-    /// Traces that a message passes by policies that are no more.
-    fn note_caveat(&mut self, event_type: &'static str, topic: &TopicName) {
+    //? assumed: of our own, only if the logging options ask for it, or while a change of policies
+    //? propagates, which is when one asks why
+    /// Traces that a message passes, if that is wanted, or if it does by policies that are no more.
+    fn note_passed(&mut self, event_type: &'static str, topic: &TopicName, retain: bool) {
         let Some(live) = self.state.live.get(self.facts.connection) else { return };
-        let Some(caveat) = live.authorizer.caveat() else { return };
-        let entry = Entry::success(self.scope, event_type);
-        let entry = Who::connected(&self.facts).signs(entry.member("topicName", topic));
-        self.state.note(entry.why([caveat]));
+        let caveat = live.authorizer.caveat();
+        if caveat.is_none() && !self.logs(event_type, LogLevel::Info) {
+            return;
+        }
+        let entry = Entry::success(self.scope, event_type).member("topicName", topic);
+        let entry = if retain { entry.member("retain", "True") } else { entry };
+        self.state.note(Who::connected(&self.facts).signs(entry).why(caveat));
+    }
+
+    /// Whether the logging options ask for the entries of this client that cost.
+    fn logs(&self, event_type: &str, level: LogLevel) -> bool {
+        let registry = &self.state.registry;
+        registry.logs_more() && {
+            let details = &self.facts.details;
+            let about = LogSubject {
+                client_id: Some(self.facts.client_id.as_str()),
+                principal: Some(&details.principal),
+                thing: details.thing_name.as_ref(),
+                source_ip: details.source_ip,
+            };
+            registry.logs(event_type, level, &about)
+        }
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+    //# a Ping that is answered is logged at DEBUG, with its latency in milliseconds
+    /// The client asks for a PINGRESP, and gets it.
+    pub(crate) fn ping(&mut self) {
+        self.state.metrics.add(Counter::PingSuccess, Protocol::Mqtt);
+        if self.logs("Ping", LogLevel::Debug) {
+            // Both happen in one turn, under one look at the clock.
+            let at = self.now.format("%Y-%m-%d %H:%M:%S%.3f");
+            let entry = Entry::success(self.scope, "Ping").number("latency", 0_u8);
+            let entry = entry.member("requestTimestamp", &at).member("responseTimestamp", at);
+            self.state.note(Who::connected(&self.facts).signs(entry));
+        }
     }
 
     /// The client subscribes to one filter; `qos` is `None` for QoS 2.
@@ -107,11 +144,11 @@ impl Held<'_> {
         let react = |refused| refusals::subscribe(version, refused);
         if qos.is_none() {
             let why = "QoS 2 is not served".to_owned();
-            return Err(self.refuse("Subscribe", &filter, why, react(Refused::QosNotSupported)));
+            return Err(self.refuse_filter(filter, why, react(Refused::QosNotSupported)));
         }
         if let Err(refusal) = topics::subscribe(&filter) {
             let reaction = react(Refused::TopicFilterInvalid);
-            return Err(self.refuse("Subscribe", &filter, refusal.0, reaction));
+            return Err(self.refuse_filter(filter, refusal.0, reaction));
         }
         let Some(live) = self.state.live.get_mut(self.facts.connection) else {
             return Ok(QoS::AtMostOnce);
@@ -120,31 +157,72 @@ impl Held<'_> {
         let permit = permit.map_err(|refusal| {
             let reaction = react(Refused::NotAuthorized);
             let entry = self.refused("Subscribe", &filter, &refusal);
-            self.note_refused(entry, reaction)
+            self.told_of_filter(filter.clone(), entry, reaction)
         })?;
         match self.state.broker.subscribe(self.connection(), permit, options, self.now) {
             Ok(granted) => {
                 if let Some(live) = self.state.live.get_mut(self.facts.connection) {
-                    live.subscribed.push(filter);
+                    live.subscribing.grant(filter, granted);
                 }
                 Ok(granted)
             }
             Err(error) => {
-                let reaction = react(match error {
-                    SubscribeError::FilterTooLong => Refused::TopicFilterInvalid,
-                    _ => Refused::QuotaExceeded,
-                });
-                Err(self.refuse("Subscribe", &filter, error.to_string(), reaction))
+                if error == SubscribeError::FilterTooLong {
+                    let reaction = react(Refused::TopicFilterInvalid);
+                    return Err(self.refuse_filter(filter, error.to_string(), reaction));
+                }
+                //= https://docs.aws.amazon.com/iot/latest/developerguide/metrics_dimensions.html
+                //# what exceeds the subscriptions of a connection or an account is throttled
+                //? assumed: the reason
+                let entry = Entry::failure(self.scope, "Subscribe", "THROTTLED");
+                let entry = entry.details(error.to_string());
+                Err(self.told_of_filter(filter, entry, react(Refused::QuotaExceeded)))
             }
         }
     }
 
+    fn refuse_filter(&mut self, filter: TopicFilter, why: String, reaction: Reaction) -> Reaction {
+        let entry = Entry::failure(self.scope, "Subscribe", "CLIENT_ERROR").details(why);
+        self.told_of_filter(filter, entry, reaction)
+    }
+
+    /// Keeps why a filter is refused for the entry of its SUBSCRIBE, which may end with that.
+    fn told_of_filter(
+        &mut self,
+        filter: TopicFilter,
+        entry: Entry,
+        reaction: Reaction,
+    ) -> Reaction {
+        if let Some(live) = self.state.live.get_mut(self.facts.connection) {
+            live.subscribing.refuse(filter, reaction.refused(), entry);
+        }
+        if let Reaction::Disconnect(_) = reaction {
+            self.note_subscribe(Some(reaction));
+        }
+        reaction
+    }
+
+    /// Writes the one entry of a SUBSCRIBE; the filters that were granted.
+    fn note_subscribe(&mut self, ended: Option<Reaction>) -> Vec<TopicFilter> {
+        let version = self.facts.version;
+        let Some(live) = self.state.live.get_mut(self.facts.connection) else { return Vec::new() };
+        let subscribing = std::mem::take(&mut live.subscribing);
+        let mut entry = subscribing.entry(self.scope, version).why(live.authorizer.caveat());
+        if let Some(reaction) = ended {
+            // Nothing of it was acknowledged.
+            entry.outcome = Outcome::Failure;
+            entry = self.named(entry, reaction).answer(reaction.answer(version, "SUBACK"));
+        }
+        self.state.note(Who::connected(&self.facts).signs(entry));
+        subscribing.granted
+    }
+
     /// The SUBSCRIBE is done: the event names the filters that were granted.
     pub(crate) fn subscribed(&mut self) {
-        let Some(live) = self.state.live.get_mut(self.facts.connection) else { return };
-        let filters = std::mem::take(&mut live.subscribed);
+        let filters = self.note_subscribe(None);
         if !filters.is_empty() {
-            self.tell("Subscribe", &filters, |subject| subject.subscribed(&filters));
+            let event = subject(&self.facts, self.now).subscribed(&filters);
+            self.state.emit(self.scope, event, &Origin::default(), self.now);
         }
     }
 
@@ -153,23 +231,15 @@ impl Held<'_> {
         let (connection, broker) = (self.connection(), &mut self.state.broker);
         let existed = |filter| broker.unsubscribe(connection, filter).unwrap_or(false);
         let existed = filters.iter().map(existed).collect();
-        self.tell("Unsubscribe", filters, |subject| subject.unsubscribed(filters));
-        existed
-    }
-
-    fn tell(
-        &mut self,
-        event_type: &'static str,
-        filters: &[TopicFilter],
-        event: impl FnOnce(Subject<'_>) -> Option<Event>,
-    ) {
+        //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+        //# an Unsubscribe has no topicName
         let names: Vec<&str> = filters.iter().map(TopicFilter::as_str).collect();
-        let entry = Entry::success(self.scope, event_type).member("topicName", names.join(","));
-        let caveat =
-            self.state.live.get(self.facts.connection).and_then(|it| it.authorizer.caveat());
-        self.state.note(Who::connected(&self.facts).signs(entry).why(caveat));
-        let event = event(subject(&self.facts, self.now));
+        let filters_of_it = format!("unsubscribes from {}", names.join(","));
+        let entry = Entry::success(self.scope, "Unsubscribe").why([filters_of_it]);
+        self.state.note(Who::connected(&self.facts).signs(entry));
+        let event = subject(&self.facts, self.now).unsubscribed(filters);
         self.state.emit(self.scope, event, &Origin::default(), self.now);
+        existed
     }
 
     /// The client sent DISCONNECT; how the connection ended for it.
@@ -192,9 +262,9 @@ impl Held<'_> {
         self.state.note(entry.details(why).answer("disconnects"));
     }
 
-    /// A fresh one for a reason string.
+    /// For a reason string: the `traceId` of what was refused last, or a fresh one.
     pub(crate) fn trace_id(&mut self) -> String {
-        self.state.uuid().to_string()
+        self.trace_id.take().unwrap_or_else(|| self.state.uuid().to_string())
     }
 
     /// The client has the message `packet_id`.
@@ -214,6 +284,7 @@ impl Held<'_> {
         let details =
             format!("a packet above the client's Maximum Packet Size, {maximum_packet_size}");
         let entry = Who::connected(&self.facts).signs(entry).details(details);
+        self.state.metrics.undelivered();
         self.state.note(entry.answer("nothing: the message is not delivered"));
     }
 
@@ -225,7 +296,8 @@ impl Held<'_> {
         while into.len() < BATCH && bytes < BATCH_BYTES {
             let Some(delivery) = self.next_delivery() else { return false };
             bytes += delivery.message.payload.len();
-            self.note_caveat("Publish-Out", &delivery.message.topic);
+            self.state.metrics.add(Counter::PublishOutSuccess, Protocol::Mqtt);
+            self.note_passed("Publish-Out", &delivery.message.topic, false);
             into.push(delivery);
         }
         true
@@ -282,9 +354,21 @@ impl Held<'_> {
     }
 
     fn note_refused(&mut self, entry: Entry, reaction: Reaction) -> Reaction {
-        let acknowledgement = if entry.event_type == "Subscribe" { "SUBACK" } else { "PUBACK" };
-        let answer = reaction.answer(self.facts.version, acknowledgement);
+        let answer = reaction.answer(self.facts.version, "PUBACK");
+        let entry = self.named(entry, reaction);
         self.state.note(Who::connected(&self.facts).signs(entry).answer(answer));
         reaction
+    }
+
+    /// `entry` with the `traceId` that the client will read in a reason string.
+    fn named(&mut self, entry: Entry, reaction: Reaction) -> Entry {
+        match (reaction, self.facts.version) {
+            (Reaction::Disconnect(_), ProtocolVersion::Mqtt5) => {
+                let trace_id = self.state.uuid().to_string();
+                self.trace_id = Some(trace_id.clone());
+                entry.member("traceId", trace_id)
+            }
+            _ => entry,
+        }
     }
 }

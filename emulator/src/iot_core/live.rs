@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use super::authorization::Authorizer;
+use super::log::Subscribing;
 use crate::message_broker::{ConnectionFacts, ConnectionId, DisconnectReason};
-use crate::names::TopicFilter;
 use crate::outbox::Mailbox;
 use crate::time::Timestamp;
 
@@ -16,8 +16,8 @@ pub(super) struct Live {
     pub(super) facts: Arc<ConnectionFacts>,
     pub(super) authorizer: Authorizer,
     pub(super) mailbox: Mailbox,
-    /// Filters of the SUBSCRIBE that is being worked on.
-    pub(super) subscribed: Vec<TopicFilter>,
+    /// The SUBSCRIBE that is being worked on.
+    pub(super) subscribing: Subscribing,
     /// When it ends at the latest.
     pub(super) ends: Option<Timestamp>,
 }

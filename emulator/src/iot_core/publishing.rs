@@ -11,12 +11,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::authorization::Authorizer;
+use super::metrics::RuleCounter;
 use super::refusals::Refused;
 use super::topics::Destination;
 use super::{IotCore, State};
 use crate::events::Event;
 use crate::message::{Properties, QoS};
-use crate::message_broker::{ConnectionFacts, Notice, Publication, Receiver};
+use crate::message_broker::{ConnectionFacts, Dropped, Notice, Publication, Receiver};
 use crate::names::{ClientId, Scope, TopicName};
 use crate::outbox::{Effect, RuleInvocation};
 use crate::policy::{Permit, Publish, Refusal, RetainPublish};
@@ -142,6 +143,12 @@ impl State {
                 self.note(entry);
             }
         }
+        if execution.executed() {
+            self.metrics.rule_executed();
+        }
+        if execution.unparsed {
+            self.metrics.add_of_rule(RuleCounter::ParseError, &execution.rule, "");
+        }
         let error_action = execution.error_action(message, &execution.failures());
         let execution = Arc::new(execution);
         for index in 0..execution.actions.len() {
@@ -155,7 +162,7 @@ impl State {
             self.invoke(scope, &execution.rule, action, Some(asked), depth, way);
         }
         if let Some(action) = error_action {
-            self.note(action.entry(scope, &execution.rule, message));
+            self.note_error_action(action.entry(scope, &execution.rule, message));
             self.invoke(scope, &execution.rule, &action, None, depth, way);
         }
     }
@@ -250,8 +257,13 @@ impl State {
             self.after.delivered.extend(sender.map(|sender| (sender, delivered)));
         }
         for notice in notices {
+            if let Notice::NotRetained { .. } = notice {
+                self.metrics.not_retained();
+                self.after.entries.push(noticed(self.registry.scope(), notice));
+                continue;
+            }
             let entry = noticed(self.registry.scope(), notice);
-            self.after.entries.push(entry);
+            self.note(entry);
         }
     }
 }
@@ -310,22 +322,34 @@ pub(super) fn check_sizes(
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
-//# a message that waits for a client that is away is logged as Queued
+//# a message that waits for a client that is away is logged as Queued, with its topic, qos 1 and
+//# the protocol MQTT; one that is throttled meanwhile in the words below
+//? assumed: our own reason, and Publish-Out for what was delivered and never acknowledged
 fn noticed(scope: &Scope, notice: Notice) -> Entry {
-    let to = |entry: Entry, receiver: Receiver| match receiver {
-        Receiver::Client(client_id) => entry.member("clientId", client_id),
-        Receiver::Group(filter) => entry.member("topicFilter", filter),
+    let about = |entry: Entry, receiver: Receiver, topic: TopicName| {
+        let entry = match receiver {
+            Receiver::Client(client_id) => entry.member("clientId", client_id),
+            Receiver::Group(filter) => entry.member("topicFilter", filter),
+        };
+        entry.member("topicName", topic).member("protocol", "MQTT")
     };
     match notice {
         Notice::Queued { receiver, topic } => {
-            to(Entry::success(scope, "Queued"), receiver).member("topicName", topic)
+            about(Entry::success(scope, "Queued"), receiver, topic).member("qos", 1)
         }
-        Notice::Dropped { receiver, topic, why } => {
-            let entry = to(Entry::failure(scope, "Queued", "MessageDropped"), receiver);
-            entry.member("topicName", topic).details(format!("{why:?}"))
+        Notice::Dropped { receiver, topic, why: Dropped::QueueFull } => {
+            let entry = Entry::failure(scope, "Queued", "MessageDropped");
+            let entry = about(entry, receiver, topic).member("qos", 1);
+            let why = "as many messages wait for it as may wait";
+            entry.details("Throttled while queueing offline message").why([why])
+        }
+        Notice::Dropped { receiver, topic, why: Dropped::NeverAcknowledged } => {
+            let entry = Entry::failure(scope, "Publish-Out", "MessageDropped");
+            let details = "the client had it again and again and sent no PUBACK";
+            about(entry, receiver, topic).details(details)
         }
         Notice::NotRetained { topic } => {
-            let entry = Entry::failure(scope, "Publish-In", "THROTTLED");
+            let entry = Entry::failure(scope, "Publish-In", "THROTTLED").member("retain", "True");
             entry.member("topicName", topic).details("too many retained messages")
         }
         Notice::SessionExpired { client_id } => {
@@ -348,7 +372,7 @@ impl IotCore {
         self.locked(|state, now| {
             state.note(action.failure_entry(scope, rule, message, &failure).why(why));
             let Some(action) = execution.error_action(message, &[failure]) else { return };
-            state.note(action.entry(scope, rule, message));
+            state.note_error_action(action.entry(scope, rule, message));
             let mut way = VecDeque::new();
             state.invoke(scope, rule, &action, None, *depth, &mut way);
             state.travel(scope, way, &Origin::default(), now);
@@ -359,7 +383,7 @@ impl IotCore {
     pub(crate) fn rule_action_done(&self, asked: &RuleInvocation) {
         let RuleInvocation { execution, message, action, .. } = asked;
         if let Some(action) = execution.actions.get(*action) {
-            self.trace().record(action.entry(self.scope(), &execution.rule, message));
+            self.note(action.entry(self.scope(), &execution.rule, message));
         }
     }
 }
