@@ -144,7 +144,7 @@ async fn c50_a_connect_names_its_thing_and_its_session() {
 #[tokio::test]
 async fn c50_the_operations_of_the_data_endpoint_have_aws_members() {
     let emulator = Emulator::start();
-    let device = trusted(&emulator.iot_core(), "Device");
+    let device = enrolled(&emulator.iot_core(), "Device", allow(&["iot:*"], "*"));
     let live = connected(&device).await;
     live.publish_with("a/b", "x", 1, true).await.expect("a PUBACK");
     let of_client = json!({ "protocol": "HTTP", "clientId": "lamp" });
@@ -158,7 +158,7 @@ async fn c50_the_operations_of_the_data_endpoint_have_aws_members() {
         "protocol": "HTTP", "clientId": "lamp", "topicName": "a", "confirmation": true,
         "timeout": 3,
     });
-    let direct = "/connections/lamp/messages/a?confirmation=true&timeout=3";
+    let direct = "/connections/lamp/messages?topic=a&confirmation=true&timeout=3";
     let table = [
         ("GET", "/retainedMessage/a%2Fb", "GetRetainedMessage", of_topic),
         ("GET", "/retainedMessage", "ListRetainedMessage", json!({ "protocol": "HTTP" })),

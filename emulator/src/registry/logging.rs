@@ -355,10 +355,12 @@ impl Registry {
         let (log_target_configurations, next_token) =
             request.page(&self.logging.levels, |(kind, name), level| {
                 let target_name = (!name.is_empty()).then(|| name.clone());
-                target_type.is_none_or(|wanted| wanted == *kind).then(|| SetV2LoggingLevelRequest {
-                    log_target: LogTarget { target_type: *kind, target_name },
-                    log_level: *level,
-                })
+                target_type.is_none_or(|wanted| wanted == *kind).then_some(
+                    SetV2LoggingLevelRequest {
+                        log_target: LogTarget { target_type: *kind, target_name },
+                        log_level: *level,
+                    },
+                )
             });
         Ok(ListV2LoggingLevelsResponse { log_target_configurations, next_token })
     }
