@@ -1,6 +1,7 @@
 //! What the emulator answers for itself, beside AWS's paths: `/_emulator/…`.
 //!
-//! Health, the root CA, the trace, the metrics, waiting until all is settled, moving the clock, forgetting.
+//! Health, the root CA, the trace, the metrics, waiting until all is settled, moving the clock,
+//! forgetting.
 
 use std::fmt::Write as _;
 use std::time::Duration;

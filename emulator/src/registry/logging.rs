@@ -279,7 +279,7 @@ impl Registry {
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/configure-logging.html
-    //# NotConfiguredException until SetV2LoggingOptions was called; `verbose` tells every event type
+    //# NotConfiguredException until SetV2LoggingOptions was called; `verbose` tells each event type
     //? assumed: the text, and that an event type that was not configured is told with the default
     /// The `GetV2LoggingOptions` operation.
     pub(crate) fn get_v2_logging_options(
