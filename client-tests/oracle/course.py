@@ -229,6 +229,17 @@ def settings(do, _):
     do("DescribeEndpoint", endpointType="iot:Data-ATS")
     do("UpdateEventConfigurations", eventConfigurations={"THING": {"Enabled": True}})
     do("DescribeEventConfigurations")
+    do("SetLoggingOptions", loggingOptionsPayload={"roleArn": ROLE, "logLevel": "WARN"})
+    do("GetLoggingOptions")
+    event = {"eventType": "Publish-In", "logLevel": "INFO", "logDestination": "messages"}
+    level = {"defaultLogLevel": "ERROR", "disableAllLogs": False}
+    do("SetV2LoggingOptions", roleArn=ROLE, eventConfigurations=[event], **level)
+    do("GetV2LoggingOptions", verbose=True)
+    for name in ("lamp-1", "lamp-2"):
+        target = {"targetType": "CLIENT_ID", "targetName": name}
+        do("SetV2LoggingLevel", logTarget=target, logLevel="DEBUG")
+    do.all("ListV2LoggingLevels", targetType="CLIENT_ID")
+    do("DeleteV2LoggingLevel", **target)
 
 
 CHAPTERS = (

@@ -201,7 +201,7 @@ impl Emulator {
         self.cloud.seed()
     }
 
-    /// What happened, and why.
+    /// What happened, and why; [`Entry`] shows how a test asserts the reason of a refusal.
     pub fn trace(&self) -> &Trace {
         self.cloud.trace()
     }

@@ -58,6 +58,7 @@ error_codes! {
     MalformedPolicyException 400,
     MethodNotAllowedException 405,
     MissingAuthenticationTokenException 403,
+    NotConfiguredException 404,
     NotFoundException 404,
     PolicyLengthExceededException 400,
     PreconditionFailedException 412,

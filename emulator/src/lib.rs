@@ -75,7 +75,7 @@ pub use crate::api_gateway::ApiGateway;
 pub use crate::config::Config;
 pub use crate::emulator::{Builder, Emulator, SettleError, StartError};
 pub use crate::errors::ApiError;
-pub use crate::iot_core::{AutoRegistration, IotCore, allow};
+pub use crate::iot_core::{AutoRegistration, IotCore, Metric, allow};
 pub use crate::lambda::Function;
 pub use crate::listeners::{Addresses, EndpointAddresses};
 pub use crate::pki::{CertificateAuthority, Identity};

@@ -31,7 +31,66 @@ pub enum Outcome {
     Failure,
 }
 
+/// What a member says, with the type that it has in AWS's JSON.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum MemberValue {
+    /// Most members.
+    Text(String),
+    /// Ports and times, such as `sourcePort` and `keepAliveDuration`.
+    Number(u64),
+    /// `cleanSession` and `confirmation`.
+    Boolean(bool),
+    /// Lists and structures: `subscriptions` and `resources`.
+    Json(Value),
+}
+
+impl MemberValue {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Number(number) => (*number).into(),
+            Self::Boolean(yes) => (*yes).into(),
+            Self::Json(json) => json.clone(),
+        }
+    }
+}
+
+impl fmt::Display for MemberValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+            Self::Boolean(yes) => yes.fmt(f),
+            Self::Json(json) => json.fmt(f),
+        }
+    }
+}
+
 /// One thing that happened.
+///
+/// A test asserts why something was refused, whatever the other side saw of it:
+///
+/// ```
+/// use iot_emulator::{Emulator, Identity};
+/// use serde_json::json;
+///
+/// let emulator = Emulator::start();
+/// let iot = emulator.iot_core();
+/// let id = iot.register_certificate_without_ca(Identity::self_signed("lamp").certificate_pem());
+/// // A device that connects with it sees a closed connection; this asks the same policies.
+/// let client = format!("arn:aws:iot:us-east-1:{}:client/lamp", iot.scope().account);
+/// let question = json!({
+///     "principal": iot.certificate_arn(id),
+///     "authInfos": [{ "actionType": "CONNECT", "resources": [client] }],
+/// });
+/// iot.call("TestAuthorization", question)?;
+///
+/// let refusals = emulator.trace().refusals();
+/// assert_eq!(refusals[0].reason, Some("IMPLICIT_DENY"));
+/// assert!(refusals[0].why[1].contains("no policy is attached to the certificate"));
+/// # Ok::<(), iot_emulator::ApiError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry {
@@ -46,7 +105,7 @@ pub struct Entry {
     /// Whether it came about.
     pub outcome: Outcome,
     /// AWS's members, such as `clientId`, `principalId`, `topicName`, `sourceIp`.
-    pub members: Vec<(&'static str, String)>,
+    pub members: Vec<(&'static str, MemberValue)>,
     /// AWS's word for the reason, such as `AUTHORIZATION_FAILURE`.
     pub reason: Option<&'static str>,
     /// AWS's sentence for the reason.
@@ -85,7 +144,28 @@ impl Entry {
     /// Adds a member as AWS names it.
     #[must_use]
     pub(crate) fn member(mut self, name: &'static str, value: impl fmt::Display) -> Self {
-        self.members.push((name, value.to_string()));
+        self.members.push((name, MemberValue::Text(value.to_string())));
+        self
+    }
+
+    /// Adds a member that is a number in AWS's JSON.
+    #[must_use]
+    pub(crate) fn number(mut self, name: &'static str, value: impl Into<u64>) -> Self {
+        self.members.push((name, MemberValue::Number(value.into())));
+        self
+    }
+
+    /// Adds a member that is `true` or `false` in AWS's JSON.
+    #[must_use]
+    pub(crate) fn boolean(mut self, name: &'static str, value: bool) -> Self {
+        self.members.push((name, MemberValue::Boolean(value)));
+        self
+    }
+
+    /// Adds a member that is a list or a structure in AWS's JSON.
+    #[must_use]
+    pub(crate) fn json(mut self, name: &'static str, value: Value) -> Self {
+        self.members.push((name, MemberValue::Json(value)));
         self
     }
 
@@ -110,9 +190,35 @@ impl Entry {
         self
     }
 
-    /// The value of AWS's member `name`.
+    /// What AWS's member `name` says, if it is text; [`Entry::members`] has the others.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.members.iter().find(|(member, _)| *member == name).map(|(_, value)| value.as_str())
+        match self.members.iter().find(|(member, _)| *member == name) {
+            Some((_, MemberValue::Text(text))) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// AWS's `logLevel`.
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+    //# a failure is ERROR, a Ping that was answered DEBUG, all else that succeeds INFO
+    fn level(&self) -> &'static str {
+        match (self.outcome, self.event_type) {
+            (Outcome::Failure, _) => "ERROR",
+            (Outcome::Success, "Ping") => "DEBUG",
+            (Outcome::Success, _) => "INFO",
+        }
+    }
+
+    //? assumed: how AWS derives it; here from when and as which entry something happened
+    /// The `traceId` of what has no other.
+    fn trace_id(&self) -> String {
+        let mixed = |number: u64| {
+            let number = (number ^ (number >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            (number ^ (number >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9)
+        };
+        let first = mixed(mixed(self.number) ^ self.at.milliseconds().cast_unsigned());
+        let both = (u128::from(first) << 64) | u128::from(mixed(first));
+        uuid::Builder::from_random_bytes(both.to_be_bytes()).into_uuid().to_string()
     }
 
     /// The entry as CloudWatch's `AWSIotLogsV2` shows it, with our `why` and `answer` added.
@@ -121,17 +227,14 @@ impl Entry {
         let mut put = |name: &str, value: Value| json.insert(name.to_owned(), value);
         put("number", self.number.into());
         put("timestamp", self.at.format("%Y-%m-%d %H:%M:%S%.3f").into());
-        let level = if self.outcome == Outcome::Success { "INFO" } else { "ERROR" };
-        put("logLevel", level.into());
+        put("logLevel", self.level().into());
+        put("traceId", self.trace_id().into());
         put("accountId", self.scope.account.as_str().into());
         put("region", self.scope.region.as_str().into());
-        put("status", if level == "INFO" { "Success" } else { "Failure" }.into());
+        put("status", format!("{:?}", self.outcome).into());
         put("eventType", self.event_type.into());
         for (name, value) in &self.members {
-            //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
-            //# a port is a number, all else is text
-            let port = name.ends_with("Port").then(|| value.parse::<u16>().ok()).flatten();
-            put(name, port.map_or_else(|| value.as_str().into(), Value::from));
+            put(name, value.to_json());
         }
         if let Some(reason) = self.reason {
             put("reason", reason.into());
@@ -154,6 +257,7 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = if self.value("clientId").is_some() { "clientId" } else { "principalId" };
         let verb = match (self.outcome, self.event_type) {
+            (Outcome::Success, _) if self.reason.is_some() => "partly ",
             (Outcome::Success, _) => "ok     ",
             (Outcome::Failure, "Disconnect") => "ended  ",
             (Outcome::Failure, _) => "refused",
@@ -165,12 +269,12 @@ impl fmt::Display for Entry {
             self.members.iter().partition(|(name, _)| *name == "principalId");
         for (name, value) in others.into_iter().chain(principal) {
             let said_elsewhere = match *name {
-                "sourceIp" | "sourcePort" => true,
-                "disconnectReason" => self.reason == Some(value.as_str()),
+                "sourceIp" | "sourcePort" | "targetIp" | "subscriptions" => true,
+                "disconnectReason" => self.reason.is_some_and(|it| it == value.to_string()),
                 name => name == who,
             };
             if !said_elsewhere {
-                write!(f, " {name}={}", on_one_line(value))?;
+                write!(f, " {name}={}", on_one_line(&value.to_string()))?;
             }
         }
         match (self.reason, self.details.as_deref().map(on_one_line)) {
@@ -251,7 +355,13 @@ impl Trace {
     /// Numbers and keeps `entry`.
     pub(crate) fn record(&self, mut entry: Entry) {
         entry.at = self.shared.clock.now();
-        entry.members.iter_mut().for_each(|(_name, value)| shorten(value));
+        for (_name, value) in &mut entry.members {
+            match value {
+                MemberValue::Text(text) => shorten(text),
+                MemberValue::Json(json) => shorten_json(json),
+                MemberValue::Number(_) | MemberValue::Boolean(_) => {}
+            }
+        }
         entry.details.iter_mut().chain(&mut entry.why).for_each(shorten);
         let kept = {
             let mut entries = self.lock();
@@ -300,7 +410,8 @@ impl Trace {
     /// What was refused or failed, oldest first.
     pub fn refusals(&self) -> Vec<Arc<Entry>> {
         let mut entries = self.entries();
-        entries.retain(|entry| entry.outcome == Outcome::Failure);
+        // Of a SUBSCRIBE that was granted in part, the reason tells of the other part.
+        entries.retain(|entry| entry.outcome == Outcome::Failure || entry.reason.is_some());
         entries
     }
 
@@ -317,6 +428,15 @@ fn shorten(text: &mut String) {
         text.truncate(end.unwrap_or(0));
         text.push('…');
         text.shrink_to_fit();
+    }
+}
+
+fn shorten_json(json: &mut Value) {
+    match json {
+        Value::String(text) => shorten(text),
+        Value::Array(items) => items.iter_mut().for_each(shorten_json),
+        Value::Object(members) => members.values_mut().for_each(shorten_json),
+        _ => {}
     }
 }
 
@@ -343,6 +463,31 @@ mod tests {
         for text in texts.map(Option::unwrap) {
             assert!(text.len() <= TEXT_BYTES + 3 && text.ends_with("é…"), "{}", text.len());
         }
+    }
+
+    #[test]
+    fn c50_members_have_the_types_that_aws_json_has() {
+        let trace = Trace::new(Clock::System, None);
+        let scope = Scope::new("000000000000", "us-east-1");
+        let subscriptions = serde_json::json!([{ "topicName": "a", "reasonCode": 1 }]);
+        for event_type in ["Connect", "Ping"] {
+            let entry = Entry::success(&scope, event_type).member("qos", 1);
+            let entry = entry.number("sourcePort", 8883_u16).boolean("cleanSession", true);
+            trace.record(entry.json("subscriptions", subscriptions.clone()));
+        }
+        trace.record(Entry::failure(&scope, "Connect", "CLIENT_ERROR").member("traceId", "mine"));
+        let told: Vec<Value> = trace.entries().iter().map(|entry| entry.to_json()).collect();
+        assert_eq!(told[0]["qos"], "1");
+        assert_eq!(
+            (&told[0]["sourcePort"], &told[0]["cleanSession"]),
+            (&8883.into(), &true.into())
+        );
+        assert_eq!(told[0]["subscriptions"], subscriptions);
+        let levels: Vec<_> = told.iter().map(|entry| entry["logLevel"].as_str()).collect();
+        assert_eq!(levels, [Some("INFO"), Some("DEBUG"), Some("ERROR")]);
+        let ids: Vec<_> = told.iter().map(|entry| entry["traceId"].as_str().unwrap()).collect();
+        assert!(uuid::Uuid::parse_str(ids[0]).is_ok() && ids[0] != ids[1] && ids[2] == "mine");
+        assert_eq!(told[0]["traceId"], trace.entries()[0].to_json()["traceId"]);
     }
 
     #[test]

@@ -146,9 +146,10 @@ async fn a_device_sends_to_another_without_subscription_and_hears_its_puback() {
     assert_eq!(other.messages_before("end").await, []);
     let entries = scene.emulator.trace().entries();
     let sent = entries.iter().filter(|entry| entry.event_type == "SendDirectMessage");
-    let told = sent.map(|entry| (entry.value("confirmation"), entry.value("timeout")));
-    let unconfirmed = (Some("false"), None);
-    let three = [unconfirmed, unconfirmed, (Some("true"), Some("5"))];
+    let told = sent.map(|entry| entry.to_json());
+    let told = told.map(|entry| (entry["confirmation"].as_bool(), entry["timeout"].as_u64()));
+    let unconfirmed = (Some(false), None);
+    let three = [unconfirmed, unconfirmed, (Some(true), Some(5))];
     assert_eq!(told.collect::<Vec<_>>(), [three, three].concat());
 }
 

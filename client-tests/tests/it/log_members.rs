@@ -37,10 +37,12 @@ fn assert_signed(entry: &Value, principal: &str, members: &Value) {
     assert_eq!(entry["sourceIp"], "127.0.0.1");
     assert!(entry["sourcePort"].as_u64().is_some_and(|port| port > 0), "a number: {entry}");
     assert_eq!(entry["timestamp"].as_str().map(str::len), Some(23), "{entry}");
+    assert_eq!(entry["traceId"].as_str().map(str::len), Some(36), "a UUID: {entry}");
     let general = [
         "number",
         "timestamp",
         "logLevel",
+        "traceId",
         "accountId",
         "region",
         "status",
@@ -84,14 +86,19 @@ async fn c61_what_a_policy_refuses_over_mqtt_has_aws_members() {
     assert_eq!(live.subscribe("a/b").await, Ok(1));
     let subscribe = last(&emulator, "Subscribe");
     assert_eq!((&subscribe["status"], &subscribe["logLevel"]), (&json!("Success"), &json!("INFO")));
-    assert_signed(&subscribe, &device.certificate_id().to_string(), &of_topic);
+    let subscribed = |code: u8| {
+        let mut members = of_topic.clone();
+        members["subscriptions"] = json!([{ "topicName": "a/b", "reasonCode": code }]);
+        members
+    };
+    assert_signed(&subscribe, &device.certificate_id().to_string(), &subscribed(1));
     let publisher = trusted(&iot, "Publisher").connect("publisher").await.expect("allowed");
     publisher.publish("a/b", "x").await.expect("allowed");
     emulator.settled().await;
     assert_refused(&last(&emulator, "Publish-Out"), &device, &of_topic);
     change_policy(&iot, "Device", allow(&["iot:Connect"], "*"));
     assert_eq!(live.subscribe("a/b").await, Ok(0x87));
-    assert_refused(&last(&emulator, "Subscribe"), &device, &of_topic);
+    assert_refused(&last(&emulator, "Subscribe"), &device, &subscribed(0x87));
 }
 
 #[tokio::test]
@@ -101,7 +108,11 @@ async fn c61_connections_come_and_go_with_aws_members() {
     let principal = device.certificate_id().to_string();
     let live = connected(&device).await;
     let who = json!({ "protocol": "MQTT", "clientId": "lamp" });
-    assert_signed(&last(&emulator, "Connect"), &principal, &who);
+    let connect = json!({
+        "protocol": "MQTT", "clientId": "lamp", "keepAliveDuration": 60, "sessionExpiry": 0,
+        "cleanSession": true,
+    });
+    assert_signed(&last(&emulator, "Connect"), &principal, &connect);
     let _takes_over = connected(&device).await;
     live.closed().await;
     let entry = last(&emulator, "Disconnect");
@@ -109,6 +120,69 @@ async fn c61_connections_come_and_go_with_aws_members() {
     let mut ended = who;
     ended["disconnectReason"] = "DUPLICATE_CLIENTID".into();
     assert_signed(&entry, &principal, &ended);
+}
+
+#[tokio::test]
+async fn c50_a_connect_names_its_thing_and_its_session() {
+    let emulator = Emulator::start();
+    let iot = emulator.iot_core();
+    let device = trusted(&iot, "Device");
+    iot.call("CreateThing", json!({ "thingName": "porch" })).expect("a thing");
+    let principal = iot.certificate_arn(device.certificate_id());
+    let kind = "EXCLUSIVE_THING";
+    let input = json!({ "thingName": "porch", "principal": principal, "thingPrincipalType": kind });
+    iot.call("AttachThingPrincipal", input).expect("an attachment");
+    let _lamp = device.connect("lamp").persistent().await.expect("allowed");
+    let connect = json!({
+        "protocol": "MQTT", "clientId": "lamp", "thingName": "porch", "keepAliveDuration": 60,
+        "sessionExpiry": 3600, "cleanSession": false,
+    });
+    let principal = device.certificate_id().to_string();
+    assert_signed(&last(&emulator, "Connect"), &principal, &connect);
+}
+
+#[tokio::test]
+async fn c50_the_operations_of_the_data_endpoint_have_aws_members() {
+    let emulator = Emulator::start();
+    let device = enrolled(&emulator.iot_core(), "Device", allow(&["iot:*"], "*"));
+    let live = connected(&device).await;
+    live.publish_with("a/b", "x", 1, true).await.expect("a PUBACK");
+    let of_client = json!({ "protocol": "HTTP", "clientId": "lamp" });
+    let with = |name: &str, value: Value| {
+        let mut members = of_client.clone();
+        members[name] = value;
+        members
+    };
+    let of_topic = json!({ "protocol": "HTTP", "topicName": "a/b", "qos": "1" });
+    let sent = json!({
+        "protocol": "HTTP", "clientId": "lamp", "topicName": "a", "confirmation": true,
+        "timeout": 3,
+    });
+    let direct = "/connections/lamp/messages?topic=a&confirmation=true&timeout=3";
+    let table = [
+        ("GET", "/retainedMessage/a%2Fb", "GetRetainedMessage", of_topic),
+        ("GET", "/retainedMessage", "ListRetainedMessage", json!({ "protocol": "HTTP" })),
+        ("GET", "/connections/lamp", "GetConnection", of_client.clone()),
+        (
+            "GET",
+            "/connections/lamp/subscriptions?maxResults=100",
+            "ListSubscriptions",
+            with("maxResults", json!(100)),
+        ),
+        ("POST", direct, "SendDirectMessage", sent),
+        ("DELETE", "/connections/lamp", "DeleteConnection", of_client.clone()),
+    ];
+    for (method, path, event_type, members) in table {
+        let answer = ask(&device, method, path).await;
+        assert!(answer.starts_with("HTTP/1.1 20"), "{method} {path}: {answer}");
+        let mut entry = last(&emulator, event_type);
+        if event_type == "GetRetainedMessage" {
+            let modified = entry.as_object_mut().and_then(|it| it.remove("lastModifiedDate"));
+            let modified = modified.as_ref().and_then(Value::as_str).map(str::len);
+            assert_eq!(modified, Some(23), "a date: {entry}");
+        }
+        assert_signed(&entry, &device.certificate_id().to_string(), &members);
+    }
 }
 
 /// One request of `device` over HTTPS.

@@ -18,6 +18,7 @@ mod jitp;
 mod jitr_https;
 mod jitr_mqtt;
 mod log_members;
+mod logs;
 mod models;
 mod mosquitto;
 mod mqtt;

@@ -168,8 +168,10 @@ const EVENT_TYPE: &str = "ExecuteApi";
 type Members = Vec<(&'static str, String)>;
 
 fn record(trace: &Trace, mut entry: Entry, members: Members, response: &Response) {
-    entry.members = members;
-    entry.members.push(("status", response.status().as_u16().to_string()));
+    for (name, value) in members {
+        entry = entry.member(name, value);
+    }
+    entry = entry.member("status", response.status().as_u16());
     trace.record(entry.answer(format!("HTTP {}", response.status().as_u16())));
 }
 

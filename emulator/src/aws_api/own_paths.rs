@@ -1,6 +1,7 @@
 //! What the emulator answers for itself, beside AWS's paths: `/_emulator/…`.
 //!
-//! Health, the root CA, the trace, waiting until all is settled, moving the clock, forgetting.
+//! Health, the root CA, the trace, the metrics, waiting until all is settled, moving the clock,
+//! forgetting.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -38,6 +39,7 @@ async fn whole(cloud: &Cloud, path: &str, request: &Request) -> Response {
             response(200, "application/x-pem-file", cloud.root_ca_pem().to_owned())
         }
         "trace" if get => trace(cloud, request),
+        "metrics" if get => response(200, JSON, metrics(cloud).to_string()),
         "settled" if get => match cloud.settled().await {
             Ok(()) => response(200, JSON, json!({ "settled": true }).to_string()),
             Err(unsettled) => refuse(503, &unsettled.to_string()),
@@ -53,8 +55,10 @@ async fn whole(cloud: &Cloud, path: &str, request: &Request) -> Response {
             cloud.reset();
             response(200, JSON, "{}")
         }
-        "health" | "root-ca.pem" | "trace" | "settled" | "environment" | "call" | "advance"
-        | "reset" => refuse(405, &format!("{} is not for `/_emulator/{path}`", request.method)),
+        "health" | "root-ca.pem" | "trace" | "metrics" | "settled" | "environment" | "call"
+        | "advance" | "reset" => {
+            refuse(405, &format!("{} is not for `/_emulator/{path}`", request.method))
+        }
         _ => refuse(404, &format!("there is no `/_emulator/{path}`")),
     }
 }
@@ -84,6 +88,26 @@ fn trace(cloud: &Cloud, request: &Request) -> Response {
     };
     let entries: Vec<Value> = cloud.trace().after(after).iter().map(|entry| shown(entry)).collect();
     response(200, JSON, json!({ "entries": entries }).to_string())
+}
+
+/// What every account and Region has counted, in CloudWatch's words; nothing that is zero.
+fn metrics(cloud: &Cloud) -> Value {
+    let mut metrics = Vec::new();
+    for iot_core in cloud.iot_cores() {
+        let scope = iot_core.scope();
+        metrics.extend(iot_core.metrics().into_iter().map(|metric| {
+            let of = metric.dimensions.into_iter();
+            let dimensions = of.map(|(name, value)| (name.to_owned(), value.into())).collect();
+            json!({
+                "accountId": scope.account,
+                "region": scope.region,
+                "name": metric.name,
+                "dimensions": Value::Object(dimensions),
+                "value": metric.value,
+            })
+        }));
+    }
+    json!({ "metrics": metrics })
 }
 
 /// Sends each entry as it happens, until the other side has enough.

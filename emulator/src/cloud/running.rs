@@ -36,7 +36,7 @@ impl Cloud {
         }
     }
 
-    fn iot_cores(&self) -> Vec<IotCore> {
+    pub(crate) fn iot_cores(&self) -> Vec<IotCore> {
         self.regionals().all().map(|regional| regional.iot_core.clone()).collect()
     }
 

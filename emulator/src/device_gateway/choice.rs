@@ -37,6 +37,28 @@ pub(super) enum Speaks {
     Nothing(&'static str),
 }
 
+impl Speaks {
+    /// As AWS's logs say it.
+    pub(super) const fn protocol(self) -> &'static str {
+        match self {
+            Self::Mqtt | Self::Nothing(_) => "MQTT",
+            Self::Https | Self::SignedHttps | Self::SignedHttpsAndWss => "HTTP",
+        }
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+    //# AWS_X509, AWS_SIGV4, CUSTOM_AUTH, and CUSTOM_AUTH_X509 for both
+    //? assumed: CUSTOM_AUTH wherever neither a certificate nor SigV4 may speak
+    /// How the client was to say who it is, as AWS's logs say it.
+    pub(super) const fn authentication_type(self) -> &'static str {
+        match self {
+            Self::Mqtt | Self::Https => "AWS_X509",
+            Self::SignedHttps | Self::SignedHttpsAndWss => "AWS_SIGV4",
+            Self::Nothing(_) => "CUSTOM_AUTH",
+        }
+    }
+}
+
 //= https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
 //# on 443 ALPN chooses: x-amzn-mqtt-ca and x-amzn-http-ca with a client certificate, mqtt with a
 //# custom authorizer, and without ALPN HTTPS and WSS with SigV4; authenticationType and

@@ -116,6 +116,7 @@ impl Conversation {
                 ControlFlow::Continue(())
             }
             Packet::PingReq => {
+                held.ping();
                 Answer::PingResp.encode(self.wants.version, out);
                 ControlFlow::Continue(())
             }

@@ -7,15 +7,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::authentication_error;
 use super::mqtt;
 use super::websocket::{self, NoUpgrade, WebSocket};
 use crate::caller::{Caller, Endpoint, Refused};
 use crate::cloud::{Cloud, Meant};
 use crate::data_plane;
 use crate::http::{self, Answer, Limits, Over, Request, Response};
-use crate::iot_core::{Decisions, HttpCaller, IotCore, Peer, Principal};
-use crate::names::Scope;
+use crate::iot_core::{Decisions, HttpCaller, IotCore, Peer, Principal, authentication_error};
 use crate::quotas::{PAYLOAD_BYTES, WEBSOCKET_LIFETIME};
 use crate::tls::{self, Accepted};
 
@@ -57,7 +55,7 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: Accepted) {
         }
     })
     .await;
-    note_unreadable(cloud, iot_core.scope(), &peer, "AWS_X509", &over);
+    note_unreadable(iot_core, &peer, "AWS_X509", &over);
     tls::hang_up(over.stream).await;
 }
 
@@ -65,25 +63,15 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: Accepted) {
 //# where HTTPS is spoken nothing else is; on 443 MQTT needs ALPN x-amzn-mqtt-ca
 //? assumed: bytes that are no HTTP are answered 400 before the connection is closed
 /// Traces bytes that are not HTTP, which are MQTT more often than not.
-fn note_unreadable<S>(
-    cloud: &Cloud,
-    scope: &Scope,
-    peer: &Peer,
-    authentication: &str,
-    over: &Over<S>,
-) {
+fn note_unreadable<S>(iot_core: &IotCore, peer: &Peer, by: &'static str, over: &Over<S>) {
     let Some(unreadable) = &over.unreadable else { return };
     let mqtt = "it may be MQTT, which this port speaks with ALPN x-amzn-mqtt-ca and a client \
                 certificate, or over WebSocket; else there is the MQTT port";
     let looks_like_mqtt = over.ahead.first() == Some(&0x10);
-    let entry = authentication_error(scope, "CLIENT_ERROR")
-        .member("protocol", "HTTP")
-        .member("authenticationType", authentication)
-        .member("sourceIp", peer.address.ip())
-        .member("sourcePort", peer.address.port())
-        .details(format!("not HTTP: {unreadable}"));
+    let entry = authentication_error(iot_core.scope(), peer, by, "CLIENT_ERROR");
+    let entry = entry.details(format!("not HTTP: {unreadable}"));
     let entry = entry.why(looks_like_mqtt.then_some(mqtt));
-    cloud.trace().record(entry.answer("HTTP 400, disconnects"));
+    iot_core.note(entry.answer("HTTP 400, disconnects"));
 }
 
 /// Whether a connection may become a WebSocket.
@@ -121,7 +109,7 @@ pub(super) async fn serve_signed(
             }
         }
         None => {
-            note_unreadable(cloud, iot_core.scope(), &peer, "AWS_SIGV4", &over);
+            note_unreadable(&iot_core, &peer, "AWS_SIGV4", &over);
             tls::hang_up(over.stream).await;
         }
     }
@@ -214,12 +202,8 @@ impl Signed<'_> {
         why: impl IntoIterator<Item = impl Into<String>>,
         status: u16,
     ) {
-        let entry = authentication_error(self.iot_core.scope(), reason)
-            .member("protocol", "HTTP")
-            .member("authenticationType", "AWS_SIGV4")
-            .member("sourceIp", self.peer.address.ip())
-            .member("sourcePort", self.peer.address.port())
-            .details(details);
-        self.cloud.trace().record(entry.why(why).answer(format!("HTTP {status}")));
+        let entry = authentication_error(self.iot_core.scope(), self.peer, "AWS_SIGV4", reason);
+        let entry = entry.details(details).why(why);
+        self.iot_core.note(entry.answer(format!("HTTP {status}")));
     }
 }

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use self::choice::{Port, Speaks};
 use crate::cloud::{Cloud, Meant, NotServed};
 use crate::doors::HANDSHAKE;
-use crate::iot_core::Domain;
+use crate::iot_core::{Domain, Peer, authentication_error};
 use crate::names::Scope;
 use crate::tls::{self, Accepted, Hello, Terms};
 use crate::trace::Entry;
@@ -64,8 +64,10 @@ async fn door(cloud: &Cloud, scope: Option<&Scope>, port: Port, stream: TcpStrea
             Box::pin(https::serve_signed(cloud, meant, *accepted, switching)).await;
         }
         Speaks::Nothing(why) => {
-            let entry = authentication_error(meant.iot_core.scope(), "NOT_AUTHENTICATED");
-            cloud.trace().record(entry.why([why]).answer("disconnects"));
+            let peer = peer_of(&accepted, speaks);
+            let (scope, by) = (meant.iot_core.scope(), speaks.authentication_type());
+            let entry = authentication_error(scope, &peer, by, "NOT_AUTHENTICATED");
+            meant.iot_core.note(entry.why([why]).answer("disconnects"));
             Box::pin(tls::hang_up(accepted.stream)).await;
         }
     }
@@ -87,7 +89,7 @@ async fn enter(
         chosen.1
     };
     let accepted = accept(cloud, scope, stream, terms).await?;
-    let (meant, accepted) = meant(cloud, scope, domain.as_ref(), accepted).await?;
+    let (meant, accepted) = meant(cloud, scope, domain.as_ref(), speaks, accepted).await?;
     Some((speaks, meant, Box::new(accepted)))
 }
 
@@ -136,7 +138,7 @@ fn connection_failure(
     let owner = domain.as_ref().map(|domain| &domain.scope);
     let scope = owner.or(scope).unwrap_or(cloud.default_scope());
     let entry = Entry::failure(scope, "Connection", reason);
-    let entry = entry.member("sourceIp", peer.ip()).member("sourcePort", peer.port());
+    let entry = entry.member("sourceIp", peer.ip()).number("sourcePort", peer.port());
     let entry = match &domain {
         Some(domain) => entry.member("domainConfigurationName", &domain.configuration),
         None => entry,
@@ -153,36 +155,46 @@ async fn meant(
     cloud: &Cloud,
     scope: Option<&Scope>,
     domain: Option<&Domain>,
+    speaks: Speaks,
     accepted: Accepted,
 ) -> Option<(Meant, Accepted)> {
     let chain: Vec<_> = accepted.chain.iter().map(|certificate| certificate.id()).collect();
-    let entry = match cloud.meant(accepted.server_name.as_deref(), domain, scope, &chain) {
-        Ok(meant) => return Some((meant, accepted)),
-        Err(NotServed::UnknownEndpoint(name)) => {
-            authentication_error(scope.unwrap_or(cloud.default_scope()), "SNI_MISUSED")
-                .details("The client used an SNI that is not associated with this account")
-                .member("serverNameIndication", &name)
-                .why([format!("no account and Region here has the endpoint `{name}`")])
-        }
-        //? assumed: the details, and that the client sees what a wrong name gets
-        Err(NotServed::Disabled(domain)) => {
-            let name = accepted.server_name.as_deref().unwrap_or_default();
-            let configuration = &domain.configuration;
-            authentication_error(&domain.scope, "DOMAIN_CONFIGURATION_DISABLED")
-                .details("Domain configuration is disabled")
-                .member("serverNameIndication", name)
-                .member("domainConfigurationName", configuration)
-                .why([format!("the domain configuration `{configuration}` is DISABLED")])
-        }
+    let peer = peer_of(&accepted, speaks);
+    let refused = |scope: &Scope, reason| {
+        let entry = authentication_error(scope, &peer, speaks.authentication_type(), reason);
+        entry.answer("disconnects")
     };
-    let entry = entry.member("sourceIp", accepted.peer.ip());
-    cloud.trace().record(entry.answer("disconnects"));
+    match cloud.meant(accepted.server_name.as_deref(), domain, scope, &chain) {
+        Ok(meant) => return Some((meant, accepted)),
+        //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+        //# a name that means no account leaves neither an entry nor a metric
+        //? assumed: of our own, the account of the listener is told, but counts nothing
+        Err(NotServed::UnknownEndpoint(name)) => {
+            let entry = refused(scope.unwrap_or(cloud.default_scope()), "SNI_MISUSED");
+            let why = format!("no account and Region here has the endpoint `{name}`");
+            cloud.trace().record(entry.why([why]));
+        }
+        //? assumed: that the client sees what a wrong name gets
+        Err(NotServed::Disabled(domain)) => {
+            let configuration = &domain.configuration;
+            let entry = refused(&domain.scope, "DOMAIN_CONFIGURATION_DISABLED")
+                .member("domainConfigurationName", configuration)
+                .why([format!("the domain configuration `{configuration}` is DISABLED")]);
+            cloud.regional(&domain.scope).iot_core.note(entry);
+        }
+    }
     tls::hang_up(accepted.stream).await;
     None
 }
 
-//= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
-//# a connection that could not be authenticated is logged as Connection.AuthNError
-fn authentication_error(scope: &Scope, reason: &'static str) -> Entry {
-    Entry::failure(scope, "Connection.AuthNError", reason)
+/// Where a connection comes from that nobody serves.
+fn peer_of(accepted: &Accepted, speaks: Speaks) -> Peer {
+    Peer {
+        address: accepted.peer,
+        local: accepted.local,
+        server_name: accepted.server_name.clone(),
+        by_name: false,
+        protocol: speaks.protocol(),
+        ends: None,
+    }
 }

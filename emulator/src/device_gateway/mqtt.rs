@@ -136,9 +136,9 @@ pub(super) async fn greet<S: Carrier>(
             let (read, speech) = ((decoder, buffer), (conversation, throughput));
             Some(Box::new(Link::new(stream, read, out, mailbox, speech, keep_alive)))
         }
-        Err(refused) => {
+        Err((refused, trace_id)) => {
             let mut out = Vec::new();
-            answers::connect_refused(refused, &wants, &cloud.uuid().to_string(), &mut out);
+            answers::connect_refused(refused, &wants, &trace_id, &mut out);
             let _gone = timeout(FAREWELL, stream.write_all(&out)).await;
             stream.hang_up().await;
             None

@@ -169,7 +169,10 @@ impl IotCore {
             let last = subscriptions.last().map(|last| last.topic_filter.as_str());
             let next_token = found.next().and(last).map(token);
             drop(found);
-            state.note(call.success().member("clientId", permit.resource()));
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+            //# with maxResults as a number
+            let entry = call.success().member("clientId", permit.resource());
+            state.note(entry.number("maxResults", u64::try_from(size).unwrap_or_default()));
             Ok(Subscriptions { subscriptions, next_token })
         })
     }

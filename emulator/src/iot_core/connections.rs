@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::authorization::Authorizer;
-use super::log::{Who, refused};
+use super::log::{Subscribing, Who, let_in, refused};
 use super::publishing::{Origin, boxed, check_sizes, permits};
 use super::refusals::Refused;
 use super::requests::{Accepted, ConnectRequest, Peer, PublishRequest};
@@ -33,14 +33,14 @@ use crate::trace::Entry;
 type ConnectRefusal = (Refused, Box<Entry>);
 
 impl IotCore {
-    /// Lets a client in, or says how to refuse it.
+    /// Lets a client in, or says how to refuse it, and the `traceId` of the entry that says why.
     pub(crate) fn connect(
         &self,
         principal: Arc<Principal>,
         peer: &Peer,
         request: ConnectRequest,
         mailbox: Mailbox,
-    ) -> Result<Accepted, Refused> {
+    ) -> Result<Accepted, (Refused, String)> {
         let scope = self.scope();
         self.locked(|state, now| {
             let client_id = match request.client_id.as_str() {
@@ -50,12 +50,18 @@ impl IotCore {
                 _ => request.client_id.clone(),
             };
             let session = state.uuid().to_string();
+            let version = request.version;
             let admitted = state.admit(scope, principal, peer, &client_id, &session, request, now);
             match admitted {
                 Ok(request) => Ok(state.let_in(scope, peer, request, mailbox, now)),
                 Err((refused, entry)) => {
-                    state.note(*entry);
-                    Err(refused)
+                    // MQTT 5 reads it in a reason string.
+                    let trace_id = state.uuid().to_string();
+                    state.note(match version {
+                        ProtocolVersion::Mqtt5 => entry.member("traceId", &trace_id),
+                        ProtocolVersion::Mqtt311 => *entry,
+                    });
+                    Err((refused, trace_id))
                 }
             }
         })
@@ -69,7 +75,7 @@ impl IotCore {
     ) -> Option<R> {
         self.locked(|state, now| {
             let facts = Arc::clone(&state.live_now(connection, now)?.0.facts);
-            Some(ask(&mut Held { state, scope: self.scope(), facts, now }))
+            Some(ask(&mut Held { state, scope: self.scope(), facts, now, trace_id: None }))
         })
     }
 
@@ -84,7 +90,7 @@ impl IotCore {
     pub(crate) fn note_misuse_before_connect(&self, peer: &Peer, why: &str) {
         let entry = Entry::failure(self.scope(), "Connect", "CLIENT_ERROR");
         let entry = Who::unknown(peer).signs(entry);
-        self.trace().record(entry.details(why).answer("disconnects"));
+        self.note(entry.details(why).answer("disconnects"));
     }
 }
 
@@ -217,11 +223,17 @@ impl State {
         self.finish(scope, connected.taken_over, Some(why), now);
         let facts = connected.facts;
         let caveat = authorizer.caveat();
-        let live =
-            Live { facts: Arc::clone(&facts), authorizer, mailbox, ends: peer.ends, misuse: None };
+        let live = Live {
+            facts: Arc::clone(&facts),
+            authorizer,
+            mailbox,
+            subscribing: Subscribing::default(),
+            ends: peer.ends,
+            misuse: None,
+        };
         self.lifetimes.extend(peer.ends.map(|ends| (ends, connected.connection)));
         self.live.insert(live);
-        let entry = Who::connected(&facts).signs(Entry::success(scope, "Connect"));
+        let entry = let_in(scope, &facts, connected.session_expiry_seconds);
         self.note(entry.why(caveat).why(unheard));
         let event = subject(&facts, now).connected(peer.address.ip(), facts.version_number);
         self.emit(scope, event, &Origin::default(), now);

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::http_calls::Call;
+use super::metrics::Protocol;
 use super::publishing::{Origin, boxed, check_sizes};
 use super::refusals::Refused;
 use super::requests::{HttpCaller, PublishRequest};
@@ -91,11 +92,15 @@ impl IotCore {
             //# a retained publish needs iot:RetainPublish besides
             let retain =
                 retain.then(|| state.permit::<RetainPublish>(&mut call, topic)).transpose()?;
+            state.metrics.published(Protocol::Http, retain.is_some());
             //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
             //# Publish-In is logged for what is allowed too
-            //? assumed: only while a change of policies propagates, which is when one asks why
-            if call.caveat().is_some() {
-                state.note(call.success().member("topicName", permit.resource()));
+            //? assumed: of our own, only if the logging options ask for it, or while a change of
+            //? policies propagates, which is when one asks why
+            if call.caveat().is_some() || state.logs_publish_of(caller) {
+                let entry = call.success().member("topicName", permit.resource());
+                let retained = retain.is_some();
+                state.note(if retained { entry.member("retain", "True") } else { entry });
             }
             let principal = caller.principal();
             let origin = Origin {
@@ -128,7 +133,11 @@ impl IotCore {
                 ApiError::not_found(format!("No retained message on topic {}", permit.resource()))
             })?;
             let found = RetainedMessage::new(message);
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+            //# with qos as text and lastModifiedDate as a date
             let entry = call.success().member("topicName", &found.topic).member("qos", found.qos);
+            let modified = message.published.format("%Y-%m-%d %H:%M:%S%.3f");
+            let entry = entry.member("lastModifiedDate", modified);
             state.note(entry);
             Ok(found)
         })

@@ -219,10 +219,21 @@ fn described(call: &Call<'_>, request: &DirectMessageRequest) -> Entry {
     let confirmed = request.confirmation.as_deref().unwrap_or("false");
     let entry = call.success().member("clientId", &request.client_id);
     let entry = entry.member("topicName", request.topic.as_deref().unwrap_or_default());
-    let entry = entry.member("confirmation", confirmed);
-    let default = DIRECT_MESSAGE_TIMEOUT_DEFAULT_SECONDS.to_string();
-    let timeout = request.timeout.as_deref().unwrap_or(&default);
-    if confirmed == "true" { entry.member("timeout", timeout) } else { entry }
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+    //# confirmation is a boolean and timeout, which comes with it alone, a number
+    //? assumed: what is neither stands as it was written
+    let entry = match confirmed {
+        "true" | "false" => entry.boolean("confirmation", confirmed == "true"),
+        other => entry.member("confirmation", other),
+    };
+    match request.timeout.as_deref() {
+        _ if confirmed != "true" => entry,
+        None => entry.number("timeout", DIRECT_MESSAGE_TIMEOUT_DEFAULT_SECONDS),
+        Some(text) => match text.parse::<u64>() {
+            Ok(seconds) => entry.number("timeout", seconds),
+            Err(_) => entry.member("timeout", text),
+        },
+    }
 }
 
 impl IotCore {

@@ -11,12 +11,12 @@ use super::State;
 use super::connections::subject;
 use super::live::Misuse;
 use super::log::{Who, refused};
+use super::metrics::{Counter, Protocol};
 use super::publishing::{Origin, boxed, check_sizes, permits};
 use super::refusals::{self, Published, Reaction, Refused};
 use super::requests::PublishRequest;
 use super::topics;
-use crate::events::{Event, Subject};
-use crate::message::QoS;
+use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::{
     ClientDisconnect, ConnectionFacts, ConnectionId, Delivery, DisconnectReason, Publication,
     SubscribeError, SubscribeOptions,
@@ -24,8 +24,9 @@ use crate::message_broker::{
 use crate::names::{Scope, TopicFilter, TopicName};
 use crate::policy::{Permit, Receive, Refusal, Subscribe};
 use crate::quotas::rates::Rate;
+use crate::registry::{LogLevel, LogSubject};
 use crate::time::Timestamp;
-use crate::trace::Entry;
+use crate::trace::{Entry, Outcome};
 
 /// What one batch of deliveries holds at most, so that nobody else waits long for the lock.
 const BATCH: usize = 256;
@@ -38,6 +39,8 @@ pub(crate) struct Held<'a> {
     pub(super) scope: &'a Scope,
     pub(super) facts: Arc<ConnectionFacts>,
     pub(super) now: Timestamp,
+    /// The `traceId` of what was refused last.
+    pub(super) trace_id: Option<String>,
 }
 
 impl Held<'_> {
@@ -78,7 +81,8 @@ impl Held<'_> {
             let entry = if retain { entry.member("retain", "True") } else { entry };
             self.note_refused(entry, reaction)
         })?;
-        self.note_caveat("Publish-In", &topic);
+        self.state.metrics.published(Protocol::Mqtt, retain.is_some());
+        self.note_passed("Publish-In", &topic, retain.is_some());
         let origin = Origin::client(&self.facts);
         let publication = Publication {
             payload,
@@ -100,106 +104,183 @@ impl Held<'_> {
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
     //# Publish-In and Publish-Out are logged for what is allowed too
-    //? assumed: only while a change of policies propagates, which is when one asks why
-    /// Traces that a message passes by policies that are no more.
-    fn note_caveat(&mut self, event_type: &'static str, topic: &TopicName) {
+    //? assumed: of our own, only if the logging options ask for it, or while a change of policies
+    //? propagates, which is when one asks why
+    /// Traces that a message passes, if that is wanted, or if it does by policies that are no more.
+    fn note_passed(&mut self, event_type: &'static str, topic: &TopicName, retain: bool) {
         let Some(live) = self.state.live.get(self.facts.connection) else { return };
-        let Some(caveat) = live.authorizer.caveat() else { return };
-        let entry = Entry::success(self.scope, event_type);
-        let entry = Who::connected(&self.facts).signs(entry.member("topicName", topic));
-        self.state.note(entry.why([caveat]));
+        let caveat = live.authorizer.caveat();
+        if caveat.is_none() && !self.logs(event_type, LogLevel::Info) {
+            return;
+        }
+        let entry = Entry::success(self.scope, event_type).member("topicName", topic);
+        let entry = if retain { entry.member("retain", "True") } else { entry };
+        self.state.note(Who::connected(&self.facts).signs(entry).why(caveat));
     }
 
-    /// The client subscribes; each filter with its QoS, `None` for QoS 2, and what else it asks.
-    ///
-    /// Nothing is subscribed to if one of them ends the connection, so that a session that lives
-    /// on has no subscription that its client was never told of.
+    /// Whether the logging options ask for the entries of this client that cost.
+    fn logs(&self, event_type: &str, level: LogLevel) -> bool {
+        let registry = &self.state.registry;
+        registry.logs_more() && {
+            let details = &self.facts.details;
+            let about = LogSubject {
+                client_id: Some(self.facts.client_id.as_str()),
+                principal: Some(&details.principal),
+                thing: details.thing_name.as_ref(),
+                source_ip: details.source_ip,
+            };
+            registry.logs(event_type, level, &about)
+        }
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+    //# a Ping that is answered is logged at DEBUG, with its latency in milliseconds
+    /// The client asks for a PINGRESP, and gets it.
+    pub(crate) fn ping(&mut self) {
+        self.state.metrics.add(Counter::PingSuccess, Protocol::Mqtt);
+        if self.logs("Ping", LogLevel::Debug) {
+            // Both happen in one turn, under one look at the clock.
+            let at = self.now.format("%Y-%m-%d %H:%M:%S%.3f");
+            let entry = Entry::success(self.scope, "Ping").number("latency", 0_u8);
+            let entry = entry.member("requestTimestamp", &at).member("responseTimestamp", at);
+            self.state.note(Who::connected(&self.facts).signs(entry));
+        }
+    }
+
+    /// The client subscribes; what it is granted of each filter, or why not. Nothing is subscribed
+    /// to if one of them ends the connection.
     pub(crate) fn subscribe(
         &mut self,
         asked: Vec<(TopicFilter, Option<QoS>, SubscribeOptions)>,
     ) -> Result<Vec<Result<QoS, Refused>>, Refused> {
-        let mut permitted = Vec::with_capacity(asked.len());
+        let mut looked_at = Vec::with_capacity(asked.len());
         for (filter, qos, options) in asked {
-            permitted.push(match self.may_subscribe(filter, qos) {
-                Ok(permit) => Ok((permit, options)),
-                Err(Reaction::Acknowledge(refused)) => Err(refused),
-                Err(Reaction::Disconnect(refused)) => return Err(refused),
-            });
+            match self.may_subscribe(&filter, qos) {
+                Err((entry, reaction @ Reaction::Disconnect(refused))) => {
+                    self.end_subscribe(looked_at, (filter, entry), reaction);
+                    return Err(refused);
+                }
+                Err((entry, Reaction::Acknowledge(refused))) => {
+                    looked_at.push(Err((filter, entry, refused)));
+                }
+                Ok(permit) => looked_at.push(Ok((permit, options))),
+            }
         }
-        let mut filters = Vec::new();
-        let mut granted = Vec::with_capacity(permitted.len());
-        for permit in permitted {
-            granted.push(match permit {
-                Ok((permit, options)) => self.subscribe_to(permit, options, &mut filters)?,
+        let mut answers = Vec::with_capacity(looked_at.len());
+        for filter in looked_at {
+            let answer = match filter {
+                Ok((permit, options)) => self.subscribe_to(permit, options),
                 Err(refused) => Err(refused),
-            });
+            };
+            answers.push(answer.map_err(|(filter, entry, refused)| {
+                if let Some(live) = self.state.live.get_mut(self.facts.connection) {
+                    live.subscribing.refuse(filter, refused, entry);
+                }
+                refused
+            }));
         }
+        let filters = self.note_subscribe(None);
         if !filters.is_empty() {
-            self.tell("Subscribe", &filters, |subject| subject.subscribed(&filters));
+            let event = subject(&self.facts, self.now).subscribed(&filters);
+            self.state.emit(self.scope, event, &Origin::default(), self.now);
         }
-        Ok(granted)
+        Ok(answers)
     }
 
-    /// Whether the client may subscribe to one filter.
+    /// Whether the client may subscribe to one filter; else what is to be told of it.
     fn may_subscribe(
         &mut self,
-        filter: TopicFilter,
+        filter: &TopicFilter,
         qos: Option<QoS>,
-    ) -> Result<Permit<Subscribe>, Reaction> {
+    ) -> Result<Permit<Subscribe>, (Entry, Reaction)> {
         let version = self.facts.version;
         let react = |refused| refusals::subscribe(version, refused);
+        let misused = |why: String, refused| {
+            let entry = Entry::failure(self.scope, "Subscribe", "CLIENT_ERROR").details(why);
+            Err((entry, react(refused)))
+        };
         if qos.is_none() {
-            let why = "QoS 2 is not served".to_owned();
-            return Err(self.refuse("Subscribe", &filter, why, react(Refused::QosNotSupported)));
+            return misused("QoS 2 is not served".to_owned(), Refused::QosNotSupported);
         }
-        if let Err(refusal) = topics::subscribe(&filter) {
-            let reaction = react(Refused::TopicFilterInvalid);
-            return Err(self.refuse("Subscribe", &filter, refusal.0, reaction));
+        if let Err(refusal) = topics::subscribe(filter) {
+            return misused(refusal.0, Refused::TopicFilterInvalid);
         }
         let Some(live) = self.state.live.get_mut(self.facts.connection) else {
-            return Err(Reaction::Disconnect(Refused::UnspecifiedError));
+            return misused("the connection is over".to_owned(), Refused::UnspecifiedError);
         };
         let permit = live.authorizer.ask::<Subscribe>(self.scope, filter.clone(), self.now);
         permit.map_err(|refusal| {
-            let reaction = react(Refused::NotAuthorized);
-            let entry = self.refused("Subscribe", &filter, &refusal);
-            self.note_refused(entry, reaction)
+            (self.refused("Subscribe", filter, &refusal), react(Refused::NotAuthorized))
         })
     }
 
-    /// Subscribes to the filter of `permit`, which is added to those that were `granted`.
+    /// Subscribes to the filter of `permit`, unless a quota forbids it.
     fn subscribe_to(
         &mut self,
         permit: Permit<Subscribe>,
         options: SubscribeOptions,
-        granted: &mut Vec<TopicFilter>,
-    ) -> Result<Result<QoS, Refused>, Refused> {
+    ) -> Result<QoS, (TopicFilter, Entry, Refused)> {
         let filter = permit.resource().clone();
+        //= https://docs.aws.amazon.com/iot/latest/developerguide/metrics_dimensions.html
+        //# what exceeds the subscriptions of a connection or an account is throttled
+        //? assumed: the reason
+        let throttled =
+            |why: String| Entry::failure(self.scope, "Subscribe", "THROTTLED").details(why);
         if let Err(rate) = self.count_subscription(&filter, &[Rate::SubscriptionsPerAccount]) {
-            let entry = self.throttled("Subscribe", &filter, rate);
-            let reaction = refusals::subscribe(self.facts.version, Refused::QuotaExceeded);
-            return match self.note_refused(entry, reaction) {
-                Reaction::Acknowledge(refused) => Ok(Err(refused)),
-                Reaction::Disconnect(refused) => Err(refused),
-            };
+            return Err((filter, throttled(rate.to_string()), Refused::QuotaExceeded));
         }
-        match self.state.broker.subscribe(self.connection(), permit, options, self.now) {
+        let connection = self.connection();
+        match self.state.broker.subscribe(connection, permit, options, self.now) {
             Ok(qos) => {
-                granted.push(filter);
-                Ok(Ok(qos))
+                if let Some(live) = self.state.live.get_mut(connection) {
+                    live.subscribing.grant(filter, qos);
+                }
+                Ok(qos)
             }
-            Err(error) => {
-                let refused = match error {
-                    SubscribeError::FilterTooLong => Refused::TopicFilterInvalid,
-                    _ => Refused::QuotaExceeded,
-                };
-                let reaction = refusals::subscribe(self.facts.version, refused);
-                match self.refuse("Subscribe", &filter, error.to_string(), reaction) {
-                    Reaction::Acknowledge(refused) => Ok(Err(refused)),
-                    Reaction::Disconnect(refused) => Err(refused),
+            Err(error @ SubscribeError::FilterTooLong) => {
+                let entry = Entry::failure(self.scope, "Subscribe", "CLIENT_ERROR");
+                Err((filter, entry.details(error.to_string()), Refused::TopicFilterInvalid))
+            }
+            Err(error) => Err((filter, throttled(error.to_string()), Refused::QuotaExceeded)),
+        }
+    }
+
+    /// Tells of a SUBSCRIBE that ends the connection: of its filters, up to the one that does.
+    fn end_subscribe(
+        &mut self,
+        before: Vec<Result<(Permit<Subscribe>, SubscribeOptions), (TopicFilter, Entry, Refused)>>,
+        (filter, entry): (TopicFilter, Entry),
+        reaction: Reaction,
+    ) {
+        if let Some(live) = self.state.live.get_mut(self.facts.connection) {
+            for looked_at in before {
+                match looked_at {
+                    Ok((permit, options)) => {
+                        live.subscribing.grant(permit.into_resource(), options.qos);
+                    }
+                    Err((filter, entry, refused)) => {
+                        live.subscribing.refuse(filter, refused, entry);
+                    }
                 }
             }
+            live.subscribing.refuse(filter, reaction.refused(), entry);
         }
+        self.note_subscribe(Some(reaction));
+    }
+
+    /// Writes the one entry of a SUBSCRIBE; the filters that were granted.
+    fn note_subscribe(&mut self, ended: Option<Reaction>) -> Vec<TopicFilter> {
+        let version = self.facts.version;
+        let Some(live) = self.state.live.get_mut(self.facts.connection) else { return Vec::new() };
+        let subscribing = std::mem::take(&mut live.subscribing);
+        let mut entry = subscribing.entry(self.scope, version).why(live.authorizer.caveat());
+        if let Some(reaction) = ended {
+            // Nothing of it was acknowledged.
+            entry.outcome = Outcome::Failure;
+            entry = self.named(entry, reaction).answer(reaction.answer(version, "SUBACK"));
+        }
+        self.state.note(Who::connected(&self.facts).signs(entry));
+        subscribing.granted
     }
 
     /// The client unsubscribes; which filters come above a rate.
@@ -207,7 +288,8 @@ impl Held<'_> {
         let mut ended = Vec::with_capacity(filters.len());
         let answers = filters.iter().map(|filter| {
             if let Err(rate) = self.count_subscription(filter, &[]) {
-                let entry = self.throttled("Unsubscribe", filter, rate);
+                let entry = Entry::failure(self.scope, "Unsubscribe", "THROTTLED");
+                let entry = entry.member("topicName", filter).details(rate.to_string());
                 let entry = Who::connected(&self.facts).signs(entry);
                 self.state.note(entry.answer("UNSUBACK 0x80: the subscription stays"));
                 return Err(Refused::UnspecifiedError);
@@ -218,7 +300,14 @@ impl Held<'_> {
         });
         let answers = answers.collect();
         if !ended.is_empty() {
-            self.tell("Unsubscribe", &ended, |subject| subject.unsubscribed(&ended));
+            //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+            //# an Unsubscribe has no topicName
+            let names: Vec<&str> = ended.iter().map(TopicFilter::as_str).collect();
+            let from = format!("unsubscribes from {}", names.join(","));
+            let entry = Entry::success(self.scope, "Unsubscribe").why([from]);
+            self.state.note(Who::connected(&self.facts).signs(entry));
+            let event = subject(&self.facts, self.now).unsubscribed(&ended);
+            self.state.emit(self.scope, event, &Origin::default(), self.now);
         }
         answers
     }
@@ -227,26 +316,6 @@ impl Held<'_> {
     fn count_subscription(&mut self, filter: &TopicFilter, account: &[Rate]) -> Result<(), Rate> {
         let group = filter.shared().map(|_| (Rate::SubscriptionsPerGroup, filter.as_str()));
         self.state.broker.count(account, group, self.now)
-    }
-
-    fn throttled(&self, event_type: &'static str, filter: &TopicFilter, rate: Rate) -> Entry {
-        let entry = Entry::failure(self.scope, event_type, "THROTTLED");
-        entry.member("topicName", filter).details(rate.to_string())
-    }
-
-    fn tell(
-        &mut self,
-        event_type: &'static str,
-        filters: &[TopicFilter],
-        event: impl FnOnce(Subject<'_>) -> Option<Event>,
-    ) {
-        let names: Vec<&str> = filters.iter().map(TopicFilter::as_str).collect();
-        let entry = Entry::success(self.scope, event_type).member("topicName", names.join(","));
-        let caveat =
-            self.state.live.get(self.facts.connection).and_then(|it| it.authorizer.caveat());
-        self.state.note(Who::connected(&self.facts).signs(entry).why(caveat));
-        let event = event(subject(&self.facts, self.now));
-        self.state.emit(self.scope, event, &Origin::default(), self.now);
     }
 
     /// The client sent DISCONNECT; how the connection ended for it.
@@ -268,9 +337,9 @@ impl Held<'_> {
         }
     }
 
-    /// A fresh one for a reason string.
+    /// For a reason string: the `traceId` of what was refused last, or a fresh one.
     pub(crate) fn trace_id(&mut self) -> String {
-        self.state.uuid().to_string()
+        self.trace_id.take().unwrap_or_else(|| self.state.uuid().to_string())
     }
 
     /// The client has the message `packet_id`.
@@ -290,6 +359,7 @@ impl Held<'_> {
         let details =
             format!("a packet above the client's Maximum Packet Size, {maximum_packet_size}");
         let entry = Who::connected(&self.facts).signs(entry).details(details);
+        self.state.metrics.undelivered();
         self.state.note(entry.answer("nothing: the message is not delivered"));
     }
 
@@ -301,7 +371,8 @@ impl Held<'_> {
         while into.len() < BATCH && bytes < BATCH_BYTES {
             let Some(delivery) = self.next_delivery() else { return false };
             bytes += delivery.message.payload.len();
-            self.note_caveat("Publish-Out", &delivery.message.topic);
+            self.state.metrics.add(Counter::PublishOutSuccess, Protocol::Mqtt);
+            self.note_passed("Publish-Out", &delivery.message.topic, false);
             into.push(delivery);
         }
         true
@@ -358,9 +429,21 @@ impl Held<'_> {
     }
 
     fn note_refused(&mut self, entry: Entry, reaction: Reaction) -> Reaction {
-        let acknowledgement = if entry.event_type == "Subscribe" { "SUBACK" } else { "PUBACK" };
-        let answer = reaction.answer(self.facts.version, acknowledgement);
+        let answer = reaction.answer(self.facts.version, "PUBACK");
+        let entry = self.named(entry, reaction);
         self.state.note(Who::connected(&self.facts).signs(entry).answer(answer));
         reaction
+    }
+
+    /// `entry` with the `traceId` that the client will read in a reason string.
+    fn named(&mut self, entry: Entry, reaction: Reaction) -> Entry {
+        match (reaction, self.facts.version) {
+            (Reaction::Disconnect(_), ProtocolVersion::Mqtt5) => {
+                let trace_id = self.state.uuid().to_string();
+                self.trace_id = Some(trace_id.clone());
+                entry.member("traceId", trace_id)
+            }
+            _ => entry,
+        }
     }
 }

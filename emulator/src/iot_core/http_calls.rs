@@ -15,6 +15,7 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::names::{Scope, TopicName};
 use crate::policy::{Action, ByAws, Permit};
 use crate::provisioning::Principal;
+use crate::registry::{LogLevel, LogSubject};
 use crate::time::Timestamp;
 use crate::trace::Entry;
 
@@ -60,7 +61,7 @@ impl IotCore {
         let entry = Entry::failure(self.scope(), event_type, error.code().name());
         let entry = Who::over_http(caller).signs(entry.member("uri", path));
         let entry = entry.details(error.message());
-        self.trace().record(entry.answer(format!("HTTP {}", http_status(error.code()))));
+        self.note(entry.answer(format!("HTTP {}", http_status(error.code()))));
     }
 }
 
@@ -143,6 +144,20 @@ impl<'a> Call<'a> {
 }
 
 impl State {
+    /// Whether the logging options ask for an entry of each message that `caller` publishes.
+    pub(super) fn logs_publish_of(&self, caller: &HttpCaller) -> bool {
+        self.registry.logs_more() && {
+            let principal = caller.principal();
+            let about = LogSubject {
+                client_id: None,
+                principal: principal.as_deref(),
+                thing: None,
+                source_ip: caller.address().ip(),
+            };
+            self.registry.logs("Publish-In", LogLevel::Info, &about)
+        }
+    }
+
     /// Leave to do `A`: the caller's policies decide, and an IAM identity may do all.
     pub(super) fn permit<A: ByAws>(
         &mut self,

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::log::authentication_error;
 use super::publishing::Origin;
 use super::requests::Peer;
 use super::{IotCore, State};
@@ -50,25 +51,14 @@ impl State {
         now: Timestamp,
     ) -> Unknown {
         let rejection = rejected.rejection;
-        let mut entry = Entry::failure(scope, "Connection.AuthNError", rejection.reason)
-            .member("protocol", peer.protocol)
-            .member("authenticationType", "AWS_X509");
-        if let Some(client_id) = client_id {
+        let mut entry = authentication_error(scope, peer, "AWS_X509", rejection.reason);
+        if let Some(client_id) = client_id.filter(|id| !id.as_str().is_empty()) {
             entry = entry.member("clientId", client_id);
         }
         if let Some(certificate_id) = rejection.certificate_id {
             entry = entry.member("principalId", certificate_id);
         }
-        if let Some(server_name) = &peer.server_name {
-            entry = entry.member("serverNameIndication", server_name);
-        }
-        let entry = entry
-            .member("sourceIp", peer.address.ip())
-            .member("sourcePort", peer.address.port())
-            .member("targetPort", peer.local.port())
-            .details(rejection.details)
-            .why(rejection.why);
-        self.note(entry.answer("disconnects"));
+        self.note(entry.why(rejection.why).answer("disconnects"));
         for effect in rejected.effects {
             self.set_going(scope, effect, client_id, now);
         }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::authorization::Authorizer;
+use super::log::Subscribing;
 use crate::message_broker::{ConnectionFacts, ConnectionId, DisconnectReason};
 use crate::outbox::Mailbox;
 use crate::time::Timestamp;
@@ -15,6 +16,8 @@ pub(super) struct Live {
     pub(super) facts: Arc<ConnectionFacts>,
     pub(super) authorizer: Authorizer,
     pub(super) mailbox: Mailbox,
+    /// The SUBSCRIBE that is being worked on.
+    pub(super) subscribing: Subscribing,
     /// When it ends at the latest.
     pub(super) ends: Option<Timestamp>,
     /// What is about to end the connection.

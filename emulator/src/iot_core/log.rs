@@ -1,14 +1,19 @@
 //! What an entry about a client says besides what happened: the members of AWS's log.
 //!
-//! It decides nothing. The members of each event type stand here once, so that none is forgotten.
+//! It decides nothing. The members of each event type stand here once, so that none is forgotten,
+//! and so do AWS's words for why somebody could not be authenticated.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html>.
 
 use std::net::IpAddr;
 
+use serde_json::{Value, json};
+
 use super::authorization::Authorizer;
+use super::refusals::Refused;
 use super::requests::{HttpCaller, Peer};
+use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::ConnectionFacts;
-use crate::names::{ClientId, Scope};
+use crate::names::{ClientId, Scope, TopicFilter};
 use crate::policy::Refusal;
 use crate::registry::Registry;
 use crate::trace::Entry;
@@ -76,7 +81,7 @@ impl Who {
         if let Some(principal) = &self.principal {
             entry = entry.member("principalId", principal);
         }
-        entry.member("sourceIp", self.source_ip).member("sourcePort", self.source_port)
+        entry.member("sourceIp", self.source_ip).number("sourcePort", self.source_port)
     }
 }
 
@@ -93,4 +98,131 @@ pub(super) fn refused(
         .details("Authorization Failure")
         .why([format!("refused {refusal}")])
         .why(authorizer.why(registry, refusal))
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+//# Connect has thingName, keepAliveDuration, sessionExpiry and cleanSession besides
+//? assumed: as numbers and a boolean, as GetConnection has them; thingName where events have it
+/// The entry of a client that is let in.
+pub(super) fn let_in(scope: &Scope, facts: &ConnectionFacts, session_expiry: u32) -> Entry {
+    let entry = Entry::success(scope, "Connect");
+    let entry = match &facts.details.thing_name {
+        Some(thing) => entry.member("thingName", thing),
+        None => entry,
+    };
+    let entry = entry.number("keepAliveDuration", facts.keep_alive_seconds);
+    let entry = entry.number("sessionExpiry", session_expiry);
+    Who::connected(facts).signs(entry.boolean("cleanSession", facts.clean_session))
+}
+
+/// A SUBSCRIBE while it is worked on, filter by filter: what its one entry will say.
+#[derive(Debug, Default)]
+pub(super) struct Subscribing {
+    /// The filters so far, each with its reason code.
+    answered: Vec<(TopicFilter, u8)>,
+    pub(super) granted: Vec<TopicFilter>,
+    refused: Vec<(TopicFilter, Entry)>,
+}
+
+impl Subscribing {
+    pub(super) fn grant(&mut self, filter: TopicFilter, qos: QoS) {
+        self.answered.push((filter.clone(), qos.into()));
+        self.granted.push(filter);
+    }
+
+    /// `told` says why.
+    pub(super) fn refuse(&mut self, filter: TopicFilter, refused: Refused, told: Entry) {
+        self.answered.push((filter.clone(), refused.code()));
+        self.refused.push((filter, told));
+    }
+
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+    //# one entry for a SUBSCRIBE, with the filters joined by commas, and for MQTT 5 the reason code
+    //# of each; it is a Success where one of two is refused
+    //? assumed: a Failure where all are; the reason and the details of the first that is refused
+    /// The one entry of the SUBSCRIBE, without who sent it.
+    pub(super) fn entry(&self, scope: &Scope, version: ProtocolVersion) -> Entry {
+        let mut entry = Entry::success(scope, "Subscribe");
+        if let Some((_, first)) = self.refused.first() {
+            if self.granted.is_empty() {
+                entry.outcome = first.outcome;
+            }
+            (entry.reason, entry.details) = (first.reason, first.details.clone());
+            let codes = self.answered.iter().map(|(_, code)| match version {
+                ProtocolVersion::Mqtt5 => format!(" 0x{code:02X}"),
+                // MQTT 3.1.1 has one code for every failure.
+                ProtocolVersion::Mqtt311 => format!(" 0x{:02X}", (*code).min(0x80)),
+            });
+            entry.answer = Some(format!("SUBACK{}", codes.collect::<String>()));
+        }
+        for (filter, told) in &self.refused {
+            let other = told.details.as_ref().filter(|_| told.details != entry.details);
+            let other = other.map(|details| format!("`{filter}`: {details}"));
+            entry = entry.why(other).why(&told.why);
+        }
+        let names: Vec<&str> = self.answered.iter().map(|(filter, _)| filter.as_str()).collect();
+        let entry = entry.member("topicName", names.join(","));
+        if version == ProtocolVersion::Mqtt311 {
+            return entry;
+        }
+        let answered = self.answered.iter();
+        let subscriptions: Vec<Value> = answered
+            .map(|(filter, code)| json!({ "topicName": filter.as_str(), "reasonCode": code }))
+            .collect();
+        entry.json("subscriptions", subscriptions.into())
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+//# the reasons of a Connection.AuthNError, and the details of each
+const AUTHENTICATION_ERRORS: [(&str, &str); 14] = [
+    ("CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR", "Custom authorizer Lambda invocation failed"),
+    ("CUSTOM_AUTHORIZER_NOT_FOUND", "Could not find custom authorizer"),
+    ("CUSTOM_AUTHORIZER_PARAMETER_INVALID", "Custom authentication parameter is invalid"),
+    ("DEVICE_CERTIFICATE_INACTIVE", "Device certificate is not active"),
+    ("DEVICE_CERTIFICATE_NOT_REGISTERED", "Device certificate is not registered"),
+    ("DEVICE_CERTIFICATE_REVOKED", "Device certificate is revoked"),
+    (
+        "DOMAIN_CONFIGURATION_DISABLED",
+        "Domain configuration for the Server Name Indication (SNI) provided is disabled",
+    ),
+    ("DOMAIN_CONFIGURATION_INVALID", "The endpoint type in domain configuration is invalid"),
+    ("INTERNAL_SERVER_ERROR", "Internal server error"),
+    ("NOT_AUTHENTICATED", "The credentials provided could not be authenticated"),
+    ("SECURITY_TOKEN_EXPIRED", "The security token is expired"),
+    ("SECURITY_TOKEN_INVALID", "The security token included in the request is invalid"),
+    (
+        "SECURITY_TOKEN_SIGNATURE_MISMATCH",
+        "Request signature does not match the signature provided",
+    ),
+    ("SNI_MISUSED", "The client used an SNI that is not associated with this account"),
+];
+
+/// AWS's sentence for `reason`, if it is one of a `Connection.AuthNError`.
+pub(super) fn authentication_details(reason: &str) -> Option<&'static str> {
+    let found = AUTHENTICATION_ERRORS.iter().find(|(known, _)| *known == reason);
+    found.map(|(_, details)| *details)
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
+//# the members of a Connection.AuthNError; clientId and principalId if they are known
+/// The entry of somebody who could not be authenticated, without clientId and principalId.
+pub(crate) fn authentication_error(
+    scope: &Scope,
+    peer: &Peer,
+    authentication_type: &'static str,
+    reason: &'static str,
+) -> Entry {
+    let mut entry = Entry::failure(scope, "Connection.AuthNError", reason)
+        .member("protocol", peer.protocol)
+        .member("authenticationType", authentication_type)
+        .member("sourceIp", peer.address.ip())
+        .number("sourcePort", peer.address.port())
+        .member("targetIp", peer.local.ip())
+        .number("targetPort", peer.local.port());
+    if let Some(server_name) = &peer.server_name {
+        entry = entry.member("serverNameIndication", server_name);
+    }
+    entry.details = authentication_details(reason).map(str::to_owned);
+    entry
 }

@@ -14,7 +14,8 @@
 //!   `absent.rs` those that nobody serves, `http_calls.rs` what all share
 //! - `authorization.rs`: policies and variables of one connection; `propagation.rs`: since when a
 //!   change of them counts
-//! - `log.rs`: the members of an entry of the trace, as AWS's log has them
+//! - `log.rs`: the members of an entry of the trace, as AWS's log has them; `metrics.rs`: how often
+//!   things happened, under CloudWatch's names
 //! - `domains.rs`: domain configurations, whose names all accounts share
 //! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
 //!   that need another account (`neighbours.rs`)
@@ -37,6 +38,7 @@ mod http_calls;
 mod identity;
 mod live;
 mod log;
+mod metrics;
 mod neighbours;
 mod operations;
 mod propagation;
@@ -65,6 +67,8 @@ pub(crate) use domains::{Domain, Domains};
 pub(crate) use held::Held;
 pub(crate) use http_calls::{Decisions, HttpRefusal, http_status};
 pub(crate) use identity::Unknown;
+pub(crate) use log::authentication_error;
+pub use metrics::Metric;
 pub(crate) use neighbours::Neighbours;
 pub(crate) use refusals::{Published, Reaction, Refused};
 pub(crate) use requests::{
@@ -74,6 +78,7 @@ pub use rust_api::{AutoRegistration, allow};
 
 use self::authorization::Sources;
 use self::live::{Live, LiveConnections};
+use self::metrics::Metrics;
 use self::propagation::Propagation;
 use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, DirectMessageId, MessageBroker, Undelivered};
@@ -151,6 +156,7 @@ struct State {
     lifetimes: BTreeSet<(Timestamp, ConnectionId)>,
     /// What AWS draws at random and nobody can derive: session identifiers, trace IDs.
     random: fastrand::Rng,
+    metrics: Metrics,
     after: After,
     /// The deadline that the timer knows of.
     armed: Option<Timestamp>,
@@ -189,6 +195,7 @@ impl State {
             waiting: HashMap::new(),
             lifetimes: BTreeSet::new(),
             random: fastrand::Rng::with_seed(salt),
+            metrics: Metrics::default(),
             after: After::default(),
             armed: None,
         }
@@ -221,7 +228,9 @@ impl State {
         self.broker.next_deadline().into_iter().chain(ends).min()
     }
 
+    /// Keeps an entry until the lock is free, and counts what it tells.
     fn note(&mut self, entry: Entry) {
+        self.metrics.count(&entry);
         self.after.entries.push(entry);
     }
 }
@@ -268,16 +277,24 @@ impl IotCore {
         }
         for effect in after.effects {
             let sent = self.shared.around.outbox.send(effect);
-            if let Err(Effect::Invoke { function_arn, .. }) = sent.map_err(|refused| *refused) {
+            let refused = sent.map_err(|refused| *refused);
+            if let Err(Effect::Invoke { rule_arn, function_arn, .. }) = refused {
+                let rule = rule_arn.as_str().rsplit('/').next().unwrap_or_default();
                 let entry = Entry::failure(self.scope(), "RuleMessageThrottled", "THROTTLED");
-                let why = "too many invocations wait already";
-                self.trace().record(entry.member("functionArn", function_arn).details(why));
+                let entry = entry.member("ruleName", rule).member("functionArn", function_arn);
+                self.note(entry.details("too many invocations wait already"));
             }
         }
         for (sender, delivered) in after.delivered {
             // Whoever waits no longer has withdrawn the message.
             let _gone = sender.send(delivered);
         }
+    }
+
+    /// Counts what `entry` tells, and records it.
+    pub(crate) fn note(&self, entry: Entry) {
+        self.state().metrics.count(&entry);
+        self.trace().record(entry);
     }
 
     /// Works on the registry.

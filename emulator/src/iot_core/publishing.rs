@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::authorization::Authorizer;
 use super::live::LiveConnections;
+use super::metrics::RuleCounter;
 use super::refusals::Refused;
 use super::topics::Destination;
 use super::{IotCore, State, throttling};
@@ -22,8 +23,7 @@ use crate::names::{ClientId, Scope, TopicName};
 use crate::outbox::{Effect, RuleInvocation};
 use crate::policy::{Permit, Publish, Refusal, RetainPublish};
 use crate::quotas::{
-    CONTENT_TYPE_BYTES, CORRELATION_DATA_BYTES, PAYLOAD_BYTES, QUEUED_MESSAGES_PER_SESSION,
-    USER_PROPERTIES_BYTES,
+    CONTENT_TYPE_BYTES, CORRELATION_DATA_BYTES, PAYLOAD_BYTES, USER_PROPERTIES_BYTES,
 };
 use crate::rules_engine::{self, ActionExecution, Execution, Invocation, RuleMessage};
 use crate::time::Timestamp;
@@ -158,6 +158,12 @@ impl State {
                 self.note(entry);
             }
         }
+        if execution.executed() {
+            self.metrics.rule_executed();
+        }
+        if execution.unparsed {
+            self.metrics.add_of_rule(RuleCounter::ParseError, &execution.rule, "");
+        }
         let error_action = execution.error_action(message, &execution.failures());
         let execution = Arc::new(execution);
         for index in 0..execution.actions.len() {
@@ -171,7 +177,7 @@ impl State {
             self.invoke(scope, &execution.rule, action, Some(asked), depth, way);
         }
         if let Some(action) = error_action {
-            self.note(action.entry(scope, &execution.rule, message));
+            self.note_error_action(action.entry(scope, &execution.rule, message));
             self.invoke(scope, &execution.rule, &action, None, depth, way);
         }
     }
@@ -269,8 +275,14 @@ impl State {
             self.after.delivered.extend(sender.map(|sender| (sender, delivered)));
         }
         for notice in notices {
+            if let Notice::NotRetained { .. } = notice {
+                self.metrics.not_retained();
+                let entry = noticed(self.registry.scope(), &self.live, notice);
+                self.after.entries.push(entry);
+                continue;
+            }
             let entry = noticed(self.registry.scope(), &self.live, notice);
-            self.after.entries.push(entry);
+            self.note(entry);
         }
     }
 }
@@ -330,37 +342,41 @@ pub(super) fn check_sizes(
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
-//# a message that waits for a client that is away is logged as Queued, with qos and protocol; a
-//# failure says `Throttled while queueing offline message`
+//# a message that waits for a client that is away is logged as Queued, with its topic, qos 1 and
+//# the protocol MQTT; one that is throttled meanwhile in the words below
+//? assumed: our own reason, and Publish-Out for what was delivered and never acknowledged
 fn noticed(scope: &Scope, live: &LiveConnections, notice: Notice) -> Entry {
-    let to = |entry: Entry, receiver: Receiver| match receiver {
-        Receiver::Client(client_id) => entry.member("clientId", client_id),
-        Receiver::Group(filter) => entry.member("topicFilter", filter),
+    let to = |entry: Entry, receiver: Receiver| {
+        let entry = match receiver {
+            Receiver::Client(client_id) => entry.member("clientId", client_id),
+            Receiver::Group(filter) => entry.member("topicFilter", filter),
+        };
+        entry.member("protocol", "MQTT")
     };
+    let about = |entry, receiver, topic| to(entry, receiver).member("topicName", topic);
+    const THROTTLED: &str = "Throttled while queueing offline message";
     match notice {
         Notice::Queued { receiver, topic } => {
-            let entry = to(Entry::success(scope, "Queued"), receiver).member("topicName", topic);
-            entry.member("qos", 1).member("protocol", "MQTT")
+            about(Entry::success(scope, "Queued"), receiver, topic).member("qos", 1)
         }
         Notice::Dropped { receiver, topic, why: Dropped::QueueFull } => {
-            let entry = to(Entry::failure(scope, "Queued", "MessageDropped"), receiver);
-            let entry = entry.member("topicName", topic).member("protocol", "MQTT");
-            let why = format!("{QUEUED_MESSAGES_PER_SESSION} messages wait for it already");
-            entry.details("Throttled while queueing offline message").why([why])
+            let entry = Entry::failure(scope, "Queued", "MessageDropped");
+            let entry = about(entry, receiver, topic).member("qos", 1);
+            entry.details(THROTTLED).why(["as much waits for it as may wait"])
         }
         Notice::Dropped { receiver, topic, why: Dropped::NeverAcknowledged } => {
-            let entry = to(Entry::failure(scope, "Publish-Out", "MessageDropped"), receiver);
-            let entry = entry.member("topicName", topic).member("protocol", "MQTT");
+            let entry = Entry::failure(scope, "Publish-Out", "MessageDropped");
             let details = "no PUBACK came for as long as AWS sends a message again";
-            entry.details(details).answer("nothing: the message is not sent any more")
+            let entry = about(entry, receiver, topic).details(details);
+            entry.answer("nothing: the message is not sent any more")
         }
         Notice::DroppedMore { receiver, count } => {
             let entry = to(Entry::failure(scope, "Queued", "MessageDropped"), receiver);
             let why = format!("{count} more messages within a second of the last such entry");
-            entry.details(format!("{:?}", Dropped::QueueFull)).why([why])
+            entry.details(THROTTLED).why([why])
         }
         Notice::NotRetained { topic } => {
-            let entry = Entry::failure(scope, "Publish-In", "THROTTLED");
+            let entry = Entry::failure(scope, "Publish-In", "THROTTLED").member("retain", "True");
             entry.member("topicName", topic).details("too many retained messages")
         }
         Notice::Throttled { rate, excess, topic, count } => {
@@ -386,7 +402,7 @@ impl IotCore {
         self.locked(|state, now| {
             state.note(action.failure_entry(scope, rule, message, &failure).why(why));
             let Some(action) = execution.error_action(message, &[failure]) else { return };
-            state.note(action.entry(scope, rule, message));
+            state.note_error_action(action.entry(scope, rule, message));
             let mut way = VecDeque::new();
             state.invoke(scope, rule, &action, None, *depth, &mut way);
             if let Err(throttled) = state.travel(scope, way, &Origin::default(), now) {
@@ -399,7 +415,7 @@ impl IotCore {
     pub(crate) fn rule_action_done(&self, asked: &RuleInvocation) {
         let RuleInvocation { execution, message, action, .. } = asked;
         if let Some(action) = execution.actions.get(*action) {
-            self.trace().record(action.entry(self.scope(), &execution.rule, message));
+            self.note(action.entry(self.scope(), &execution.rule, message));
         }
     }
 }

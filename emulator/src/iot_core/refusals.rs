@@ -72,6 +72,13 @@ pub(crate) enum Reaction {
 }
 
 impl Reaction {
+    /// Why the packet was not obeyed.
+    pub(super) const fn refused(self) -> Refused {
+        match self {
+            Self::Acknowledge(refused) | Self::Disconnect(refused) => refused,
+        }
+    }
+
     /// What the client sees, as the trace says it; it waits for `acknowledgement`.
     pub(super) fn answer(self, version: ProtocolVersion, acknowledgement: &str) -> String {
         match (self, version) {

@@ -48,8 +48,6 @@ pub(crate) struct Presentation<'a> {
 pub(crate) struct Rejection {
     /// AWS's word, such as `DEVICE_CERTIFICATE_NOT_REGISTERED`.
     pub(crate) reason: &'static str,
-    /// AWS's sentence.
-    pub(crate) details: &'static str,
     /// What AWS does not say, a line each.
     pub(crate) why: Vec<String>,
     /// The certificate that was shown, if any.

@@ -1,6 +1,6 @@
 //! Whether a presented chain is somebody: the decision, and the registration just in time.
 //!
-//! Truth: the sources beside each branch; AWS's reasons and details from
+//! Truth: the sources beside each branch; AWS's reasons from
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html>.
 
 use crate::names::CertificateId;
@@ -16,7 +16,7 @@ use super::{Presentation, Principal, ProvisioningEffect, Rejected, Rejection};
 
 /// AWS's reasons for refusing a client certificate.
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
-//# the reason and details of a `Connection.AuthNError`
+//# the reason of a `Connection.AuthNError`
 #[derive(Clone, Copy, Debug)]
 enum Reason {
     NotRegistered,
@@ -26,16 +26,12 @@ enum Reason {
 }
 
 impl Reason {
-    const fn words(self) -> (&'static str, &'static str) {
+    const fn word(self) -> &'static str {
         match self {
-            Self::NotRegistered => {
-                ("DEVICE_CERTIFICATE_NOT_REGISTERED", "Device certificate is not registered")
-            }
-            Self::Inactive => ("DEVICE_CERTIFICATE_INACTIVE", "Device certificate is not active"),
-            Self::Revoked => ("DEVICE_CERTIFICATE_REVOKED", "Device certificate is revoked"),
-            Self::NotAuthenticated => {
-                ("NOT_AUTHENTICATED", "The credentials provided could not be authenticated")
-            }
+            Self::NotRegistered => "DEVICE_CERTIFICATE_NOT_REGISTERED",
+            Self::Inactive => "DEVICE_CERTIFICATE_INACTIVE",
+            Self::Revoked => "DEVICE_CERTIFICATE_REVOKED",
+            Self::NotAuthenticated => "NOT_AUTHENTICATED",
         }
     }
 }
@@ -302,9 +298,9 @@ fn reject(
     certificate_id: Option<CertificateId>,
     effects: Vec<ProvisioningEffect>,
 ) -> Box<Rejected> {
-    let (reason, details) = reason.words();
+    let reason = reason.word();
     let why = why.iter().map(|line| on_one_line(line)).collect();
-    Box::new(Rejected { rejection: Rejection { reason, details, why, certificate_id }, effects })
+    Box::new(Rejected { rejection: Rejection { reason, why, certificate_id }, effects })
 }
 
 fn validity(certificate: &Certificate) -> String {

@@ -18,6 +18,7 @@ mod certificates;
 mod domain_configurations;
 mod domain_terms;
 mod event_configurations;
+mod logging;
 mod outgoing_certificates;
 mod paging;
 mod policies;
@@ -66,6 +67,7 @@ pub(crate) use certificate_registration::*;
 pub(crate) use certificates::*;
 pub(crate) use domain_configurations::*;
 pub(crate) use domain_terms::DomainTerms;
+pub(crate) use logging::*;
 
 pub(crate) use policies::*;
 pub(crate) use policy_attachments::*;
@@ -87,6 +89,7 @@ pub(crate) use trial::{TestAuthorizationRequest, TestAuthorizationResponse};
 pub(crate) use words::*;
 
 use self::event_configurations::EventConfigurations;
+use self::logging::Logging;
 use self::shelf::Shelf;
 
 /// The registry of one account in one Region.
@@ -125,6 +128,7 @@ pub(crate) struct Registry {
     provisioning_claims: BTreeMap<CertificateId, ProvisioningClaim>,
     tags: Tags,
     event_configurations: EventConfigurations,
+    logging: Logging,
     changes: Vec<Change>,
     policy_revision: u64,
     /// Whom the last changes concerned that made the revision what it is, oldest first.
@@ -181,6 +185,7 @@ impl Registry {
             provisioning_claims: BTreeMap::new(),
             tags: Tags::new(),
             event_configurations: EventConfigurations::default(),
+            logging: Logging::default(),
             changes: Vec::new(),
             policy_revision: 0,
             policy_changes: VecDeque::new(),

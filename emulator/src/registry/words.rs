@@ -35,6 +35,30 @@ macro_rules! words {
 }
 
 words! {
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/configure-logging.html
+    //# ERROR, WARN, INFO and DEBUG each include those before, DISABLED nothing
+    /// How much is logged, from little to much.
+    LogLevel {
+        Disabled = "DISABLED",
+        Error = "ERROR",
+        Warn = "WARN",
+        Info = "INFO",
+        Debug = "DEBUG",
+    }
+}
+
+words! {
+    /// What a level of logging is for.
+    LogTargetType {
+        Default = "DEFAULT",
+        ThingGroup = "THING_GROUP",
+        ClientId = "CLIENT_ID",
+        SourceIp = "SOURCE_IP",
+        PrincipalId = "PRINCIPAL_ID",
+    }
+}
+
+words! {
     /// The state of a device certificate.
     CertificateStatus {
         Active = "ACTIVE",

@@ -22,6 +22,8 @@ pub(crate) struct Execution {
     pub(crate) actions: Vec<ActionExecution>,
     /// What AWS does not say, a line each.
     pub(crate) why: Vec<String>,
+    /// It looked for JSON in a payload that is none.
+    pub(crate) unparsed: bool,
     compiled: Option<Arc<CompiledRule>>,
     topic: String,
 }
@@ -114,7 +116,7 @@ impl ActionExecution {
         let resources = json!({ self.resource_name: self.resource });
         describe(entry, rule, message)
             .member("ruleAction", self.action)
-            .member("resources", resources)
+            .json("resources", resources)
     }
 }
 
@@ -140,6 +142,7 @@ impl Execution {
             outcome: Outcome::Ran,
             actions: Vec::new(),
             why,
+            unparsed: false,
             compiled: Some(compiled),
             topic: topic.to_owned(),
         }
@@ -151,9 +154,15 @@ impl Execution {
             outcome: Outcome::NotFound,
             actions: Vec::new(),
             why: Vec::new(),
+            unparsed: false,
             compiled: None,
             topic: String::new(),
         }
+    }
+
+    /// Whether its actions were to run: `WHERE` was true, or nobody can say.
+    pub(crate) const fn executed(&self) -> bool {
+        matches!(self.outcome, Outcome::Ran | Outcome::Failed(_))
     }
 
     /// The failures that are known before anything was invoked.

@@ -22,6 +22,13 @@ impl<'m> Payload<'m> {
         Self { bytes, as_written: OnceCell::new(), whole_as_int: OnceCell::new() }
     }
 
+    //? assumed: an empty payload is no error
+    /// Whether somebody looked for JSON in it, and there was none.
+    pub(super) fn is_unparsable(&self) -> bool {
+        let tried = [self.as_written.get(), self.whole_as_int.get()];
+        !self.bytes.is_empty() && tried.into_iter().flatten().any(Option::is_none)
+    }
+
     /// The payload as JSON, its numbers as `version` has them; `None` if it is none.
     pub(super) fn json(&self, version: Version) -> Option<&Json> {
         let (cell, numbers) = match version {

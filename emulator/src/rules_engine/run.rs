@@ -65,6 +65,7 @@ impl CompiledRule {
             Ok(None) => execution.outcome = Outcome::NotSelected,
             Err(Failure(why)) => execution.outcome = Outcome::Failed(why),
         }
+        execution.unparsed = payload.is_unparsable();
         execution
     }
 

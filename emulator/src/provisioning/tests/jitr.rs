@@ -31,7 +31,6 @@ fn jr_6_8_and_12_the_first_connection_registers_and_each_repeats_the_event() {
 
     let first = connect(&mut registry, &device).unwrap_err();
     assert_eq!(first.rejection.reason, INACTIVE);
-    assert_eq!(first.rejection.details, "Device certificate is not active");
     assert_eq!(first.rejection.certificate_id, Some(device.certificate_id()));
     assert_eq!(first.effects, [event(&device, &ca, None)], "JE-2: null at first");
     let record = registry.certificate(device.certificate_id()).unwrap();
@@ -204,19 +203,19 @@ fn jr_4_the_same_ca_in_two_accounts() {
 #[test]
 fn s5_a_certificate_that_is_not_active_is_refused_in_silence() {
     let table = [
-        ("INACTIVE", INACTIVE, "Device certificate is not active"),
-        ("REGISTER_INACTIVE", INACTIVE, "Device certificate is not active"),
-        ("REVOKED", "DEVICE_CERTIFICATE_REVOKED", "Device certificate is revoked"),
+        ("INACTIVE", INACTIVE),
+        ("REGISTER_INACTIVE", INACTIVE),
+        ("REVOKED", "DEVICE_CERTIFICATE_REVOKED"),
     ];
     let ca = CertificateAuthority::new("Acme");
-    for (state, reason, details) in table {
+    for (state, reason) in table {
         let mut registry = registry();
         register_ca(&mut registry, &ca, json!({}));
         let device = ca.issue("lamp");
         connect(&mut registry, &device).unwrap_err();
         update(&mut registry, &device, state);
         let refused = connect(&mut registry, &device).unwrap_err();
-        assert_eq!((refused.rejection.reason, refused.rejection.details), (reason, details));
+        assert_eq!(refused.rejection.reason, reason);
         assert_eq!(refused.effects, [], "JR-9: {state}");
         assert_eq!(status(&registry, &device), Some(state));
     }
@@ -232,7 +231,6 @@ fn s5_strangers_are_not_registered() {
     let own = Identity::self_signed("mine");
     let refused = connect(&mut registry, &own).unwrap_err();
     assert_eq!(refused.rejection.reason, NOT_REGISTERED);
-    assert_eq!(refused.rejection.details, "Device certificate is not registered");
     assert_eq!(
         refused.rejection.why[1..],
         [

@@ -4,6 +4,7 @@ mod billing_groups;
 mod ca_certificates;
 mod certificates;
 mod domain_configurations;
+mod logging;
 mod mirrors;
 mod policies;
 mod provisioning_templates;
