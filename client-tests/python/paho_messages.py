@@ -65,7 +65,7 @@ def an_alias_stands_for_its_topic():
     ]
     same(device.texts(), expected)
     device.send("", "stands for nothing", TopicAlias=2)
-    device.is_cut(0x94)
+    device.is_cut(0x82)
 
 
 def no_local_and_retain_as_published():

@@ -199,13 +199,12 @@ impl Mailbox {
     /// takes news now. Wakes the reader when something comes.
     pub(crate) fn poll(&self, context: &mut Context<'_>, takes_news: bool) -> Poll<Letter> {
         let mut slot = self.slot();
-        if slot.closed.is_some() || takes_news {
-            if let Some(unread) = slot.unread.take() {
-                return Poll::Ready(match slot.closed {
-                    Some(reason) => Letter::Closed(reason, unread),
-                    None => Letter::News(unread),
-                });
-            }
+        let takes = slot.closed.is_some() || takes_news;
+        if let Some(unread) = takes.then(|| slot.unread.take()).flatten() {
+            return Poll::Ready(match slot.closed {
+                Some(reason) => Letter::Closed(reason, unread),
+                None => Letter::News(unread),
+            });
         }
         if !slot.reader.as_ref().is_some_and(|reader| reader.will_wake(context.waker())) {
             slot.reader = Some(context.waker().clone());

@@ -111,7 +111,7 @@ async fn a_client_that_wants_enhanced_authentication_is_refused() {
     let (answer, ending) = wire.rest().await;
     assert_eq!(ending, Ending::CloseNotify);
     assert_eq!((answer[0], answer[2], answer[3]), (0x20, 0, 0x87), "{answer:x?}");
-    assert_says(&refusal(&emulator, "Connect"), &["CLIENT_ERROR", "enhanced authentication"]);
+    assert_says(&refusal(&emulator, "Connect"), &["CLIENT_ERROR", "authentication method `m`"]);
     still_serves(&device).await;
 }
 

@@ -229,7 +229,7 @@ async fn c50_what_happens_is_counted_under_aws_names() {
     let most: Vec<&str> = EVERYTHING.iter().filter(|it| **it != "iot:Connect").copied().collect();
     let device = enrolled(&iot, "Device", allow(&most, "*"));
     device.connect("lamp").await.expect_err("no iot:Connect");
-    change_policy(&iot, "Device", allow(&EVERYTHING, "*"));
+    change_policy(&iot, "Device", allow(EVERYTHING, "*"));
     let rule = json!({ "sql": "SELECT * FROM 'rule'", "actions": [{ "republish": {
         "topic": "news", "roleArn": "arn:aws:iam::000000000000:role/rules" } }] });
     let input = json!({ "ruleName": "Again", "topicRulePayload": rule });
@@ -253,7 +253,8 @@ async fn c50_what_happens_is_counted_under_aws_names() {
 
     let again = [("RuleName", "Again")];
     let action = [("RuleName", "Again"), ("ActionType", "Republish")];
-    let table: [(&str, &[(&str, &str)], u64); 16] = [
+    type Dimensions<'a> = &'a [(&'a str, &'a str)];
+    let table: [(&str, Dimensions<'_>, u64); 16] = [
         ("Connect.AuthError", &[("Protocol", "MQTT")], 1),
         ("Connect.Success", &[("Protocol", "MQTT")], 2),
         ("Ping.Success", &[("Protocol", "MQTT")], 1),
@@ -363,17 +364,15 @@ async fn c50_logging_options_of_the_aws_cli_add_what_costs_and_silence_no_refusa
         assert_eq!(speaks().await, expected, "after {line}");
     }
     let told = shell.run("aws iot get-v2-logging-options").await.succeeded().json();
-    assert_eq!(
-        (&told["defaultLogLevel"], &told["disableAllLogs"]),
-        (&json!("ERROR"), &json!(false))
-    );
+    let options = (&told["defaultLogLevel"], &told["disableAllLogs"]);
+    assert_eq!(options, (&json!("ERROR"), &json!(false)));
     let levels = shell.run("aws iot list-v2-logging-levels").await.succeeded().json();
     let kinds = levels["logTargetConfigurations"].as_array().expect("a list").iter();
     let kinds: Vec<_> = kinds.map(|level| &level["logTarget"]["targetType"]).collect();
     assert_eq!(kinds, ["DEFAULT", "PRINCIPAL_ID"]);
     let of_lamp = told_of(&emulator, "Publish-In");
-    assert_eq!(of_lamp["protocol"], "MQTT");
-    assert_eq!((&of_lamp["topicName"], &of_lamp["clientId"]), (&json!("news"), &json!("lamp")));
+    let members = ["protocol", "topicName", "clientId"].map(|name| &of_lamp[name]);
+    assert_eq!(members, ["MQTT", "news", "lamp"]);
 }
 
 /// The first success of `event_type`.

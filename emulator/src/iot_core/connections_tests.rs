@@ -53,7 +53,7 @@ fn c32_a_thousand_takeovers_leave_nothing_behind_but_the_last() {
         let accepted = iot.connect(principal, &peer, request(number), mailbox.clone());
         let connection = accepted.expect("it is allowed").connection;
         iot.on(connection, |held| {
-            held.subscribe("news".into(), Some(Default::default()), Default::default())
+            held.subscribe(vec![("news".into(), Some(Default::default()), Default::default())])
         });
         // Its task would read that it was taken over, and end.
         last = Some((connection, mailbox));

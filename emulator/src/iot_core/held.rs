@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::State;
 use super::connections::subject;
 use super::live::Misuse;
-use super::log::{Who, refused};
+use super::log::{RefusedFilter, Who, refused};
 use super::metrics::{Counter, Protocol};
 use super::publishing::{Origin, boxed, check_sizes, permits};
 use super::refusals::{self, Published, Reaction, Refused};
@@ -32,6 +32,9 @@ use crate::trace::{Entry, Outcome};
 const BATCH: usize = 256;
 /// The payload bytes after which a batch is full.
 const BATCH_BYTES: usize = 64 * 1024;
+
+/// A filter of a SUBSCRIBE that may be subscribed to, or why not.
+type LookedAt = Result<(Permit<Subscribe>, SubscribeOptions), Box<RefusedFilter>>;
 
 /// One connected client, while the lock is held for it.
 pub(crate) struct Held<'a> {
@@ -156,25 +159,26 @@ impl Held<'_> {
         let mut looked_at = Vec::with_capacity(asked.len());
         for (filter, qos, options) in asked {
             match self.may_subscribe(&filter, qos) {
-                Err((entry, reaction @ Reaction::Disconnect(refused))) => {
-                    self.end_subscribe(looked_at, (filter, entry), reaction);
-                    return Err(refused);
-                }
-                Err((entry, Reaction::Acknowledge(refused))) => {
-                    looked_at.push(Err((filter, entry, refused)));
-                }
                 Ok(permit) => looked_at.push(Ok((permit, options))),
+                Err(told) => match told.reaction {
+                    Reaction::Acknowledge(_) => looked_at.push(Err(told)),
+                    Reaction::Disconnect(refused) => {
+                        self.end_subscribe(looked_at, told);
+                        return Err(refused);
+                    }
+                },
             }
         }
         let mut answers = Vec::with_capacity(looked_at.len());
         for filter in looked_at {
             let answer = match filter {
                 Ok((permit, options)) => self.subscribe_to(permit, options),
-                Err(refused) => Err(refused),
+                Err(told) => Err(told),
             };
-            answers.push(answer.map_err(|(filter, entry, refused)| {
+            answers.push(answer.map_err(|told| {
+                let refused = told.reaction.refused();
                 if let Some(live) = self.state.live.get_mut(self.facts.connection) {
-                    live.subscribing.refuse(filter, refused, entry);
+                    live.subscribing.refuse(told);
                 }
                 refused
             }));
@@ -192,12 +196,15 @@ impl Held<'_> {
         &mut self,
         filter: &TopicFilter,
         qos: Option<QoS>,
-    ) -> Result<Permit<Subscribe>, (Entry, Reaction)> {
+    ) -> Result<Permit<Subscribe>, Box<RefusedFilter>> {
         let version = self.facts.version;
-        let react = |refused| refusals::subscribe(version, refused);
+        let told = |entry: Entry, refused| {
+            let reaction = refusals::subscribe(version, refused);
+            Box::new(RefusedFilter { filter: filter.clone(), entry, reaction })
+        };
         let misused = |why: String, refused| {
             let entry = Entry::failure(self.scope, "Subscribe", "CLIENT_ERROR").details(why);
-            Err((entry, react(refused)))
+            Err(told(entry, refused))
         };
         if qos.is_none() {
             return misused("QoS 2 is not served".to_owned(), Refused::QosNotSupported);
@@ -210,7 +217,7 @@ impl Held<'_> {
         };
         let permit = live.authorizer.ask::<Subscribe>(self.scope, filter.clone(), self.now);
         permit.map_err(|refusal| {
-            (self.refused("Subscribe", filter, &refusal), react(Refused::NotAuthorized))
+            told(self.refused("Subscribe", filter, &refusal), Refused::NotAuthorized)
         })
     }
 
@@ -219,15 +226,19 @@ impl Held<'_> {
         &mut self,
         permit: Permit<Subscribe>,
         options: SubscribeOptions,
-    ) -> Result<QoS, (TopicFilter, Entry, Refused)> {
+    ) -> Result<QoS, Box<RefusedFilter>> {
         let filter = permit.resource().clone();
+        let told = |filter, entry, refused| {
+            let reaction = Reaction::Acknowledge(refused);
+            Err(Box::new(RefusedFilter { filter, entry, reaction }))
+        };
         //= https://docs.aws.amazon.com/iot/latest/developerguide/metrics_dimensions.html
         //# what exceeds the subscriptions of a connection or an account is throttled
         //? assumed: the reason
         let throttled =
             |why: String| Entry::failure(self.scope, "Subscribe", "THROTTLED").details(why);
         if let Err(rate) = self.count_subscription(&filter, &[Rate::SubscriptionsPerAccount]) {
-            return Err((filter, throttled(rate.to_string()), Refused::QuotaExceeded));
+            return told(filter, throttled(rate.to_string()), Refused::QuotaExceeded);
         }
         let connection = self.connection();
         match self.state.broker.subscribe(connection, permit, options, self.now) {
@@ -239,31 +250,25 @@ impl Held<'_> {
             }
             Err(error @ SubscribeError::FilterTooLong) => {
                 let entry = Entry::failure(self.scope, "Subscribe", "CLIENT_ERROR");
-                Err((filter, entry.details(error.to_string()), Refused::TopicFilterInvalid))
+                told(filter, entry.details(error.to_string()), Refused::TopicFilterInvalid)
             }
-            Err(error) => Err((filter, throttled(error.to_string()), Refused::QuotaExceeded)),
+            Err(error) => told(filter, throttled(error.to_string()), Refused::QuotaExceeded),
         }
     }
 
     /// Tells of a SUBSCRIBE that ends the connection: of its filters, up to the one that does.
-    fn end_subscribe(
-        &mut self,
-        before: Vec<Result<(Permit<Subscribe>, SubscribeOptions), (TopicFilter, Entry, Refused)>>,
-        (filter, entry): (TopicFilter, Entry),
-        reaction: Reaction,
-    ) {
+    fn end_subscribe(&mut self, before: Vec<LookedAt>, last: Box<RefusedFilter>) {
+        let reaction = last.reaction;
         if let Some(live) = self.state.live.get_mut(self.facts.connection) {
             for looked_at in before {
                 match looked_at {
                     Ok((permit, options)) => {
                         live.subscribing.grant(permit.into_resource(), options.qos);
                     }
-                    Err((filter, entry, refused)) => {
-                        live.subscribing.refuse(filter, refused, entry);
-                    }
+                    Err(told) => live.subscribing.refuse(told),
                 }
             }
-            live.subscribing.refuse(filter, reaction.refused(), entry);
+            live.subscribing.refuse(last);
         }
         self.note_subscribe(Some(reaction));
     }

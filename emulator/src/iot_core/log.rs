@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::authorization::Authorizer;
-use super::refusals::Refused;
+use super::refusals::Reaction;
 use super::requests::{HttpCaller, Peer};
 use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::ConnectionFacts;
@@ -115,6 +115,15 @@ pub(super) fn let_in(scope: &Scope, facts: &ConnectionFacts, session_expiry: u32
     Who::connected(facts).signs(entry.boolean("cleanSession", facts.clean_session))
 }
 
+/// A filter that is not subscribed to.
+#[derive(Debug)]
+pub(super) struct RefusedFilter {
+    pub(super) filter: TopicFilter,
+    /// Says why.
+    pub(super) entry: Entry,
+    pub(super) reaction: Reaction,
+}
+
 /// A SUBSCRIBE while it is worked on, filter by filter: what its one entry will say.
 #[derive(Debug, Default)]
 pub(super) struct Subscribing {
@@ -130,10 +139,10 @@ impl Subscribing {
         self.granted.push(filter);
     }
 
-    /// `told` says why.
-    pub(super) fn refuse(&mut self, filter: TopicFilter, refused: Refused, told: Entry) {
-        self.answered.push((filter.clone(), refused.code()));
-        self.refused.push((filter, told));
+    pub(super) fn refuse(&mut self, told: Box<RefusedFilter>) {
+        let RefusedFilter { filter, entry, reaction } = *told;
+        self.answered.push((filter.clone(), reaction.refused().code()));
+        self.refused.push((filter, entry));
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html

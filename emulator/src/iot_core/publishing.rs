@@ -73,6 +73,7 @@ impl State {
         now: Timestamp,
     ) -> Result<(), Throttled> {
         if self.concerns_no_rule(permit.resource()) {
+            self.broker.accept(permit.resource(), publication.retain.is_some(), now)?;
             return self.broker.publish(permit, publication, now);
         }
         let way = VecDeque::from([Travelling { permit, publication, depth: 0 }]);

@@ -1,7 +1,7 @@
 //! The TCP connection below TLS, which can hold back what the server says last.
 //!
-//! TLS reads a few kilobytes at a time; the wire takes all that has come from the system at once and
-//! hands it on in such pieces.
+//! TLS reads a few kilobytes at a time; the wire takes all that has come from the system at once
+//! and hands it on in such pieces.
 //!
 //! A held wire sends only when the server waits for an answer. The last words of a handshake, be
 //! they Finished or an alert, wait for none: they stay here until [`Wire::release`], or go unsaid.

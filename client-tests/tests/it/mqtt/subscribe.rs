@@ -141,7 +141,7 @@ async fn c36_eight_filters_in_a_packet_and_fifty_on_a_connection() {
         }
         let three = mqtt.subscribe_all(&names[48..], 0).await;
         assert_eq!(three, Ok(vec![0, 0, excess]), "{version:?}");
-        let phrases = ["CLIENT_ERROR", "50 subscriptions", "n/50"];
+        let phrases = ["THROTTLED", "50 subscriptions", "n/50"];
         assert_says(&refusal(&emulator, "Subscribe"), &phrases);
         // One that is there can change, and one that goes makes room.
         assert_eq!(mqtt.subscribe_all(&["n/0", "n/49"], 0).await, Ok(vec![0, 0]), "{version:?}");
