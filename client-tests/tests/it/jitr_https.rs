@@ -157,7 +157,7 @@ async fn the_function_of_the_first_article_may_be_written_for_nodejs() {
 }
 
 #[tokio::test]
-async fn the_registered_event_has_exactly_awss_members_and_comes_again_while_pending() {
+async fn c07_the_registered_event_has_exactly_awss_members_and_comes_again_while_pending() {
     if !programs::present(&OPERATOR).await || !programs::present(&["curl", "mosquitto_sub"]).await {
         return;
     }

@@ -71,7 +71,7 @@ async fn a_device_is_hung_up_on_once_and_then_publishes() {
 }
 
 #[tokio::test]
-async fn the_connect_packet_registers_and_the_handshake_does_not() {
+async fn c06_the_connect_packet_registers_and_the_handshake_does_not() {
     if !programs::present(&OPERATOR).await || !programs::present(&["mosquitto_pub"]).await {
         return;
     }

@@ -29,7 +29,7 @@ fn attach_thing(iot: &IotCore, device: &Device, thing: &str) {
 }
 
 #[tokio::test]
-async fn a_refused_publish_names_the_policy_its_version_and_the_nearest_pattern() {
+async fn c51_a_refused_publish_names_the_policy_its_version_and_the_nearest_pattern() {
     let emulator = Emulator::start();
     let iot = emulator.iot_core();
     let own = "topic/things/${iot:Connection.Thing.ThingName}/*";

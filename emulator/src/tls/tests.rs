@@ -124,7 +124,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn tls_1_tls_5_any_certificate_finishes_whatever_its_version_and_key() {
+async fn c01_c02_tls_1_tls_5_any_certificate_finishes_whatever_its_version_and_key() {
     let bench = Bench::new();
     let ca = CertificateAuthority::new("nobody knows");
     for kind in [KeyKind::P256, KeyKind::P384, KeyKind::P521, KeyKind::Rsa2048] {
@@ -297,7 +297,7 @@ async fn a_door_may_speak_tls_1_3_only() {
 }
 
 #[tokio::test]
-async fn clients_that_offer_only_rsa_get_an_rsa_certificate() {
+async fn c01_clients_that_offer_only_rsa_get_an_rsa_certificate() {
     let bench = Bench::new();
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider
@@ -313,7 +313,7 @@ async fn clients_that_offer_only_rsa_get_an_rsa_certificate() {
 }
 
 #[tokio::test]
-async fn hanging_up_is_a_clean_end_even_with_a_request_unread() {
+async fn c03_hanging_up_is_a_clean_end_even_with_a_request_unread() {
     let bench = Bench::new();
     for version in VERSIONS {
         let client = bench.client(version, Shows(None));
@@ -344,7 +344,7 @@ async fn hanging_up_does_not_wait_for_a_client_that_never_stops() {
 }
 
 #[tokio::test]
-async fn nothing_is_resumed() {
+async fn c01_nothing_is_resumed() {
     let bench = Bench::new();
     for version in VERSIONS {
         let client = bench.client(version, Shows(None));

@@ -27,7 +27,7 @@ fn certificate(name: &str) -> Certificate {
 // === Reading ===
 
 #[test]
-fn id_1_the_id_is_the_sha_256_of_the_der() {
+fn c08_id_1_the_id_is_the_sha_256_of_the_der() {
     let leaf = certificate("v1-leaf");
     // openssl x509 -outform der | sha256sum
     let expected = "1ac6b6d205c9b1d4f5bfa5979b2e2de122c5c173cd3a2d9de293b5dbc921e483";
