@@ -204,12 +204,13 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
 ) {
+    // In boxes, so that a client of one door keeps no room for what the others do.
     match door {
-        Door::Mqtt => device_gateway::mqtt_door(cloud, scope, stream).await,
-        Door::Https => device_gateway::https_door(cloud, scope, stream).await,
-        Door::Tls => device_gateway::tls_door(cloud, scope, stream).await,
-        Door::Gateway => doors::gateway(cloud, stream).await,
-        Door::Api => doors::api(cloud, stream, peer).await,
+        Door::Mqtt => Box::pin(device_gateway::mqtt_door(cloud, scope, stream)).await,
+        Door::Https => Box::pin(device_gateway::https_door(cloud, scope, stream)).await,
+        Door::Tls => Box::pin(device_gateway::tls_door(cloud, scope, stream)).await,
+        Door::Gateway => Box::pin(doors::gateway(cloud, stream)).await,
+        Door::Api => Box::pin(doors::api(cloud, stream, peer)).await,
     }
 }
 
