@@ -77,11 +77,12 @@ impl fmt::Display for MemberValue {
 ///
 /// let emulator = Emulator::start();
 /// let iot = emulator.iot_core();
-/// let id = iot.register_certificate_without_ca(Identity::self_signed("lamp").certificate_pem());
+/// let lamp = Identity::self_signed("lamp");
+/// let id = iot.register_certificate_without_ca(&lamp.certificate_pem());
 /// // A device that connects with it sees a closed connection; this asks the same policies.
 /// let client = format!("arn:aws:iot:us-east-1:{}:client/lamp", iot.scope().account);
 /// let question = json!({
-///     "principal": iot.certificate_arn(id),
+///     "principal": iot.certificate_arn(&id),
 ///     "authInfos": [{ "actionType": "CONNECT", "resources": [client] }],
 /// });
 /// iot.call("TestAuthorization", question)?;
