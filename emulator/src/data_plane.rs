@@ -18,7 +18,7 @@ use crate::iot_core::{
     Absent, DirectMessageRequest, HttpCaller, HttpRefusal, IotCore, Page, PublishRequest, Sent,
     http_status,
 };
-use crate::message::{Properties, QoS};
+use crate::message::{Properties, QoS, illegal_character};
 use crate::names::{ClientId, TopicName};
 
 const JSON: &str = "application/json";
@@ -331,13 +331,9 @@ fn message_expiry(text: &str) -> Result<u32, ApiError> {
     in_range.map_err(|_negative| bad("messageExpiry", text))
 }
 
-//= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
-//# 1.5.4: a text has no U+0000, and non-characters may be refused
 /// Whether `text` can go on to MQTT clients.
 fn is_mqtt_text(text: &str) -> bool {
-    text.chars()
-        .map(u32::from)
-        .all(|code| code != 0 && !matches!(code, 0xFDD0..=0xFDEF) && code & 0xFFFE != 0xFFFE)
+    illegal_character(text).is_none()
 }
 
 fn content_type(text: &str) -> Result<String, ApiError> {

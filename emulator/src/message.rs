@@ -47,6 +47,17 @@ impl From<QoS> for u8 {
     }
 }
 
+//= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+//# MQTT-1.5.4-2 and 1.5.4.1: a text is without U+0000; non-characters may be refused
+//? assumed: AWS IoT refuses non-characters and takes control characters
+/// The first character of `text` that no text of MQTT may hold.
+pub(crate) fn illegal_character(text: &str) -> Option<char> {
+    text.chars().find(|character| {
+        let code = u32::from(*character);
+        code == 0 || matches!(code, 0xFDD0..=0xFDEF) || code & 0xFFFE == 0xFFFE
+    })
+}
+
 /// The MQTT 5 properties that pass through unchanged; an MQTT 3.1.1 receiver never sees them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Properties {

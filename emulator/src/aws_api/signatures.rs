@@ -15,6 +15,9 @@ use crate::s3::{S3Error, S3ErrorCode};
 use crate::time::Timestamp;
 use crate::trace::Entry;
 
+const NO_MATCH: &str = "The request signature we calculated does not match the signature you \
+    provided. Check your key and signing method.";
+
 /// Answers a request whose signature is not taken, and tells the trace.
 pub(super) fn refuse(
     cloud: &Cloud,
@@ -132,10 +135,8 @@ fn malformed(why: &str) -> S3Error {
 //= https://github.com/aws/aws-cli/issues/4356
 //# 403 SignatureDoesNotMatch shows what was calculated, as text and byte by byte
 fn no_match(mismatch: &Mismatch) -> S3Error {
-    let text = "The request signature we calculated does not match the signature you provided. \
-                Check your key and signing method.";
     let canonical = &mismatch.canonical_request;
-    S3Error::new(S3ErrorCode::SignatureDoesNotMatch, text)
+    S3Error::new(S3ErrorCode::SignatureDoesNotMatch, NO_MATCH)
         .about("AWSAccessKeyId", &mismatch.access_key_id)
         .about("StringToSign", &mismatch.string_to_sign)
         .about("SignatureProvided", &mismatch.provided)
@@ -187,9 +188,7 @@ fn about_content(refused: &Refused) -> S3Error {
         }
         //? assumed: a chunk is refused as a request is
         Refused::OtherChunk { string_to_sign, provided } => {
-            let text = "The request signature we calculated does not match the signature you \
-                        provided. Check your key and signing method.";
-            S3Error::new(S3ErrorCode::SignatureDoesNotMatch, text)
+            S3Error::new(S3ErrorCode::SignatureDoesNotMatch, NO_MATCH)
                 .about("StringToSign", string_to_sign)
                 .about("SignatureProvided", provided)
         }

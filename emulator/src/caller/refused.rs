@@ -163,21 +163,16 @@ impl Refused {
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
     //# a security token that is expired, invalid, or signed with another secret
-    //? assumed: the details, and which of the three a time in the future is
-    /// AWS IoT's word for the reason, and its sentence.
-    pub(crate) fn reason(&self) -> (&'static str, &'static str) {
+    //? assumed: which of the three a time in the future is
+    /// AWS IoT's word for the reason.
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Self::TooOld { .. } | Self::Expired { .. } => {
-                ("SECURITY_TOKEN_EXPIRED", "The security token has expired")
-            }
+            Self::TooOld { .. } | Self::Expired { .. } => "SECURITY_TOKEN_EXPIRED",
             Self::UnknownKey { .. } | Self::InvalidToken { .. } | Self::TooNew { .. } => {
-                ("SECURITY_TOKEN_INVALID", "The security token is invalid")
+                "SECURITY_TOKEN_INVALID"
             }
-            Self::Mismatch(_) => {
-                let text = "The signature does not match the one that was calculated";
-                ("SECURITY_TOKEN_SIGNATURE_MISMATCH", text)
-            }
-            _ => ("NOT_AUTHENTICATED", "The credentials provided could not be authenticated"),
+            Self::Mismatch(_) => "SECURITY_TOKEN_SIGNATURE_MISMATCH",
+            _ => "NOT_AUTHENTICATED",
         }
     }
 

@@ -356,7 +356,7 @@ fn c21_a_signature_lasts_fifteen_minutes_and_a_presigned_one_as_long_as_it_says(
             Some(said) => {
                 let refused = answer.unwrap_err();
                 assert!(refused.exception().1.starts_with(said), "{:?}", refused.exception());
-                assert_eq!(refused.reason().0, "SECURITY_TOKEN_EXPIRED");
+                assert_eq!(refused.reason(), "SECURITY_TOKEN_EXPIRED");
             }
         }
     }

@@ -7,8 +7,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::mqtt;
 use super::websocket::{self, NoUpgrade, WebSocket};
+use super::{mqtt, peer_of};
 use crate::caller::{Caller, Endpoint, Refused};
 use crate::cloud::{Cloud, Meant};
 use crate::data_plane;
@@ -29,13 +29,10 @@ const SIGNING_NAMES: [&str; 2] = ["iotdevicegateway", "iotdata"];
 //# jobs are signed for by a name of their own
 const HTTPS_SIGNING_NAMES: [&str; 3] = ["iotdata", "iotdevicegateway", "iot-jobs-data"];
 
-const NOT_AUTHENTICATED: &str = "The credentials provided could not be authenticated";
-
 /// One connection with a client certificate.
 pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: Accepted) {
-    let Accepted { stream, server_name, chain, peer, local, .. } = accepted;
-    let (by_name, protocol, ends) = (meant.by_name, "HTTP", None);
-    let peer = Peer { address: peer, local, server_name, by_name, protocol, ends };
+    let peer = peer_of(&accepted, meant.by_name, "HTTP");
+    let Accepted { stream, chain, .. } = accepted;
     let iot_core = &meant.iot_core;
     let decisions = Decisions::default();
     let over = http::serve_until_over(stream, LIMITS, |request: Request| {
@@ -89,9 +86,8 @@ pub(super) async fn serve_signed(
     accepted: Accepted,
     switching: Switching,
 ) {
-    let Accepted { stream, server_name, peer, local, .. } = accepted;
-    let (by_name, protocol, ends) = (meant.by_name, "HTTP", None);
-    let peer = Peer { address: peer, local, server_name, by_name, protocol, ends };
+    let peer = peer_of(&accepted, meant.by_name, "HTTP");
+    let stream = accepted.stream;
     let iot_core = meant.iot_core;
     let switched = OnceLock::new();
     let door = Signed { cloud, iot_core: &iot_core, peer: &peer, switching, switched: &switched };
@@ -134,7 +130,7 @@ impl Signed<'_> {
         if caller.signing_name.is_none() {
             let why = "no SigV4 signature; a client certificate needs ALPN x-amzn-http-ca here, \
                        or the HTTPS port";
-            self.note("NOT_AUTHENTICATED", NOT_AUTHENTICATED, [why], 403);
+            self.note("NOT_AUTHENTICATED", None, [why], 403);
             return data_plane::missing_authentication_token(&trace_id);
         }
         let upgrades = self.switching == Switching::ToWebSocket && request.uri.path() == "/mqtt";
@@ -157,8 +153,7 @@ impl Signed<'_> {
     //# as a ForbiddenException
     //? assumed: an upgrade is answered 403 "Forbidden" whatever is wrong with its signature
     fn refuse(self, refused: &Refused, upgrades: bool, trace_id: &str) -> Response {
-        let (reason, details) = refused.reason();
-        self.note(reason, details, refused.why(), 403);
+        self.note(refused.reason(), None, refused.why(), 403);
         if upgrades {
             return data_plane::refused(403, "Forbidden", trace_id);
         }
@@ -184,7 +179,8 @@ impl Signed<'_> {
                 response
             }
             Err(NoUpgrade { status, why }) => {
-                self.note("CLIENT_ERROR", "not an upgrade to MQTT over WebSocket", [why], status);
+                let details = "not an upgrade to MQTT over WebSocket";
+                self.note("CLIENT_ERROR", Some(details), [why], status);
                 let mut response = data_plane::refused(status, why, trace_id);
                 if status == 426 {
                     http::set_header(&mut response, "upgrade", "websocket");
@@ -198,12 +194,16 @@ impl Signed<'_> {
     fn note(
         self,
         reason: &'static str,
-        details: &str,
+        details: Option<&str>,
         why: impl IntoIterator<Item = impl Into<String>>,
         status: u16,
     ) {
         let entry = authentication_error(self.iot_core.scope(), self.peer, "AWS_SIGV4", reason);
-        let entry = entry.details(details).why(why);
-        self.iot_core.note(entry.answer(format!("HTTP {status}")));
+        // Where AWS has a sentence for the reason, the entry has it.
+        let entry = match details {
+            Some(details) => entry.details(details),
+            None => entry,
+        };
+        self.iot_core.note(entry.why(why).answer(format!("HTTP {status}")));
     }
 }

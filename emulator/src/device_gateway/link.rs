@@ -22,13 +22,11 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use super::answers::Outgoing;
 use super::codec::decode::Decoder;
 use super::conversation::Conversation;
-use super::mqtt::{Carrier, End};
+use super::mqtt::{Carrier, End, FAREWELL};
 use super::throughput::Throughput;
 use crate::message_broker::DisconnectReason;
 use crate::outbox::{Letter, Mailbox, UnderWay};
 
-/// How long the last words may take.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// Room for what arrives at once; many small packets fit.
 const READ_BYTES: usize = 16 * 1024;
 /// How often a client is read from before anything is written to it, while all that it is answered

@@ -64,7 +64,7 @@ async fn door(cloud: &Cloud, scope: Option<&Scope>, port: Port, stream: TcpStrea
             Box::pin(https::serve_signed(cloud, meant, *accepted, switching)).await;
         }
         Speaks::Nothing(why) => {
-            let peer = peer_of(&accepted, speaks);
+            let peer = peer_of(&accepted, false, speaks.protocol());
             let (scope, by) = (meant.iot_core.scope(), speaks.authentication_type());
             let entry = authentication_error(scope, &peer, by, "NOT_AUTHENTICATED");
             meant.iot_core.note(entry.why([why]).answer("disconnects"));
@@ -159,7 +159,7 @@ async fn meant(
     accepted: Accepted,
 ) -> Option<(Meant, Accepted)> {
     let chain: Vec<_> = accepted.chain.iter().map(|certificate| certificate.id()).collect();
-    let peer = peer_of(&accepted, speaks);
+    let peer = peer_of(&accepted, false, speaks.protocol());
     let refused = |scope: &Scope, reason| {
         let entry = authentication_error(scope, &peer, speaks.authentication_type(), reason);
         entry.answer("disconnects")
@@ -187,14 +187,14 @@ async fn meant(
     None
 }
 
-/// Where a connection comes from that nobody serves.
-fn peer_of(accepted: &Accepted, speaks: Speaks) -> Peer {
+/// Where a connection comes from; `by_name` says that it named this account's endpoint.
+fn peer_of(accepted: &Accepted, by_name: bool, protocol: &'static str) -> Peer {
     Peer {
         address: accepted.peer,
         local: accepted.local,
         server_name: accepted.server_name.clone(),
-        by_name: false,
-        protocol: speaks.protocol(),
+        by_name,
+        protocol,
         ends: None,
     }
 }

@@ -16,6 +16,7 @@ use super::codec::decode::Decoder;
 use super::codec::packets::{Connect, Packet};
 use super::conversation::Conversation;
 use super::link::Link;
+use super::peer_of;
 use super::throughput::Throughput;
 use crate::cloud::{Cloud, Meant};
 use crate::iot_core::{IotCore, Peer, Principal, Unknown};
@@ -28,7 +29,7 @@ use crate::tls::{self, Stream};
 //? assumed: how long a device may take for its CONNECT after the handshake
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// How long the last words may take.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 /// Room for what arrives at once; many small packets fit.
 const READ_BYTES: usize = 8 * 1024;
 
@@ -68,9 +69,8 @@ pub(super) async fn greet_device(
     meant: Meant,
     accepted: tls::Accepted,
 ) -> Option<Box<Link<Stream>>> {
-    let tls::Accepted { stream, server_name, chain, peer, local, .. } = accepted;
-    let (by_name, protocol, ends) = (meant.by_name, "MQTT", None);
-    let peer = Peer { address: peer, local, server_name, by_name, protocol, ends };
+    let peer = peer_of(&accepted, meant.by_name, "MQTT");
+    let tls::Accepted { stream, chain, .. } = accepted;
     let iot_core = meant.iot_core;
     //= https://github.com/ministackorg/ministack/pull/1755
     //# a certificate is registered on the CONNECT packet, not on the handshake; no CONNACK follows

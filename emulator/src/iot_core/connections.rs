@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::authorization::Authorizer;
 use super::log::{Subscribing, Who, let_in, refused};
 use super::publishing::{Origin, boxed, check_sizes, permits};
@@ -169,7 +171,8 @@ impl State {
         let will = request.will.zip(will_permits).map(|(will, (permit, retain))| Will {
             permit,
             publication: Publication {
-                payload: bytes::Bytes::copy_from_slice(&will.payload),
+                // Copied, as it waits for as long as the connection that it was read from.
+                payload: Bytes::copy_from_slice(&will.payload),
                 qos: will.qos.unwrap_or_default(),
                 retain,
                 expiry_seconds: will.expiry_seconds,

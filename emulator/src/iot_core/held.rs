@@ -18,8 +18,8 @@ use super::requests::PublishRequest;
 use super::topics;
 use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::{
-    ClientDisconnect, ConnectionFacts, ConnectionId, Delivery, DisconnectReason, Publication,
-    SubscribeError, SubscribeOptions,
+    ClientDisconnect, ConnectionFacts, Delivery, DisconnectReason, Publication, SubscribeError,
+    SubscribeOptions,
 };
 use crate::names::{Scope, TopicFilter, TopicName};
 use crate::policy::{Permit, Receive, Refusal, Subscribe};
@@ -47,15 +47,11 @@ pub(crate) struct Held<'a> {
 }
 
 impl Held<'_> {
-    fn connection(&self) -> ConnectionId {
-        self.facts.connection
-    }
-
     /// The client publishes.
     pub(crate) fn publish(&mut self, request: PublishRequest) -> Result<Published, Reaction> {
         let version = self.facts.version;
         //? assumed: a publish that policies would refuse counts too, and is discarded alike
-        if !self.state.broker.count_publish(self.connection(), &request.topic, self.now) {
+        if !self.state.broker.count_publish(self.facts.connection, &request.topic, self.now) {
             return Ok(Published::Discarded);
         }
         let PublishRequest { topic, payload, qos, retain, expiry_seconds, properties } = request;
@@ -74,7 +70,7 @@ impl Held<'_> {
                 return Err(self.refuse("Publish-In", &topic, refusal.0, reaction));
             }
         };
-        let Some(live) = self.state.live.get_mut(self.connection()) else {
+        let Some(live) = self.state.live.get_mut(self.facts.connection) else {
             return Ok(Published::Accepted);
         };
         let asked = permits(&mut live.authorizer, self.scope, &topic, retain, self.now);
@@ -171,10 +167,7 @@ impl Held<'_> {
         }
         let mut answers = Vec::with_capacity(looked_at.len());
         for filter in looked_at {
-            let answer = match filter {
-                Ok((permit, options)) => self.subscribe_to(permit, options),
-                Err(told) => Err(told),
-            };
+            let answer = filter.and_then(|(permit, options)| self.subscribe_to(permit, options));
             answers.push(answer.map_err(|told| {
                 let refused = told.reaction.refused();
                 if let Some(live) = self.state.live.get_mut(self.facts.connection) {
@@ -240,7 +233,7 @@ impl Held<'_> {
         if let Err(rate) = self.count_subscription(&filter, &[Rate::SubscriptionsPerAccount]) {
             return told(filter, throttled(rate.to_string()), Refused::QuotaExceeded);
         }
-        let connection = self.connection();
+        let connection = self.facts.connection;
         match self.state.broker.subscribe(connection, permit, options, self.now) {
             Ok(qos) => {
                 if let Some(live) = self.state.live.get_mut(connection) {
@@ -300,7 +293,7 @@ impl Held<'_> {
                 return Err(Refused::UnspecifiedError);
             }
             ended.push(filter.clone());
-            self.state.broker.unsubscribe(self.connection(), filter);
+            self.state.broker.unsubscribe(self.facts.connection, filter);
             Ok(())
         });
         let answers = answers.collect();
@@ -325,7 +318,7 @@ impl Held<'_> {
 
     /// The client sent DISCONNECT; how the connection ended for it.
     pub(crate) fn disconnect(&mut self, asked: ClientDisconnect) -> DisconnectReason {
-        let ended = self.state.broker.client_disconnect(self.connection(), asked, self.now);
+        let ended = self.state.broker.client_disconnect(self.facts.connection, asked, self.now);
         let reason = DisconnectReason::ClientInitiatedDisconnect;
         let reason = ended.as_ref().map_or(reason, |ended| ended.reason);
         let why = "its DISCONNECT would raise a session expiry of zero, which MQTT forbids";
@@ -337,7 +330,7 @@ impl Held<'_> {
     /// Keeps in mind what MQTT or AWS does not allow a connected client, and what it is answered,
     /// for the entry of its end.
     pub(crate) fn note_misuse(&mut self, why: &str, answer: String) {
-        if let Some(live) = self.state.live.get_mut(self.connection()) {
+        if let Some(live) = self.state.live.get_mut(self.facts.connection) {
             live.misuse = Some(Box::new(Misuse { why: why.to_owned(), answer }));
         }
     }
@@ -349,7 +342,7 @@ impl Held<'_> {
 
     /// The client has the message `packet_id`.
     pub(crate) fn acknowledge(&mut self, packet_id: u16) {
-        self.state.broker.acknowledge(self.connection(), packet_id);
+        self.state.broker.acknowledge(self.facts.connection, packet_id);
     }
 
     //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
@@ -357,7 +350,7 @@ impl Held<'_> {
     /// The message was larger than the client takes; whoever waits for its PUBACK waits on.
     pub(crate) fn too_large(&mut self, delivery: &Delivery, maximum_packet_size: u32) {
         if let Some(packet_id) = delivery.packet_id {
-            self.state.broker.give_up(self.connection(), packet_id);
+            self.state.broker.give_up(self.facts.connection, packet_id);
         }
         let entry = Entry::failure(self.scope, "Publish-Out", "MessageDropped");
         let entry = entry.member("topicName", &delivery.message.topic);
@@ -385,7 +378,7 @@ impl Held<'_> {
 
     fn next_delivery(&mut self) -> Option<Delivery> {
         loop {
-            let pending = self.state.broker.next_delivery(self.connection(), self.now)?;
+            let pending = self.state.broker.next_delivery(self.facts.connection, self.now)?;
             let live = self.state.live.get_mut(self.facts.connection)?;
             let topic = pending.message().topic.clone();
             match live.authorizer.ask::<Receive>(self.scope, topic.clone(), self.now) {

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use super::{CodecError, ReasonCode};
+use crate::message::illegal_character;
 use crate::names::{TopicFilter, TopicName};
 
 /// The bytes of a packet that are not yet read.
@@ -126,27 +127,20 @@ pub(super) fn variable(bytes: &[u8]) -> Result<Option<(usize, usize)>, CodecErro
 
 /// `bytes` as a UTF-8 encoded string of MQTT.
 //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
-//# MQTT-1.5.4-1, -2 and 1.5.4.1: well-formed UTF-8 without U+0000; non-characters may be refused
-//? assumed: AWS IoT refuses non-characters and takes control characters
+//# MQTT-1.5.4-1: a text is well-formed UTF-8
 pub(super) fn text(bytes: &[u8]) -> Result<&str, CodecError> {
     let text =
         std::str::from_utf8(bytes).map_err(|_| CodecError::malformed("a text is not UTF-8"))?;
     // Non-characters begin with 0xEF or a four-byte lead: most texts are not looked at twice.
     let suspect = bytes.iter().any(|&byte| byte == 0 || byte >= 0xEF);
-    if suspect {
-        for character in text.chars() {
-            let code = u32::from(character);
-            if code == 0 {
-                return Err(CodecError::malformed("a text holds U+0000"));
-            }
-            if matches!(code, 0xFDD0..=0xFDEF) || code & 0xFFFE == 0xFFFE {
-                return Err(CodecError::malformed(format!(
-                    "a text holds the non-character U+{code:04X}"
-                )));
-            }
-        }
+    match suspect.then(|| illegal_character(text)).flatten() {
+        None => Ok(text),
+        Some('\0') => Err(CodecError::malformed("a text holds U+0000")),
+        Some(other) => Err(CodecError::malformed(format!(
+            "a text holds the non-character U+{:04X}",
+            u32::from(other)
+        ))),
     }
-    Ok(text)
 }
 
 /// What makes `topic` no topic name, if anything.
