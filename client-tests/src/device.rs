@@ -44,6 +44,11 @@ pub enum Version {
     Mqtt5,
 }
 
+impl Version {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::Mqtt311, Self::Mqtt5];
+}
+
 /// A device with its certificate, key, and a place to connect to.
 #[derive(Clone, Debug)]
 pub struct Device {

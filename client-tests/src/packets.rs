@@ -117,14 +117,11 @@ impl Connect {
 
     /// The packet.
     pub fn bytes(&self) -> Vec<u8> {
-        let five = self.version == Version::Mqtt5;
         let mut flags = u8::from(self.clean) << 1;
         let mut payload = text(&self.client_id);
         if let Some(will) = &self.will {
             flags |= 0x04 | will.qos << 3 | u8::from(will.retain) << 5;
-            if five {
-                payload.extend(list(&will.properties));
-            }
+            payload.extend(list_of(self.version, &will.properties));
             payload.extend(text(&will.topic));
             payload.extend(binary(&will.payload));
         }
@@ -136,9 +133,7 @@ impl Connect {
         let mut rest = text(&self.protocol.0);
         rest.extend([self.protocol.1, flags]);
         rest.extend(self.keep_alive_seconds.to_be_bytes());
-        if five {
-            rest.extend(list(&self.properties));
-        }
+        rest.extend(list_of(self.version, &self.properties));
         rest.extend(payload);
         packet(0x10, &rest)
     }
@@ -146,10 +141,17 @@ impl Connect {
 
 /// A SUBSCRIBE to filters, each with the byte of its options.
 pub fn subscribe(version: Version, packet_id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
-    let mut rest = packet_id.to_be_bytes().to_vec();
-    if version == Version::Mqtt5 {
-        rest.push(0);
-    }
+    subscribe_with(version, packet_id, &[], filters)
+}
+
+/// The same; `properties` count in MQTT 5 only.
+pub fn subscribe_with(
+    version: Version,
+    packet_id: u16,
+    properties: &[u8],
+    filters: &[(&str, u8)],
+) -> Vec<u8> {
+    let mut rest = [packet_id.to_be_bytes().to_vec(), list_of(version, properties)].concat();
     for (filter, options) in filters {
         rest.extend(text(filter));
         rest.push(*options);
@@ -165,15 +167,25 @@ pub fn publish(
     properties: &[u8],
     payload: &[u8],
 ) -> Vec<u8> {
+    publish_with(version, qos << 1, 1, topic, properties, payload)
+}
+
+/// The same with a packet identifier. `flags`: 8 DUP, 4 QoS 2, 2 QoS 1, 1 RETAIN.
+pub fn publish_with(
+    version: Version,
+    flags: u8,
+    packet_id: u16,
+    topic: &str,
+    properties: &[u8],
+    payload: &[u8],
+) -> Vec<u8> {
     let mut rest = text(topic);
-    if qos > 0 {
-        rest.extend([0, 1]);
+    if flags & 6 > 0 {
+        rest.extend(packet_id.to_be_bytes());
     }
-    if version == Version::Mqtt5 {
-        rest.extend(list(properties));
-    }
+    rest.extend(list_of(version, properties));
     rest.extend(payload);
-    packet(0x30 | qos << 1, &rest)
+    packet(0x30 | flags, &rest)
 }
 
 /// A PUBACK that says success.
@@ -217,6 +229,8 @@ pub const WILL_DELAY: u8 = 0x18;
 pub const REASON_STRING: u8 = 0x1F;
 /// Receive Maximum, two bytes.
 pub const RECEIVE_MAXIMUM: u8 = 0x21;
+/// Topic Alias, two bytes.
+pub const TOPIC_ALIAS: u8 = 0x23;
 /// Topic Alias Maximum, two bytes.
 pub const TOPIC_ALIAS_MAXIMUM: u8 = 0x22;
 /// User Property, two texts.
@@ -249,11 +263,13 @@ pub fn pair(name: &str, value: &str) -> Vec<u8> {
     [vec![USER_PROPERTY], text(name), text(value)].concat()
 }
 
-fn text(text: &str) -> Vec<u8> {
+/// A text with its length in front.
+pub fn text(text: &str) -> Vec<u8> {
     binary(text.as_bytes())
 }
 
-fn binary(bytes: &[u8]) -> Vec<u8> {
+/// Binary data with its length in front.
+pub fn binary(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).expect("64 KiB at most");
     [&length.to_be_bytes(), bytes].concat()
 }
@@ -262,11 +278,21 @@ fn list(properties: &[u8]) -> Vec<u8> {
     [variable(properties.len()), properties.to_vec()].concat()
 }
 
-fn packet(first: u8, rest: &[u8]) -> Vec<u8> {
+/// The list of `properties`, which MQTT 3.1.1 does not even have.
+pub fn list_of(version: Version, properties: &[u8]) -> Vec<u8> {
+    match version {
+        Version::Mqtt311 => Vec::new(),
+        Version::Mqtt5 => list(properties),
+    }
+}
+
+/// A packet of `first`, flags and all.
+pub fn packet(first: u8, rest: &[u8]) -> Vec<u8> {
     [vec![first], variable(rest.len()), rest.to_vec()].concat()
 }
 
-fn variable(mut number: usize) -> Vec<u8> {
+/// A variable byte integer.
+pub fn variable(mut number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
         let low = u8::try_from(number % 128).expect("below 128");
@@ -436,12 +462,28 @@ impl<'a> Rest<'a> {
 ///
 /// If they are no whole packets of a server that speaks `version`.
 pub fn read(version: Version, bytes: &[u8]) -> Vec<Said> {
+    let read = |packet: &[u8]| {
+        let mut rest = Rest(packet);
+        let (first, _length) = (rest.take(1)[0], rest.variable());
+        packet_of(version, first, rest)
+    };
+    taken_apart(bytes).into_iter().map(read).collect()
+}
+
+/// The packets that `bytes` are.
+///
+/// # Panics
+///
+/// If the last is not whole.
+pub fn taken_apart(bytes: &[u8]) -> Vec<&[u8]> {
     let mut rest = Rest(bytes);
     let mut packets = Vec::new();
     while !rest.0.is_empty() {
-        let first = rest.take(1)[0];
+        let begin = rest.0;
+        rest.take(1);
         let length = rest.variable();
-        packets.push(packet_of(version, first, Rest(rest.take(length))));
+        rest.take(length);
+        packets.push(&begin[..begin.len() - rest.0.len()]);
     }
     packets
 }

@@ -11,7 +11,6 @@ use crate::common::trusted;
 
 const CLIENT: &str = "lamp";
 const TOPIC: &str = "home/lamp";
-const VERSIONS: [Version; 2] = [Version::Mqtt311, Version::Mqtt5];
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +223,7 @@ async fn drain(wire: &mut Wire, version: Version) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_subscriber_that_is_cut_off_anywhere_gets_what_it_did_not_acknowledge() {
-    for version in VERSIONS {
+    for version in Version::BOTH {
         for cut in [Cut::Lost, Cut::Reset, Cut::TakenOver] {
             let mut stage = Stage::start();
             let others = stage.client("publisher", version).await;
@@ -333,7 +332,7 @@ impl Publisher {
 
 #[tokio::test]
 async fn a_publisher_that_is_cut_off_anywhere_loses_nothing_that_was_acknowledged() {
-    for version in VERSIONS {
+    for version in Version::BOTH {
         for cut in [Cut::Lost, Cut::Reset] {
             let mut stage = Stage::start();
             let subscriber = stage.client("subscriber", version).await;

@@ -12,7 +12,6 @@ use tempfile::TempDir;
 use crate::common::{EVERYTHING, assert_says, publish_over_https, refusal, trusted};
 
 const QUOTA_EXCEEDED: u8 = 0x97;
-const VERSIONS: [Version; 2] = [Version::Mqtt311, Version::Mqtt5];
 
 fn strict() -> Emulator {
     let builder = Emulator::builder().manual_clock(true).quotas(Quotas::Strict);
@@ -32,7 +31,7 @@ async fn without_strict_a_client_connects_a_hundred_times_in_a_row() {
     let emulator = Emulator::builder().manual_clock(true).start().expect("free ports");
     let device = trusted(&emulator.iot_core(), "Lamp");
     for attempt in 0..100 {
-        let version = VERSIONS[attempt % 2];
+        let version = Version::BOTH[attempt % 2];
         let lamp = device.connect("lamp").speaking(version).await;
         lamp.unwrap_or_else(|error| panic!("{attempt}: {error:?}")).disconnect().await;
     }
@@ -127,7 +126,7 @@ async fn acknowledged(wire: &mut Wire, version: Version, count: u16) -> usize {
 
 #[tokio::test]
 async fn above_a_hundred_publishes_a_second_there_is_no_puback_and_nobody_gets_them() {
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let emulator = strict();
         let device = trusted(&emulator.iot_core(), "Lamp");
         let watcher = connected(&device, "watcher").await;

@@ -10,8 +10,6 @@ use crate::common::{assert_says, enrolled, refusal, signed, trusted, unattached}
 
 use Version::{Mqtt5, Mqtt311};
 
-const BOTH: [Version; 2] = [Mqtt311, Mqtt5];
-
 fn started() -> (Emulator, Device) {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
@@ -96,7 +94,7 @@ async fn c30_c33_a_client_id_has_128_bytes_at_most_and_does_not_begin_with_a_dol
         ("$GEN/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0".to_owned(), false),
     ];
     for (client_id, allowed) in table {
-        for version in BOTH {
+        for version in Version::BOTH {
             let connect = Connect::new(version, &client_id);
             if allowed {
                 connect.accepted(&device).await;
@@ -136,7 +134,7 @@ async fn c33_a_client_without_an_id_gets_one_that_it_cannot_use_again() {
         assert_eq!(lengths, [8, 4, 4, 4, 12], "{uuid}");
         let told = live.granted.text(packets::ASSIGNED_CLIENT_ID);
         assert_eq!(told, (connect.version() == Mqtt5).then_some(name.as_str()));
-        for version in BOTH {
+        for version in Version::BOTH {
             let again = Connect::new(version, &name).resuming().refused(&device).await;
             assert_eq!(again.map(|(code, _)| code), (version == Mqtt5).then_some(0x85));
         }
@@ -164,7 +162,7 @@ fn illegal() -> Vec<(Connect, u8, &'static str)> {
         (five().with(&method), 0x87, "SCRAM-SHA-1"),
         (five().will("w", "x").will_property(&content_type), 0x97, "257 bytes of content type"),
     ];
-    for version in BOTH {
+    for version in Version::BOTH {
         let connect = || Connect::new(version, "c");
         let long = "t".repeat(257);
         table.extend([
@@ -283,7 +281,7 @@ async fn c03_c04_who_is_not_authenticated_gets_no_connack_in_either_version() {
     let mut watcher = Connect::new(Mqtt311, "watcher").accepted(&device).await;
     watcher.subscribe(&[("$aws/events/presence/#", 1)]).await;
     for (what, stranger, reason) in strangers(&emulator.iot_core()) {
-        for version in BOTH {
+        for version in Version::BOTH {
             // Not even what is wrong with the CONNECT is told to one who is nobody.
             for connect in [Connect::new(version, "c"), Connect::new(version, "$c")] {
                 assert_eq!(connect.refused(&stranger).await, None, "{what} {version:?}");
@@ -304,7 +302,7 @@ async fn c30_a_connect_that_cannot_be_read_gets_no_connack() {
         (Connect::new(Mqtt311, "c").of_protocol("MQIsdp", 3), "MQTT 3.1 is not served"),
         (Connect::new(Mqtt5, "c").with(&two(packets::RECEIVE_MAXIMUM, 0)), "Receive Maximum is 0"),
     ];
-    for version in BOTH {
+    for version in Version::BOTH {
         let connect = || Connect::new(version, "c");
         table.extend([
             (connect().of_protocol("MQTT", 3), "neither 4 (MQTT 3.1.1) nor 5"),
@@ -324,7 +322,7 @@ async fn c30_a_connect_that_cannot_be_read_gets_no_connack() {
 async fn g15_user_name_and_password_mean_nothing_beside_a_certificate() {
     let (_emulator, device) = started();
     let awscrt = "?SDK=IoTDeviceSDK/Python&Platform=Unix&Metadata=(CRTVersion=0.38.1;)";
-    for version in BOTH {
+    for version in Version::BOTH {
         for (name, password) in [(awscrt, &b""[..]), ("", b"\x00\xFF"), ("admin", b"wrong")] {
             Connect::new(version, "c").login(name, password).accepted(&device).await;
         }
@@ -352,7 +350,7 @@ async fn c30_a_second_connect_ends_the_connection_and_says_so_once() {
 #[tokio::test]
 async fn c30_what_comes_right_behind_a_connect_is_answered_behind_the_connack() {
     let (_emulator, device) = started();
-    for version in BOTH {
+    for version in Version::BOTH {
         let mut wire = device.open().await.expect("a handshake");
         let mut bytes = Connect::new(version, "c").bytes();
         bytes.extend(packets::subscribe(version, 1, &[("a", 1)]));

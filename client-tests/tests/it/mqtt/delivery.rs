@@ -11,8 +11,6 @@ use crate::common::{assert_says, refusal, trusted};
 
 use Version::{Mqtt5, Mqtt311};
 
-const BOTH: [Version; 2] = [Mqtt311, Mqtt5];
-
 /// An emulator whose clock stands still, a subscriber to `news` with QoS 1, and a publisher.
 async fn stage(connect: &Connect) -> (Emulator, Raw, Raw) {
     let emulator = Emulator::builder().manual_clock(true).start().expect("free ports");
@@ -50,7 +48,7 @@ fn texts(published: &[Published]) -> Vec<&str> {
 
 #[tokio::test]
 async fn c40_a_message_without_puback_comes_again_every_20_seconds_without_dup() {
-    for version in BOTH {
+    for version in Version::BOTH {
         let (emulator, mut live, mut publisher) = stage(&Connect::new(version, "lamp")).await;
         publish(&mut publisher, 1, "x").await;
         let first = live.published().await;
@@ -136,7 +134,7 @@ async fn c40_so_many_are_on_their_way_and_what_is_acknowledged_makes_room() {
 
 #[tokio::test]
 async fn c40_messages_of_both_qos_leave_in_the_order_of_their_coming() {
-    for version in BOTH {
+    for version in Version::BOTH {
         let (emulator, mut live, mut publisher) = stage(&Connect::new(version, "lamp")).await;
         let payloads: Vec<String> = (0..60).map(|number| number.to_string()).collect();
         for (number, payload) in payloads.iter().enumerate() {

@@ -10,7 +10,7 @@ use iot_emulator::{Emulator, Identity, IotCore, allow};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::packets::{VERSIONS, anybody};
+use super::packets::anybody;
 use crate::common::{EVERYTHING, assert_says, enrolled, refusal, trusted};
 
 /// `"[{\"b\": \"1\"}, {\"a\": \"ü\"}, {\"b\": \"1\"}]"`, a JSON text in JSON, as AWS's SDKs send it.
@@ -20,7 +20,7 @@ const PAIRS: &str = "Ilt7XCJiXCI6IFwiMVwifSwge1wiYVwiOiBcIsO8XCJ9LCB7XCJiXCI6IFw
 async fn receivers(iot: &IotCore) -> [Mqtt; 2] {
     let device = trusted(iot, "Receiver");
     let mut receivers = Vec::new();
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let receiver = device.connect(&anybody()).speaking(version).await.expect("allowed");
         receiver.subscribe("#").await.expect("a SUBACK");
         receivers.push(receiver);
@@ -143,7 +143,7 @@ async fn c20_c39_c46_curl_says_all_that_mqtt_5_can_say() {
 
     // It is retained, with all of that.
     let device = trusted(&iot, "Newcomer");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let newcomer = device.connect(&anybody()).speaking(version).await.expect("allowed");
         newcomer.subscribe("a/b").await.expect("a SUBACK");
         let message = next(&newcomer).await;

@@ -12,8 +12,6 @@ use crate::common::{assert_says, enrolled, refusal, trusted};
 
 use Version::{Mqtt5, Mqtt311};
 
-const BOTH: [Version; 2] = [Mqtt311, Mqtt5];
-
 async fn watched(filters: &[(&str, u8)]) -> (Emulator, Device, Raw) {
     let emulator = Emulator::builder().manual_clock(true).start().expect("free ports");
     let device = trusted(&emulator.iot_core(), "Device");
@@ -37,7 +35,7 @@ async fn c44_a_client_id_with_a_wildcard_has_no_events_and_any_other_has() {
     let (emulator, device, mut watcher) = watched(&[("$aws/events/#", 1)]).await;
     watcher.published().await; // of its own subscription
     for (client_id, expected) in [("a+b", false), ("#", false), ("a/b", true), ("ä b", true)] {
-        for version in BOTH {
+        for version in Version::BOTH {
             let mut live = Connect::new(version, client_id).accepted(&device).await;
             live.subscribe(&[("a", 1)]).await;
             live.send(DISCONNECT).await;
@@ -110,7 +108,7 @@ async fn c44_connect_failed_is_for_who_may_not_connect_or_not_publish_its_will()
     pair["principal"] = iot.certificate_arn(nobody.certificate_id()).to_string().into();
     pair["thingPrincipalType"] = "EXCLUSIVE_THING".into();
     iot.call("AttachThingPrincipal", pair).expect("an attachment");
-    for version in BOTH {
+    for version in Version::BOTH {
         let connect = || Connect::new(version, "c");
         let will = || connect().will("w", "x");
         let retained = || connect().will_with("w", "x", 1, true);
@@ -148,7 +146,7 @@ async fn c44_connect_failed_is_for_who_may_not_connect_or_not_publish_its_will()
 async fn c44_a_subscribed_event_names_what_was_granted_in_one_packet() {
     let filters = [("$aws/events/subscriptions/+/lamp", 1)];
     let (_emulator, device, mut watcher) = watched(&filters).await;
-    for version in BOTH {
+    for version in Version::BOTH {
         let mut live = Connect::new(version, "lamp").accepted(&device).await;
         live.subscribe(&[("foo/bar", 1), ("$share/g/data/#", 0)]).await;
         let event = watcher.published().await;

@@ -5,59 +5,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use client_tests::packets::{self, Connect, DISCONNECT, list_of, packet, text};
 use client_tests::{Device, Ending, Version};
 
 use Version::{Mqtt5, Mqtt311};
 
-pub(super) const VERSIONS: [Version; 2] = [Mqtt311, Mqtt5];
 /// The packet ID of every packet here that has one.
-const PACKET_ID: [u8; 2] = [0, 7];
+const PACKET_ID: u16 = 7;
 const PINGREQ: [u8; 2] = [0xC0, 0];
-const DISCONNECT: [u8; 2] = [0xE0, 0];
-
-/// A packet of `first`, flags and all.
-pub(super) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    let mut packet = vec![first];
-    packet.extend(length(body.len()));
-    packet.extend(body);
-    packet
-}
-
-/// A variable byte integer.
-pub(super) fn length(mut length: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = u8::try_from(length % 128).expect("seven bits");
-        length /= 128;
-        bytes.push(if length > 0 { low | 0x80 } else { low });
-        if length == 0 {
-            return bytes;
-        }
-    }
-}
-
-/// Text or binary data with its length in front.
-pub(super) fn prefixed(bytes: impl AsRef<[u8]>) -> Vec<u8> {
-    let bytes = bytes.as_ref();
-    let mut prefixed = u16::try_from(bytes.len()).expect("64 KB").to_be_bytes().to_vec();
-    prefixed.extend(bytes);
-    prefixed
-}
-
-/// The list of properties that only MQTT 5 has.
-fn listed(version: Version, properties: &[u8]) -> Vec<u8> {
-    match version {
-        Mqtt311 => Vec::new(),
-        Mqtt5 => [length(properties.len()), properties.to_vec()].concat(),
-    }
-}
-
-/// A CONNECT with a clean session and a keep-alive of a minute.
-pub(super) fn connect(version: Version, client_id: &str, properties: &[u8]) -> Vec<u8> {
-    let level = if version == Mqtt5 { 5 } else { 4 };
-    let head = [&b"\x00\x04MQTT"[..], &[level, 2, 0, 60]].concat();
-    packet(0x10, &[head, listed(version, properties), prefixed(client_id)].concat())
-}
 
 /// A PUBLISH. `flags`: 8 DUP, 4 QoS 2, 2 QoS 1, 1 RETAIN.
 pub(super) fn publish(
@@ -67,25 +22,18 @@ pub(super) fn publish(
     properties: &[u8],
     payload: &[u8],
 ) -> Vec<u8> {
-    let packet_id = if flags & 6 == 0 { &[][..] } else { &PACKET_ID };
-    let body = [&prefixed(topic), packet_id, &listed(version, properties), payload].concat();
-    packet(0x30 | flags, &body)
+    packets::publish_with(version, flags, PACKET_ID, topic, properties, payload)
 }
 
 /// A SUBSCRIBE to filters, each with its options.
 pub(super) fn subscribe(version: Version, properties: &[u8], filters: &[(&str, u8)]) -> Vec<u8> {
-    let mut body = [PACKET_ID.to_vec(), listed(version, properties)].concat();
-    for (filter, options) in filters {
-        body.extend(prefixed(filter));
-        body.push(*options);
-    }
-    packet(0x82, &body)
+    packets::subscribe_with(version, PACKET_ID, properties, filters)
 }
 
 /// An UNSUBSCRIBE from filters.
 pub(super) fn unsubscribe(version: Version, filters: &[&str]) -> Vec<u8> {
-    let mut body = [PACKET_ID.to_vec(), listed(version, &[])].concat();
-    filters.iter().for_each(|filter| body.extend(prefixed(filter)));
+    let mut body = [PACKET_ID.to_be_bytes().to_vec(), list_of(version, &[])].concat();
+    filters.iter().for_each(|filter| body.extend(text(filter)));
     packet(0xA2, &body)
 }
 
@@ -111,7 +59,7 @@ impl Answer {
 
     /// A PUBACK, whose code only MQTT 5 shows.
     pub(super) fn puback(version: Version, code: u8) -> Self {
-        let mut puback = [&[0x40, 2], &PACKET_ID[..]].concat();
+        let mut puback = packets::puback(PACKET_ID);
         if version == Mqtt5 && code != 0 {
             puback[1] = 4;
             puback.extend([code, 0]);
@@ -121,8 +69,8 @@ impl Answer {
 
     /// A SUBACK or UNSUBACK with a code for each filter.
     pub(super) fn acknowledged(version: Version, first: u8, codes: &[u8]) -> Self {
-        let properties: &[u8] = if version == Mqtt5 { &[0] } else { &[] };
-        Self::Lives(vec![packet(first, &[&PACKET_ID, properties, codes].concat())])
+        let head = PACKET_ID.to_be_bytes();
+        Self::Lives(vec![packet(first, &[&head, &*list_of(version, &[]), codes].concat())])
     }
 
     /// A SUBACK.
@@ -140,39 +88,19 @@ pub(super) fn anybody() -> String {
 /// Connects as somebody new, sends `packets`, and sees what becomes of that.
 pub(super) async fn exchange(device: &Device, version: Version, packets: &[Vec<u8>]) -> Answer {
     let mut wire = device.open().await.expect("a handshake");
-    let mut bytes = connect(version, &anybody(), &[]);
+    let mut bytes = Connect::new(version, &anybody()).bytes();
     packets.iter().for_each(|packet| bytes.extend(packet));
     // A connection that lives on answers the ping, and ends when it is asked to.
-    bytes.extend([PINGREQ, DISCONNECT].concat());
+    bytes.extend([&PINGREQ, DISCONNECT].concat());
     wire.send(&bytes).await;
     let (said, ending) = wire.rest().await;
     assert_eq!(ending, Ending::CloseNotify, "{said:x?}");
-    let mut packets = taken_apart(&said);
+    let mut packets = packets::taken_apart(&said);
     assert_eq!(packets.remove(0)[0], 0x20, "a CONNACK");
     match packets.pop() {
-        Some(last) if last == [0xD0, 0] => Answer::Lives(packets),
+        Some([0xD0, 0]) => Answer::Lives(packets.into_iter().map(<[u8]>::to_vec).collect()),
         Some(last) if last[0] == 0xE0 => Answer::Disconnected(last[2]),
         Some(last) => panic!("an acknowledgement, and then no word: {last:x?}"),
         None => Answer::HungUp,
     }
-}
-
-/// The packets that these bytes are.
-fn taken_apart(mut bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut packets = Vec::new();
-    while !bytes.is_empty() {
-        let (mut end, mut shift, mut body) = (1, 0, 0);
-        loop {
-            body |= usize::from(bytes[end] & 0x7F) << shift;
-            shift += 7;
-            end += 1;
-            if bytes[end - 1] & 0x80 == 0 {
-                break;
-            }
-        }
-        let (packet, rest) = bytes.split_at(end + body);
-        packets.push(packet.to_vec());
-        bytes = rest;
-    }
-    packets
 }

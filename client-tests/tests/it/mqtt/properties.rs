@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
+use client_tests::packets::{self, Connect, long, packet, pair, text, two};
 use client_tests::{Properties, Version};
 use iot_emulator::Emulator;
 
-use super::packets::{
-    Answer, VERSIONS, anybody, connect, exchange, packet, prefixed, publish, subscribe,
-};
+use super::packets::{Answer, anybody, exchange, publish, subscribe};
 use crate::common::{assert_ended, assert_says, refusal, trusted};
 
 use Version::{Mqtt5, Mqtt311};
@@ -18,7 +17,7 @@ use Version::{Mqtt5, Mqtt311};
 const QUOTA_EXCEEDED: u8 = 0x97;
 
 fn alias(alias: u16) -> Vec<u8> {
-    [&[0x23][..], &alias.to_be_bytes()].concat()
+    two(packets::TOPIC_ALIAS, alias)
 }
 
 #[tokio::test]
@@ -94,13 +93,13 @@ async fn c34_the_server_never_uses_an_alias() {
     let sender = device.connect("sender").await.expect("allowed");
     for aliases in [&[][..], b"\x22\x00\x00", b"\x22\x00\x0a"] {
         let mut wire = device.open().await.expect("a handshake");
-        wire.send(&connect(Mqtt5, &anybody(), aliases)).await;
+        wire.send(&Connect::new(Mqtt5, &anybody()).with(aliases).bytes()).await;
         assert_eq!(wire.packet().await[0], 0x20, "a CONNACK");
         wire.send(&subscribe(Mqtt5, &[], &[("some/topic", 0)])).await;
         assert_eq!(wire.packet().await[0], 0x90, "a SUBACK");
         for _message in 0..3 {
             sender.publish("some/topic", "x").await.expect("a PUBACK");
-            let whole = packet(0x30, &[&prefixed("some/topic")[..], &[0], b"x"].concat());
+            let whole = packet(0x30, &[&text("some/topic")[..], &[0], b"x"].concat());
             assert_eq!(wire.packet().await, whole, "{aliases:?}");
         }
     }
@@ -110,11 +109,10 @@ async fn c34_the_server_never_uses_an_alias() {
 async fn c46_properties_have_limits() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    let content_type = |bytes: usize| [vec![0x03], prefixed("c".repeat(bytes))].concat();
-    let correlation = |bytes: usize| [vec![0x09], prefixed(vec![0xFF; bytes])].concat();
+    let content_type = |bytes: usize| long(packets::CONTENT_TYPE, "c".repeat(bytes).as_bytes());
+    let correlation = |bytes: usize| long(packets::CORRELATION_DATA, &vec![0xFF; bytes]);
     // Two pairs that hold so many bytes together.
     let user = |bytes: usize| {
-        let pair = |name: &str, value: &str| [vec![0x26], prefixed(name), prefixed(value)].concat();
         [pair("name", &"v".repeat(4092)), pair("", &"v".repeat(bytes - 4096))].concat()
     };
     let table = [
@@ -178,7 +176,7 @@ async fn c46_properties_pass_through_in_their_order_and_mqtt_311_sees_none() {
     assert_eq!(new.next_message().await.expect("a message").properties, all());
     // An MQTT 3.1.1 receiver's bytes hold nothing but topic, packet ID and payload.
     let mut wire = device.open().await.expect("a handshake");
-    wire.send(&connect(Mqtt311, &anybody(), &[])).await;
+    wire.send(&Connect::new(Mqtt311, &anybody()).bytes()).await;
     wire.packet().await;
     wire.send(&subscribe(Mqtt311, &[], &[("c", 0)])).await;
     wire.packet().await;
@@ -196,7 +194,7 @@ async fn c45_expiry_is_brought_into_range_counts_down_and_ends_a_message() {
     let device = trusted(&emulator.iot_core(), "Device");
     let away =
         |version| device.connect(&format!("away-{version:?}")).speaking(version).persistent();
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let receiver = away(version).await.expect("allowed");
         receiver.subscribe("a").await.expect("a SUBACK");
         receiver.disconnect().await;
@@ -222,7 +220,7 @@ async fn c45_expiry_is_brought_into_range_counts_down_and_ends_a_message() {
         assert_eq!(message.properties.expiry_seconds, told, "{said:?}");
     }
     emulator.advance(Duration::from_millis(30_500)).await.expect("a manual clock");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let receiver = away(version).await.expect("allowed");
         assert!(receiver.session_present());
         for (said, _, told) in table {

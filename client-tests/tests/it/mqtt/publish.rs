@@ -8,7 +8,7 @@ use client_tests::{Closed, MqttError, Version};
 use iot_emulator::{Emulator, Function, allow};
 use serde_json::{Value, json};
 
-use super::packets::{Answer, VERSIONS, anybody, exchange, publish};
+use super::packets::{Answer, anybody, exchange, publish};
 use crate::common::{EVERYTHING, assert_says, change_policy, enrolled, refusal, trusted};
 
 use Version::{Mqtt5, Mqtt311};
@@ -25,8 +25,8 @@ fn refused(emulator: &Emulator) -> usize {
 async fn c34_qos_0_and_1_are_taken_and_delivered_at_the_lower_of_both_sides() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    for from in VERSIONS {
-        for to in VERSIONS {
+    for from in Version::BOTH {
+        for to in Version::BOTH {
             for (published, subscribed) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                 let receiver = device.connect(&anybody()).speaking(to).await.expect("allowed");
                 let granted = receiver.subscribe_all(&["a/b"], subscribed).await;
@@ -55,7 +55,7 @@ async fn c34_a_topic_has_256_bytes_and_7_slashes_at_most() {
     let taken = [deepest, &longest, "///////", &ingested(&longest), &ingested(deepest)];
     let not_taken =
         [too_deep, &too_long, "a/b/c/d/e/f/g/h/i", &ingested(&too_long), &ingested(too_deep)];
-    for version in VERSIONS {
+    for version in Version::BOTH {
         for topic in taken {
             for flags in [0, 2] {
                 let packet = publish(version, flags, topic, &[], b"x");
@@ -105,7 +105,7 @@ async fn c34_c35_what_ends_the_connection_of_a_publisher() {
         ("no topic", 0, "", b"x", 0x82, "the topic name is empty"),
         ("no topic, QoS 1", 2, "", b"x", 0x82, "the topic name is empty"),
     ];
-    for version in VERSIONS {
+    for version in Version::BOTH {
         for (what, flags, topic, payload, code, said) in table {
             let before = emulator.trace().refusals().len();
             let packet = publish(version, flags, topic, &[], payload);
@@ -133,7 +133,7 @@ async fn c34_c35_what_ends_the_connection_of_a_publisher() {
 
 #[tokio::test]
 async fn c34_a_publisher_without_iot_retain_publish_cannot_retain() {
-    for version in VERSIONS {
+    for version in Version::BOTH {
         for qos in [0, 1] {
             let emulator = Emulator::start();
             let iot = emulator.iot_core();
@@ -159,7 +159,7 @@ async fn c34_a_publisher_without_iot_retain_publish_cannot_retain() {
 /// `iot:Receive` is asked for each message, so that a session that is alive loses it at once.
 #[tokio::test]
 async fn c34_what_may_not_be_received_any_more_does_not_arrive() {
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let emulator = Emulator::start();
         let iot = emulator.iot_core();
         let device = enrolled(&iot, "Device", allow(EVERYTHING, "*"));
@@ -195,7 +195,7 @@ async fn c34_what_may_not_be_received_any_more_does_not_arrive() {
 async fn g14_dup_means_nothing() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let receiver = device.connect(&anybody()).speaking(version).await.expect("allowed");
         receiver.subscribe("a").await.expect("a SUBACK");
         let packets = [2, 10].map(|flags| publish(version, flags, "a", &[], b"x"));
@@ -226,7 +226,7 @@ async fn c37_basic_ingest_reaches_its_rule_and_nobody_else() {
     let device = trusted(&iot, "Device");
     let watcher = device.connect("watcher").await.expect("allowed");
     watcher.subscribe_all(&["#", "+/+"], 1).await.expect("a SUBACK");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let sender = device.connect(&anybody()).speaking(version).await.expect("allowed");
         for qos in [0, 1] {
             let topic = "$aws/rules/Store/a/b";

@@ -7,7 +7,7 @@ use client_tests::programs::{self, Shell};
 use client_tests::{Device, Version};
 use iot_emulator::{Emulator, Identity, allow};
 
-use super::packets::{Answer, VERSIONS, exchange, publish, subscribe};
+use super::packets::{Answer, exchange, publish, subscribe};
 use crate::common::{EVERYTHING, assert_says, refusal, trusted};
 
 use Version::{Mqtt5, Mqtt311};
@@ -78,7 +78,7 @@ fn refusals(emulator: &Emulator, event_type: &str) -> usize {
 
 #[tokio::test]
 async fn c37_clients_publish_to_reserved_topics_row_by_row() {
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let emulator = Emulator::start();
         let device = trusted(&emulator.iot_core(), "Device");
         // Those that are taken end nothing: one client can publish to all.
@@ -134,7 +134,7 @@ async fn c37_clients_subscribe_to_reserved_topics_row_by_row() {
     let filters = filters.map(|(filter, taken)| (filter.to_owned(), taken));
     let (taken, refused): (Vec<_>, Vec<_>) =
         topics().map(|row| (row.0, row.2)).chain(filters).partition(|(_, taken)| *taken);
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let emulator = Emulator::start();
         let device = trusted(&emulator.iot_core(), "Device");
         for some in taken.chunks(8) {

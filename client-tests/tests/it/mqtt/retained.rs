@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use client_tests::programs::{self, Shell};
-use client_tests::{Mqtt, Properties, Subscription};
+use client_tests::{Mqtt, Properties, Subscription, Version};
 use iot_emulator::Emulator;
 use serde_json::json;
 
-use super::packets::{VERSIONS, anybody};
+use super::packets::anybody;
 use crate::common::trusted;
 
 /// What came so far, as payload and RETAIN; the client hears `end` as well.
@@ -27,8 +27,8 @@ fn seen(texts: &[(&str, bool)]) -> Vec<(String, bool)> {
 
 #[tokio::test]
 async fn c39_the_last_retained_message_is_kept_until_an_empty_one_deletes_it() {
-    for from in VERSIONS {
-        for to in VERSIONS {
+    for from in Version::BOTH {
+        for to in Version::BOTH {
             let emulator = Emulator::start();
             let device = trusted(&emulator.iot_core(), "Device");
             let sender = device.connect("sender").speaking(from).await.expect("allowed");
@@ -79,7 +79,7 @@ async fn c39_c42_only_a_filter_that_is_the_topic_gets_it() {
         ("$share/g/a/b", false),
         ("$share/g/a/+", false),
     ];
-    for version in VERSIONS {
+    for version in Version::BOTH {
         for (filter, gets) in table {
             for qos in [0, 1] {
                 let mqtt = device.connect(&anybody()).speaking(version).await.expect("allowed");
@@ -148,7 +148,7 @@ async fn c39_c45_a_retained_message_expires() {
     // Seconds later, and what is told of the expiry then.
     for (later, told) in [(0, Some(60)), (59, Some(1)), (1, None)] {
         emulator.advance(Duration::from_secs(later)).await.expect("a manual clock");
-        for version in VERSIONS {
+        for version in Version::BOTH {
             let mqtt = device.connect(&anybody()).speaking(version).await.expect("allowed");
             mqtt.subscribe("a").await.expect("a SUBACK");
             mqtt.subscribe("end").await.expect("a SUBACK");

@@ -12,8 +12,6 @@ use crate::common::{assert_says, refusal, signed, trusted};
 
 use Version::{Mqtt5, Mqtt311};
 
-const BOTH: [Version; 2] = [Mqtt311, Mqtt5];
-
 fn started() -> (Emulator, Device) {
     let emulator = Emulator::builder().manual_clock(true).start().expect("free ports");
     let device = trusted(&emulator.iot_core(), "Device");
@@ -144,7 +142,7 @@ async fn c41_a_disconnect_changes_how_long_the_session_lives_but_not_from_zero()
 
 #[tokio::test]
 async fn c41_a_session_belongs_to_its_version_and_the_other_ends_it() {
-    for version in BOTH {
+    for version in Version::BOTH {
         let (emulator, device) = started();
         let mut publisher = Connect::new(Mqtt311, "publisher").accepted(&device).await;
         let mut live = persistent(version).accepted(&device).await;
@@ -165,7 +163,7 @@ async fn c41_a_session_belongs_to_its_version_and_the_other_ends_it() {
 
 #[tokio::test]
 async fn c41_a_session_keeps_qos_1_in_order_with_a_log_entry_each_and_no_qos_0() {
-    for version in BOTH {
+    for version in Version::BOTH {
         let (emulator, device) = started();
         let mut publisher = Connect::new(Mqtt5, "publisher").accepted(&device).await;
         let mut live = persistent(version).accepted(&device).await;
@@ -261,7 +259,7 @@ async fn c41_delete_connection_ends_a_session_if_it_is_told_to() {
         ("?cleanSession=true", false, 200, false),
         ("", false, 404, true),
     ];
-    for version in BOTH {
+    for version in Version::BOTH {
         for (query, there, expected, goes_on) in table {
             let (emulator, device) = started();
             let mut live = persistent(version).accepted(&device).await;
@@ -287,7 +285,7 @@ async fn c41_delete_connection_ends_a_session_if_it_is_told_to() {
 
 #[tokio::test]
 async fn c45_what_expires_while_a_client_is_away_does_not_come_and_the_rest_says_what_is_left() {
-    for version in BOTH {
+    for version in Version::BOTH {
         let (emulator, device) = started();
         let mut publisher = Connect::new(Mqtt5, "publisher").accepted(&device).await;
         let mut live = persistent(version).accepted(&device).await;
@@ -326,7 +324,7 @@ async fn c45_what_expires_while_a_client_is_away_does_not_come_and_the_rest_says
 async fn c41_hours_that_are_advanced_disturb_no_live_connection() {
     let (emulator, device) = started();
     let mut live = Vec::new();
-    for version in BOTH {
+    for version in Version::BOTH {
         let clean = Connect::new(version, if version == Mqtt5 { "clean5" } else { "clean" });
         for connect in [clean, Connect::new(version, &format!("{version:?}")).resuming()] {
             let connect = if version == Mqtt5 { connect.expiring(60) } else { connect };

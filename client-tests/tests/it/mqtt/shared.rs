@@ -4,12 +4,13 @@
 //! own tests.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
-use client_tests::Mqtt;
-use client_tests::Version::{Mqtt5, Mqtt311};
+use client_tests::{Mqtt, Version};
 use iot_emulator::Emulator;
 
-use super::packets::{Answer, VERSIONS, anybody, exchange, subscribe};
+use super::packets::{Answer, anybody, exchange, subscribe};
 use crate::common::{assert_ended, trusted};
+
+use Version::{Mqtt5, Mqtt311};
 
 /// The payloads that came so far; the client hears a topic of its own as well.
 async fn so_far(mqtt: &Mqtt) -> Vec<String> {
@@ -66,7 +67,7 @@ async fn c42_name_and_filter_make_a_group_and_each_group_gets_a_copy() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
     let sender = device.connect("sender").await.expect("allowed");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let mqtt = device.connect(&anybody()).speaking(version).await.expect("allowed");
         // Three groups and a subscription of its own, and no group that does not match.
         let filters = ["$share/g/a/b", "$share/g/a/+", "$share/h/a/b", "a/b", "$share/g/b"];
@@ -92,7 +93,7 @@ async fn c42_messages_wait_while_only_a_persistent_member_is_left() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
     let sender = device.connect("sender").await.expect("allowed");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         // The member's QoS; what waits for it while it is away.
         for (qos, expected) in [(1, &["sure", "kept"][..]), (0, &[])] {
             let id = anybody();
@@ -127,7 +128,7 @@ async fn c42_a_member_that_goes_gives_back_what_it_did_not_acknowledge() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
     let sender = device.connect("sender").await.expect("allowed");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let leaver = device.connect(&anybody()).speaking(version).without_acknowledging();
         let leaver = leaver.await.expect("allowed");
         leaver.subscribe("$share/g/a").await.expect("a SUBACK");

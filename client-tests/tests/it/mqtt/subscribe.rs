@@ -9,7 +9,7 @@ use client_tests::{Closed, MqttError, Subscription, Version};
 use iot_emulator::Emulator;
 use serde_json::{Value, json};
 
-use super::packets::{Answer, VERSIONS, anybody, exchange, publish, subscribe, unsubscribe};
+use super::packets::{Answer, anybody, exchange, publish, subscribe, unsubscribe};
 use crate::common::{assert_ended, assert_says, enrolled, refusal, trusted};
 
 use Version::{Mqtt5, Mqtt311};
@@ -47,7 +47,7 @@ async fn c34_c36_c37_each_filter_has_its_code_and_mqtt_311_is_cut_off_for_one() 
         ("$share/g/a/b/c/d/e/f/g/h/i", 1, 0x8F),
         ("$SYS/#", 1, 0x8F),
     ];
-    for version in VERSIONS {
+    for version in Version::BOTH {
         for (filter, qos, code) in table {
             let asked = [subscribe(version, &[], &[(filter, qos)])];
             let answer = exchange(&device, version, &asked).await;
@@ -94,7 +94,7 @@ async fn c34_what_was_not_acknowledged_was_not_subscribed_to() {
 async fn c35_qos_2_is_not_granted() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         for filters in [&[("a", 2)][..], &[("a", 1), ("b", 2)]] {
             let answer = exchange(&device, version, &[subscribe(version, &[], filters)]).await;
             assert_eq!(answer, Answer::ended(version, 0x9B), "{version:?}");
@@ -108,7 +108,7 @@ async fn c35_qos_2_is_not_granted() {
 async fn c37_a_filter_that_is_none_ends_the_connection() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         for filter in ["", "a#", "a/#/b", "a+", "$share/g", "$share//a", "$share/+/a", "$share/g/"]
         {
             let packets =
@@ -128,7 +128,7 @@ async fn c36_eight_filters_in_a_packet_and_fifty_on_a_connection() {
     let device = trusted(&emulator.iot_core(), "Device");
     let names: Vec<String> = (0..51).map(|number| format!("n/{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let nine: Vec<(&str, u8)> = names[..9].iter().map(|name| (*name, 1)).collect();
         let answer = exchange(&device, version, &[subscribe(version, &[], &nine)]).await;
         assert_eq!(answer, Answer::ended(version, 0x97), "{version:?}");
@@ -155,7 +155,7 @@ async fn c36_eight_filters_in_a_packet_and_fifty_on_a_connection() {
 async fn c34_an_unsubscribe_is_acknowledged_whatever_was_subscribed_to() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let packets = [
             subscribe(version, &[], &[("a", 1), ("b/#", 0)]),
             unsubscribe(version, &["a", "never/had", "b/#", "$SYS/#"]),
@@ -188,7 +188,7 @@ async fn c34_an_unsubscribe_is_acknowledged_whatever_was_subscribed_to() {
 async fn c34_subscribing_again_replaces_what_was_asked_for() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let mqtt = device.connect(&anybody()).speaking(version).await.expect("allowed");
         for qos in [1, 0, 1] {
             let asked = Subscription { filter: "a", qos, ..Subscription::default() };
@@ -219,7 +219,7 @@ async fn c34_subscribing_again_replaces_what_was_asked_for() {
 async fn c34_overlapping_filters_deliver_once() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let mqtt = device.connect(&anybody()).speaking(version).await.expect("allowed");
         mqtt.subscribe_all(&["a/#", "end"], 0).await.expect("a SUBACK");
         mqtt.subscribe_all(&["a/b", "+/+"], 1).await.expect("a SUBACK");
@@ -254,7 +254,7 @@ async fn c38_a_filter_hears_what_aws_lets_it_hear() {
     ];
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         for (filter, expected) in table {
             let mqtt = device.connect(&anybody()).speaking(version).await.expect("allowed");
             mqtt.subscribe_all(&[filter, "the/end"], 1).await.expect("a SUBACK");
@@ -276,7 +276,7 @@ async fn c38_a_filter_hears_what_aws_lets_it_hear() {
 async fn c38_a_wildcard_at_the_first_level_does_not_hear_aws_own_events() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let mqtt = device.connect(&anybody()).speaking(version).await.expect("allowed");
         let filters = ["#", "+/events/presence/connected/+", "$aws/events/presence/connected/+"];
         for filter in filters {
@@ -295,7 +295,7 @@ async fn c38_a_wildcard_at_the_first_level_does_not_hear_aws_own_events() {
 async fn c34_a_subscription_counts_from_its_suback_on() {
     let emulator = Emulator::start();
     let device = trusted(&emulator.iot_core(), "Device");
-    for version in VERSIONS {
+    for version in Version::BOTH {
         let watcher = device.connect(&anybody()).speaking(version).await.expect("allowed");
         watcher.subscribe("a").await.expect("a SUBACK");
         let sent = exchange(&device, version, &[publish(version, 2, "a", &[], b"x")]).await;

@@ -15,7 +15,6 @@ use crate::common::{assert_says, enrolled, signed, trusted};
 
 use Version::{Mqtt5, Mqtt311};
 
-const BOTH: [Version; 2] = [Mqtt311, Mqtt5];
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What ends a connection, for real.
@@ -191,7 +190,7 @@ async fn come_and_go_by_websocket(scene: &Scene, cause: Cause) {
 async fn c43_c44_each_end_has_its_reason_its_will_its_event_and_its_entry() {
     for end in &ENDS {
         let by_websocket = matches!(end.cause, Cause::CloseFrame | Cause::DayOfAWebSocket);
-        for version in if by_websocket { &BOTH[..1] } else { &BOTH } {
+        for version in if by_websocket { &Version::BOTH[..1] } else { &Version::BOTH } {
             let mut scene = Scene::new().await;
             let _newcomer = if by_websocket {
                 come_and_go_by_websocket(&scene, end.cause).await;
@@ -302,7 +301,7 @@ async fn c43_a_will_delay_is_taken_counts_for_nothing_and_the_trace_says_so() {
 
 #[tokio::test]
 async fn c43_a_will_is_of_its_connection_and_not_of_the_session() {
-    for version in BOTH {
+    for version in Version::BOTH {
         let mut scene = Scene::new().await;
         let connect = || {
             let connect = Connect::new(version, "lamp").resuming();
