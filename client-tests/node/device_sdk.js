@@ -6,7 +6,6 @@
 "use strict";
 
 const assert = require("node:assert/strict");
-const { once } = require("node:events");
 const { auth, iot, mqtt, mqtt5 } = require("aws-iot-device-sdk-v2");
 
 const { env } = process;
@@ -17,13 +16,16 @@ const HANGUP = "AWS_ERROR_MQTT_UNEXPECTED_HANGUP";
 const DEVICE = [env.CERTIFICATE, env.PRIVATE_KEY];
 const UNKNOWN = [env.UNKNOWN_CERTIFICATE, env.UNKNOWN_PRIVATE_KEY];
 
-// The first event of this name; a wait has an end.
-async function event(emitter, name) {
-  const signal = AbortSignal.timeout(PATIENCE);
-  const [value, more] = await once(emitter, name, { signal }).catch((error) => {
-    throw error.name === "AbortError" ? new Error(`no ${name}`) : error;
+// The first event of this name; a wait has an end. Not Node's `once`, which gives up at an "error":
+// a connection that is cut emits one for each of its publishes, before or after "interrupt".
+function event(emitter, name) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no ${name}`)), PATIENCE);
+    emitter.once(name, (value, more) => {
+      clearTimeout(timer);
+      resolve(more ?? value);
+    });
   });
-  return more ?? value;
 }
 
 // Messages as they come, to be asked for one by one.
