@@ -10,6 +10,7 @@ mod blocking;
 mod budget;
 mod client;
 mod load;
+mod machine;
 mod material;
 mod packets;
 mod parts;
@@ -19,12 +20,15 @@ mod tls;
 
 use std::process::ExitCode;
 
+use machine::slowness;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let mut known = !arguments.is_empty();
+    println!("# this machine takes x{:.2} as long as the goals' for the same work", slowness());
     for part in &arguments {
         known &= runtime.block_on(parts::run(part));
     }

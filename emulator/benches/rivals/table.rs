@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::machine::slowness;
+
 /// What was done in one run, and what it took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spent {
@@ -47,6 +49,12 @@ pub(crate) struct Goal {
 impl Goal {
     pub(crate) fn at_most(figure: f64, most: f64, unit: &str) -> Self {
         Self { text: format!("<= {most}{unit}"), reached: figure <= most }
+    }
+
+    /// A time that was possible elsewhere, held to the speed of this machine.
+    pub(crate) fn within(time: f64, most: f64, unit: &str) -> Self {
+        let slowness = slowness();
+        Self { text: format!("<= {most}{unit} x{slowness:.2}"), reached: time <= most * slowness }
     }
 
     pub(crate) fn at_least(figure: f64, least: f64, unit: &str) -> Self {

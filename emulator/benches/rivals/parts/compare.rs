@@ -110,7 +110,7 @@ fn line(figure: &Figure, costs: &[(&str, Cost)]) -> Line {
     let mut figures = said.join(" | ");
     let mut goals = Vec::new();
     if let [(_, ours), rest @ ..] = costs {
-        goals.push(Goal::at_most(ours.cpu_micros, figure.most_micros, " µs"));
+        goals.push(Goal::within(ours.cpu_micros, figure.most_micros, " µs"));
         if let [(_, theirs)] = rest {
             let ratio = theirs.cpu_micros / ours.cpu_micros;
             figures += &format!(" | CPU x{ratio:.2}, rate x{:.2}", ours.rate / theirs.rate);
