@@ -10,9 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::errors::{ApiError, ErrorCode};
+use crate::http::header::HeaderName;
 use crate::http::{Method, Request, Response, response, set_header};
 use crate::iot_core::{
     Absent, DirectMessageRequest, HttpCaller, HttpRefusal, IotCore, Page, PublishRequest, Sent,
@@ -22,6 +23,12 @@ use crate::message::{Properties, QoS, illegal_character};
 use crate::names::{ClientId, TopicName};
 
 const JSON: &str = "application/json";
+
+// Read once: a name that comes as text is read and checked for each request.
+static PAYLOAD_FORMAT: HeaderName = HeaderName::from_static("x-amz-mqtt5-payload-format-indicator");
+static CORRELATION_DATA: HeaderName = HeaderName::from_static("x-amz-mqtt5-correlation-data");
+static USER_PROPERTIES: HeaderName = HeaderName::from_static("x-amz-mqtt5-user-properties");
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// An operation of the data endpoint, with what its path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,12 +204,17 @@ pub(crate) fn failure(error: &ApiError, trace_id: &str) -> Response {
     worded(http_status(error.code()), Some(error.code().name()), error.message(), trace_id)
 }
 
+/// The body of an answer that is nothing but words.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Words<'a> {
+    message: &'a str,
+    trace_id: &'a str,
+}
+
 fn worded(status: u16, error: Option<&str>, message: &str, trace_id: &str) -> Response {
-    let mut body = Map::new();
-    body.insert("message".to_owned(), message.into());
-    body.insert("traceId".to_owned(), trace_id.into());
-    let response = response(status, JSON, Value::Object(body).to_string());
-    let mut response = identified(response, trace_id);
+    let body = serde_json::to_vec(&Words { message, trace_id }).unwrap_or_default();
+    let mut response = identified(response(status, JSON, body), trace_id);
     if let Some(error) = error {
         set_header(&mut response, "x-amzn-errortype", &format!("{error}:"));
     }
@@ -210,7 +222,7 @@ fn worded(status: u16, error: Option<&str>, message: &str, trace_id: &str) -> Re
 }
 
 fn identified(mut response: Response, trace_id: &str) -> Response {
-    set_header(&mut response, "x-amzn-requestid", trace_id);
+    set_header(&mut response, &REQUEST_ID, trace_id);
     response
 }
 
@@ -309,14 +321,15 @@ fn read_direct_message(
 }
 
 /// Reads the MQTT 5 properties of a message.
-fn read_properties(query: &Query, request: &Request) -> Result<Properties, ApiError> {
-    Ok(Properties {
+fn read_properties(query: &Query, request: &Request) -> Result<Option<Box<Properties>>, ApiError> {
+    let properties = Properties {
         payload_is_utf8: payload_format(request)?,
         content_type: query.value("contentType").map(content_type).transpose()?,
         response_topic: query.value("responseTopic").map(response_topic).transpose()?,
         correlation_data: correlation_data(request)?,
         user_properties: user_properties(request)?,
-    })
+    };
+    Ok(properties.boxed())
 }
 
 fn bad(name: &str, value: &str) -> ApiError {
@@ -348,7 +361,7 @@ fn response_topic(topic: &str) -> Result<TopicName, ApiError> {
 }
 
 fn payload_format(request: &Request) -> Result<Option<bool>, ApiError> {
-    match request.header("x-amz-mqtt5-payload-format-indicator") {
+    match request.header(&PAYLOAD_FORMAT) {
         None => Ok(None),
         Some("UNSPECIFIED_BYTES") => Ok(Some(false)),
         Some("UTF8_DATA") => Ok(Some(true)),
@@ -357,7 +370,7 @@ fn payload_format(request: &Request) -> Result<Option<bool>, ApiError> {
 }
 
 fn correlation_data(request: &Request) -> Result<Option<bytes::Bytes>, ApiError> {
-    let Some(text) = request.header("x-amz-mqtt5-correlation-data") else { return Ok(None) };
+    let Some(text) = request.header(&CORRELATION_DATA) else { return Ok(None) };
     let data = STANDARD.decode(text).map_err(|_| bad("correlationData", text))?;
     Ok(Some(data.into()))
 }
@@ -365,7 +378,7 @@ fn correlation_data(request: &Request) -> Result<Option<bytes::Bytes>, ApiError>
 //= https://github.com/boto/botocore/tree/develop/botocore/data/iot-data/2015-05-28
 //# a base64 JSON string that holds an array of objects with one member each
 fn user_properties(request: &Request) -> Result<Vec<(String, String)>, ApiError> {
-    let Some(text) = request.header("x-amz-mqtt5-user-properties") else { return Ok(Vec::new()) };
+    let Some(text) = request.header(&USER_PROPERTIES) else { return Ok(Vec::new()) };
     let refused = || bad("userProperties", text);
     let decoded = STANDARD.decode(text).map_err(|_| refused())?;
     let decoded: Value = serde_json::from_slice(&decoded).map_err(|_| refused())?;
@@ -548,7 +561,7 @@ mod tests {
                 publish(&request("/topics/a", &[("x-amz-mqtt5-user-properties", header)]));
             let expected = [("deviceName", "alpha"), ("deviceCnt", "45")];
             let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            assert_eq!(publish.unwrap().properties.user_properties, expected);
+            assert_eq!(publish.unwrap().properties.unwrap().user_properties, expected);
         }
     }
 
@@ -559,7 +572,7 @@ mod tests {
         let pairs = json!([{ "n": value }]).to_string();
         let header = STANDARD.encode(Value::String(pairs).to_string());
         let publish = publish(&request("/topics/a", &[("x-amz-mqtt5-user-properties", header)]));
-        assert_eq!(publish.unwrap().properties.user_properties, [("n".to_owned(), value)]);
+        assert_eq!(publish.unwrap().properties.unwrap().user_properties, [("n".to_owned(), value)]);
     }
 
     #[test]

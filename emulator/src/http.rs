@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::header::{AsHeaderName, IntoHeaderName};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -34,7 +35,7 @@ pub(crate) struct Request {
 
 impl Request {
     /// The header `name` as text; `None` if it is absent or not text.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
@@ -49,6 +50,9 @@ impl Request {
 }
 
 fn decode_query(text: &str) -> String {
+    if !text.contains(['+', '%']) {
+        return text.to_owned();
+    }
     let spaced = text.replace('+', " ");
     percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
@@ -67,7 +71,7 @@ pub(crate) fn response(status: u16, content_type: &str, body: impl Into<Bytes>) 
 }
 
 /// Sets a header whose value may come from outside; a value that no header can hold is left out.
-pub(crate) fn set_header(response: &mut Response, name: &'static str, value: &str) {
+pub(crate) fn set_header(response: &mut Response, name: impl IntoHeaderName, value: &str) {
     if let Ok(value) = header::HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
@@ -149,7 +153,7 @@ where
         })
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    builder.writev(false).timer(TokioTimer::new()).header_read_timeout(limits.head);
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
     let ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let unreadable = ended.err().filter(hyper::Error::is_parse).map(|error| error.to_string());

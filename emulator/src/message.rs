@@ -74,8 +74,13 @@ pub(crate) struct Properties {
 }
 
 impl Properties {
+    /// Themselves, unless there is nothing in them: most messages have none, and are moved a lot.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        (!self.is_empty()).then(|| Box::new(self))
+    }
+
     /// Whether there is nothing in them.
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         let Self {
             payload_is_utf8,
             content_type,

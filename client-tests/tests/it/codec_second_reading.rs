@@ -415,7 +415,8 @@ fn translate_will(
             response_topic: list.response_topic.map(TopicName::from),
             correlation_data: list.correlation_data,
             user_properties: list.user_properties,
-        },
+        }
+        .boxed(),
     });
     Ok(Will {
         topic: TopicName::new(utf8(&will.topic)?),
@@ -442,7 +443,8 @@ fn translate_publish(
             response_topic: list.response_topic.map(TopicName::from),
             correlation_data: list.correlation_data,
             user_properties: list.user_properties,
-        },
+        }
+        .boxed(),
     });
     let topic = utf8(&publish.topic)?;
     Ok(Packet::Publish(Publish {

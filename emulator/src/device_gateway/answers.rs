@@ -66,7 +66,7 @@ pub(super) const fn quality(qos: Qos) -> Option<QoS> {
 }
 
 /// The expiry, and the properties that pass through.
-pub(super) fn properties(of: MessageProperties) -> (Option<u32>, Properties) {
+pub(super) fn properties(of: MessageProperties) -> (Option<u32>, Option<Box<Properties>>) {
     let expiry = of.message_expiry_interval_seconds;
     (expiry, of.passing)
 }
@@ -200,7 +200,7 @@ pub(super) fn delivery(delivery: &Delivery, wants: &Wants, out: &mut Vec<u8>) ->
     let frame = message.frame(wants.version, delivery.qos, || {
         let properties = MessageProperties {
             message_expiry_interval_seconds: delivery.expiry_seconds,
-            passing: message.properties.as_deref().cloned().unwrap_or_default(),
+            passing: message.properties.clone(),
         };
         encode::frame(wants.version, qos, &message.topic, &properties, &message.payload)
     });

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::authorization::Authorizer;
 use super::log::{Subscribing, Who, let_in, refused};
-use super::publishing::{Origin, boxed, check_sizes, permits};
+use super::publishing::{Origin, check_sizes, permits};
 use super::refusals::Refused;
 use super::requests::{Accepted, ConnectRequest, Peer, PublishRequest};
 use super::topics;
@@ -176,7 +176,7 @@ impl State {
                 qos: will.qos.unwrap_or_default(),
                 retain,
                 expiry_seconds: will.expiry_seconds,
-                properties: boxed(will.properties),
+                properties: will.properties,
                 publisher: Some(client_id.clone()),
             },
         });
@@ -417,5 +417,5 @@ fn check_will(will: &PublishRequest) -> Result<(), (Refused, String)> {
     }
     topics::publish(&will.topic, will.retain)
         .map_err(|refusal| (Refused::TopicNameInvalid, format!("the will: {}", refusal.0)))?;
-    check_sizes(&will.payload, &will.properties)
+    check_sizes(&will.payload, will.properties.as_deref())
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::http_calls::Call;
 use super::metrics::Protocol;
-use super::publishing::{Origin, boxed, check_sizes};
+use super::publishing::{Origin, check_sizes};
 use super::refusals::Refused;
 use super::requests::{HttpCaller, PublishRequest};
 use super::{IotCore, topics};
@@ -74,7 +74,7 @@ impl IotCore {
         let PublishRequest { topic, payload, qos, retain, expiry_seconds, properties } = request;
         let qos = qos.ok_or_else(|| ApiError::invalid_request("QoS 2 is not served"))?;
         //? assumed: 413 for a payload that is too large, 400 for too large a property
-        check_sizes(&payload, &properties).map_err(|(refused, why)| match refused {
+        check_sizes(&payload, properties.as_deref()).map_err(|(refused, why)| match refused {
             Refused::PayloadTooLarge => {
                 ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
             }
@@ -109,7 +109,6 @@ impl IotCore {
                 principal: principal.as_deref(),
                 source_ip: Some(caller.address().ip()),
             };
-            let properties = boxed(properties);
             let publication =
                 Publication { payload, qos, retain, expiry_seconds, properties, publisher: None };
             let sent = state.send(scope, destination, permit, publication, &origin, now);
@@ -251,6 +250,7 @@ mod tests {
     fn retain(iot: &IotCore, topic: &str, payload: &'static str, pairs: &[(&str, &str)]) {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let properties = Properties { user_properties: pairs.collect(), ..Properties::default() };
+        let properties = properties.boxed();
         let request = PublishRequest {
             topic: topic.into(),
             payload: payload.into(),
@@ -373,7 +373,7 @@ mod tests {
                 qos: Some(crate::message::QoS::AtMostOnce),
                 retain: true,
                 expiry_seconds: None,
-                properties: Properties::default(),
+                properties: None,
             };
             let found = [
                 status(&iot.retained_message(caller, "a".into())),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::http_calls::{Asks, Call, HttpRefusal, http_status};
-use super::publishing::{boxed, check_sizes};
+use super::publishing::check_sizes;
 use super::requests::{DirectMessageRequest, HttpCaller};
 use super::{Delivered, IotCore, State, topics};
 use crate::errors::{ApiError, ErrorCode};
@@ -251,7 +251,7 @@ impl IotCore {
                 Ok(wanted) => wanted,
                 Err(reason) => return Err(state.refuse_direct(reason, described, None)),
             };
-            check_sizes(&request.payload, &request.properties).map_err(|(_, why)| {
+            check_sizes(&request.payload, request.properties.as_deref()).map_err(|(_, why)| {
                 ApiError::new(ErrorCode::RequestEntityTooLargeException, why)
             })?;
             if let Err(rate) = state.broker.count(&[Rate::SendDirectMessage], None, now) {
@@ -273,8 +273,7 @@ impl IotCore {
                     return Err(state.refuse_direct(undelivered.into(), described, why));
                 }
             };
-            let publication =
-                Publication { payload, properties: boxed(properties), ..Publication::default() };
+            let publication = Publication { payload, properties, ..Publication::default() };
             let within = wanted.confirmed_within;
             match state.broker.send_direct_message(permit, receive, publication, within, now) {
                 Err(undelivered) => Err(state.refuse_direct(undelivered.into(), described, None)),
@@ -334,12 +333,11 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Properties;
 
     fn request(client_id: &str, query: [Option<&str>; 3]) -> DirectMessageRequest {
         let [topic, confirmation, timeout] = query.map(|value| value.map(str::to_owned));
         let client_id = client_id.into();
-        let (payload, properties) = ("x".into(), Properties::default());
+        let (payload, properties) = ("x".into(), None);
         DirectMessageRequest { client_id, topic, confirmation, timeout, payload, properties }
     }
 

@@ -12,7 +12,7 @@ use super::connections::subject;
 use super::live::Misuse;
 use super::log::{RefusedFilter, Who, refused};
 use super::metrics::{Counter, Protocol};
-use super::publishing::{Origin, boxed, check_sizes, permits};
+use super::publishing::{Origin, check_sizes, permits};
 use super::refusals::{self, Published, Reaction, Refused};
 use super::requests::PublishRequest;
 use super::topics;
@@ -60,7 +60,7 @@ impl Held<'_> {
             let why = "QoS 2 is not served".to_owned();
             return Err(self.refuse("Publish-In", &topic, why, react(Refused::QosNotSupported)));
         };
-        if let Err((refused, why)) = check_sizes(&payload, &properties) {
+        if let Err((refused, why)) = check_sizes(&payload, properties.as_deref()) {
             return Err(self.refuse("Publish-In", &topic, why, react(refused)));
         }
         let destination = match topics::publish(&topic, retain) {
@@ -88,7 +88,7 @@ impl Held<'_> {
             qos: quality,
             retain,
             expiry_seconds,
-            properties: boxed(properties),
+            properties,
             publisher: Some(self.facts.client_id.clone()),
         };
         let sent = self.state.send(self.scope, destination, permit, publication, &origin, self.now);

@@ -212,7 +212,7 @@ impl State {
                     payload: payload.clone(),
                     qos: if *qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce },
                     expiry_seconds: properties.message_expiry_seconds,
-                    properties: boxed(from_rules(properties)),
+                    properties: from_rules(properties).boxed(),
                     ..Publication::default()
                 };
                 let permit = Permit::<Publish>::of_aws(topic.clone());
@@ -313,33 +313,26 @@ fn from_rules(properties: &rules_engine::MessageProperties) -> Properties {
     }
 }
 
-/// Properties, unless there is nothing in them.
-pub(super) fn boxed(properties: Properties) -> Option<Box<Properties>> {
-    (!properties.is_empty()).then(|| Box::new(properties))
-}
-
 //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
 //# payload, content type, correlation data and user properties have limits
 /// Says what of a message is too large.
 pub(super) fn check_sizes(
     payload: &[u8],
-    properties: &Properties,
+    properties: Option<&Properties>,
 ) -> Result<(), (Refused, String)> {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let within = |refused, what, size: usize, limit: usize| {
+        let too_large = || (refused, format!("{size} bytes of {what}, {limit} at most"));
+        if size > limit { Err(too_large()) } else { Ok(()) }
+    };
+    within(Refused::PayloadTooLarge, "payload", payload.len(), PAYLOAD_BYTES)?;
+    let Some(properties) = properties else { return Ok(()) };
+    let content_type = properties.content_type.as_ref().map_or(0, String::len);
+    within(Refused::QuotaExceeded, "content type", content_type, CONTENT_TYPE_BYTES)?;
+    let correlation = properties.correlation_data.as_ref().map_or(0, Bytes::len);
+    within(Refused::QuotaExceeded, "correlation data", correlation, CORRELATION_DATA_BYTES)?;
     let pairs = properties.user_properties.iter();
-    let pairs: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
-    let correlation = properties.correlation_data.as_ref().map_or(0, bytes::Bytes::len);
-    let content_type = text(&properties.content_type);
-    let table = [
-        (Refused::PayloadTooLarge, "payload", payload.len(), PAYLOAD_BYTES),
-        (Refused::QuotaExceeded, "content type", content_type, CONTENT_TYPE_BYTES),
-        (Refused::QuotaExceeded, "correlation data", correlation, CORRELATION_DATA_BYTES),
-        (Refused::QuotaExceeded, "user properties", pairs, USER_PROPERTIES_BYTES),
-    ];
-    let too_large = table.into_iter().find(|(_, _, size, limit)| size > limit);
-    too_large.map_or(Ok(()), |(refused, what, size, limit)| {
-        Err((refused, format!("{size} bytes of {what}, {limit} at most")))
-    })
+    let pairs = pairs.map(|(name, value)| name.len() + value.len()).sum();
+    within(Refused::QuotaExceeded, "user properties", pairs, USER_PROPERTIES_BYTES)
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html

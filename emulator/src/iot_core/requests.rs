@@ -66,7 +66,7 @@ pub(crate) struct PublishRequest {
     pub(crate) qos: Option<QoS>,
     pub(crate) retain: bool,
     pub(crate) expiry_seconds: Option<u32>,
-    pub(crate) properties: Properties,
+    pub(crate) properties: Option<Box<Properties>>,
 }
 
 /// A message for one client, sent over HTTP; its parameters are as they were written.
@@ -77,7 +77,7 @@ pub(crate) struct DirectMessageRequest {
     pub(crate) confirmation: Option<String>,
     pub(crate) timeout: Option<String>,
     pub(crate) payload: Bytes,
-    pub(crate) properties: Properties,
+    pub(crate) properties: Option<Box<Properties>>,
 }
 
 /// Who asks over HTTP.

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::Emulator;
     use crate::iot_core::{DirectMessageRequest, HttpCaller, PublishRequest};
-    use crate::message::{Properties, QoS};
+    use crate::message::QoS;
     use crate::quotas::Quotas;
 
     const SIGNED: HttpCaller =
@@ -148,7 +148,7 @@ mod tests {
             qos: Some(QoS::AtLeastOnce),
             retain,
             expiry_seconds: None,
-            properties: Properties::default(),
+            properties: None,
         };
         iot.publish_over_http(&SIGNED, request)
     }
@@ -192,7 +192,7 @@ mod tests {
                 confirmation: None,
                 timeout: None,
                 payload: "x".into(),
-                properties: Properties::default(),
+                properties: None,
             };
             iot.send_direct_message(&SIGNED, request).unwrap_err().error.code()
         };

@@ -3,6 +3,8 @@
 //! Truth: the sources beside each branch; AWS's reasons from
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html>.
 
+use std::fmt;
+
 use crate::names::CertificateId;
 use crate::pki::{Certificate, validity_text};
 use crate::registry::{
@@ -308,8 +310,16 @@ fn validity(certificate: &Certificate) -> String {
     format!("is valid from {from} until {}", validity_text(certificate.not_after()))
 }
 
-/// The beginning of an ID, enough to recognise it by.
-fn short(id: CertificateId) -> String {
-    let text = id.to_string();
-    format!("{}…", &text[..8])
+/// The beginning of an ID, enough to recognise it by; written when somebody reads it.
+fn short(id: CertificateId) -> impl fmt::Display + Copy {
+    #[derive(Clone, Copy)]
+    struct Short(CertificateId);
+
+    impl fmt::Display for Short {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{}…", &self.0.to_string()[..8])
+        }
+    }
+
+    Short(id)
 }

@@ -136,7 +136,7 @@ fn publish(publish: &Publish, v5: bool, body: &mut Vec<u8>) -> u8 {
 
 fn message_properties(out: &mut Vec<u8>, list: &MessageProperties) {
     put_u32(out, 2, list.message_expiry_interval_seconds);
-    let list = &list.passing;
+    let Some(list) = &list.passing else { return };
     put_u8(out, 1, list.payload_is_utf8.map(u8::from));
     put_text(out, 3, list.content_type.as_deref());
     put_text(out, 8, list.response_topic.as_ref().map(|topic| topic.as_str()));

@@ -118,8 +118,8 @@ pub(crate) struct Will {
 pub(crate) struct MessageProperties {
     /// As the publisher set it.
     pub(crate) message_expiry_interval_seconds: Option<u32>,
-    /// Those that the server passes on as they are.
-    pub(crate) passing: Properties,
+    /// Those that the server passes on as they are, if there are any.
+    pub(crate) passing: Option<Box<Properties>>,
 }
 
 /// PUBLISH.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::packets::MessageProperties;
 use super::reader::{Reader, quote, topic_name_fault};
 use super::{CodecError, ReasonCode};
+use crate::message::Properties;
 use crate::names::TopicName;
 
 macro_rules! identifiers {
@@ -252,24 +253,28 @@ fn response_topic<'a>(list: &mut Reader<'a>) -> Result<&'a str, CodecError> {
 // === impl MessageProperties ===
 
 impl MessageProperties {
+    fn passing(&mut self) -> &mut Properties {
+        self.passing.get_or_insert_default()
+    }
+
     /// Takes a property that travels with a message; hands back any other.
     pub(super) fn take<'a>(&mut self, property: Property<'a>) -> Option<Property<'a>> {
         match property {
             Property::PayloadFormatIndicator(is_text) => {
-                self.passing.payload_is_utf8 = Some(is_text);
+                self.passing().payload_is_utf8 = Some(is_text)
             }
             Property::MessageExpiryInterval(seconds) => {
                 self.message_expiry_interval_seconds = Some(seconds);
             }
-            Property::ContentType(text) => self.passing.content_type = Some(text.to_owned()),
+            Property::ContentType(text) => self.passing().content_type = Some(text.to_owned()),
             Property::ResponseTopic(topic) => {
-                self.passing.response_topic = Some(TopicName::new(topic))
+                self.passing().response_topic = Some(TopicName::new(topic));
             }
             Property::CorrelationData(data) => {
-                self.passing.correlation_data = Some(Bytes::copy_from_slice(data));
+                self.passing().correlation_data = Some(Bytes::copy_from_slice(data));
             }
             Property::User(name, value) => {
-                self.passing.user_properties.push((name.to_owned(), value.to_owned()));
+                self.passing().user_properties.push((name.to_owned(), value.to_owned()));
             }
             other => return Some(other),
         }
@@ -278,7 +283,8 @@ impl MessageProperties {
 
     /// Writes them without their length; answers where the message expiry interval went.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Option<usize> {
-        let passing = &self.passing;
+        let none = Properties::default();
+        let passing = self.passing.as_deref().unwrap_or(&none);
         if let Some(is_text) = passing.payload_is_utf8 {
             put_u8(out, id::PAYLOAD_FORMAT_INDICATOR, u8::from(is_text));
         }

@@ -69,16 +69,14 @@ fn message_properties() -> impl Strategy<Value = MessageProperties> {
         user_properties(),
     );
     parts.prop_map(|(format, expiry, content_type, response_topic, correlation_data, user)| {
-        MessageProperties {
-            message_expiry_interval_seconds: expiry,
-            passing: Properties {
-                payload_is_utf8: format,
-                content_type,
-                response_topic,
-                correlation_data,
-                user_properties: user,
-            },
-        }
+        let passing = Properties {
+            payload_is_utf8: format,
+            content_type,
+            response_topic,
+            correlation_data,
+            user_properties: user,
+        };
+        MessageProperties { message_expiry_interval_seconds: expiry, passing: passing.boxed() }
     })
 }
 

@@ -284,16 +284,18 @@ fn what_mqtt_cannot_say_is_cut_and_spoils_nothing() {
         ..Default::default()
     };
     let topic = TopicName::new(&long);
-    let properties = MessageProperties { message_expiry_interval_seconds: None, passing };
+    let properties =
+        MessageProperties { message_expiry_interval_seconds: None, passing: passing.boxed() };
     let (version, qos) = (ProtocolVersion::Mqtt5, Qos::AtMostOnce);
     let frame = encode::frame(version, qos, &topic, &properties, b"");
     let mut decoder = Decoder::of_version(ProtocolVersion::Mqtt5, usize::MAX);
     let packet = decoder.decode(&mut BytesMut::from(&frame.bytes[..])).unwrap();
     let Some(Packet::Publish(publish)) = packet else { panic!("{packet:?}") };
     assert_eq!(publish.topic.unwrap().as_str().len(), 65_534);
-    assert_eq!(publish.properties.passing.content_type.unwrap().len(), 65_535);
-    assert_eq!(publish.properties.passing.correlation_data.unwrap().len(), 65_535);
-    assert_eq!(publish.properties.passing.user_properties[0].1, "v");
+    let passing = publish.properties.passing.unwrap();
+    assert_eq!(passing.content_type.unwrap().len(), 65_535);
+    assert_eq!(passing.correlation_data.unwrap().len(), 65_535);
+    assert_eq!(passing.user_properties[0].1, "v");
 }
 
 // === properties ===

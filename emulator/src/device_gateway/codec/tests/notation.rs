@@ -182,7 +182,7 @@ fn publish(publish: &Publish) -> String {
 fn message_properties(words: &mut Words, prefix: &str, list: &MessageProperties) {
     let key = |name| format!("{prefix}{name}");
     let expiry = list.message_expiry_interval_seconds;
-    let list = &list.passing;
+    let list = list.passing.as_deref().cloned().unwrap_or_default();
     words.maybe_bit(&key("payload_format"), list.payload_is_utf8);
     words.maybe(&key("expiry"), expiry);
     words.maybe_text(&key("content_type"), list.content_type.as_deref());
