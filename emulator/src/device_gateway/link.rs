@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::answers::Outgoing;
@@ -36,6 +37,9 @@ const SOON_BYTES: usize = 16 * 1024;
 /// A client for which more waits is not read from until it takes some. A batch of deliveries, of
 /// which the last may be as large as a message can be, is less.
 const UNSENT_BYTES: usize = 256 * 1024;
+/// How much is done for a client that never has to wait before all others have their turn: what
+/// the runtime itself allows for is some MB.
+const TURNS: u8 = 16;
 /// A larger buffer is given back once it is written.
 const IDLE_BYTES: usize = 1024;
 
@@ -172,10 +176,21 @@ impl<S: Carrier> Link<S> {
         //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
         //# a client may send packets right after its CONNECT, before the CONNACK
         self.obey()?;
+        let mut turns = 0;
         loop {
-            match poll_fn(|context| self.poll_turn(context)).await? {
+            let turn = poll_fn(|context| {
+                let turn = self.poll_turn(context);
+                // Whoever waits lets the others have their turn.
+                turns = if turn.is_pending() { 0 } else { turns + 1 };
+                turn
+            });
+            match turn.await? {
                 Turn::Obey => self.obey()?,
                 Turn::Deliver => self.deliver(),
+            }
+            if turns == TURNS {
+                turns = 0;
+                yield_now().await;
             }
         }
     }

@@ -45,6 +45,17 @@ impl Stage {
     /// A client whose stream holds `room` bytes each way, and the task that serves it. It may do
     /// everything.
     async fn connect(&self, level: u8, keep_alive: u16, room: usize) -> (DuplexStream, Served) {
+        self.connect_as(b'c', level, keep_alive, room).await
+    }
+
+    /// The same, as a client with this client ID.
+    async fn connect_as(
+        &self,
+        client_id: u8,
+        level: u8,
+        keep_alive: u16,
+        room: usize,
+    ) -> (DuplexStream, Served) {
         let (mut client, server) = duplex(room);
         let (cloud, iot_core) = (self.cloud.clone(), self.iot_core.clone());
         let address = ([127, 0, 0, 1], 50_000).into();
@@ -58,7 +69,7 @@ impl Stage {
         let [high, low] = keep_alive.to_be_bytes();
         let mut connect = vec![0, 4, b'M', b'Q', b'T', b'T', level, 2, high, low];
         connect.extend(if level == MQTT_5 { &[0][..] } else { &[] });
-        connect.extend([0, 1, b'c']);
+        connect.extend([0, 1, client_id]);
         client.write_all(&[0x10, u8::try_from(connect.len()).unwrap()]).await.unwrap();
         client.write_all(&connect).await.unwrap();
         let mut head = [0; 2];
@@ -173,4 +184,26 @@ async fn a_client_that_takes_nothing_is_read_from_no_more_and_cut_off() {
     served.await.unwrap();
     assert!(begun.elapsed() <= Duration::from_secs(46), "{:?}", begun.elapsed());
     assert_eq!(stage.reason().as_deref(), Some("MQTT_KEEP_ALIVE_TIMEOUT"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_served_while_another_floods() {
+    const FLOOD: usize = 8 * 1024 * 1024;
+    let stage = Stage::new();
+    let (mut flooder, _) = stage.connect_as(b'f', MQTT_311, 30, FLOOD).await;
+    let (mut other, _) = stage.connect_as(b'o', MQTT_311, 30, 4096).await;
+    let packets = FLOOD / publish().len();
+    flooder.write_all(&publish().repeat(packets)).await.unwrap();
+    let mut before = 0;
+    for round in 1..=5 {
+        other.write_all(&PINGREQ).await.unwrap();
+        let mut answer = [0; 2];
+        other.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, PINGRESP);
+        let obeyed = stage.iot_core.metric("PublishIn.Success", &[]).unwrap();
+        let bytes = (obeyed - before) as usize * publish().len();
+        assert!(bytes <= 1024 * 1024, "{bytes} bytes of the flood went first in round {round}");
+        before = obeyed;
+    }
+    assert!(before > 0, "the flood is under way");
 }
