@@ -18,8 +18,7 @@ use super::requests::PublishRequest;
 use super::topics;
 use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::{
-    ClientDisconnect, ConnectionFacts, Delivery, DisconnectReason, Publication, SubscribeError,
-    SubscribeOptions,
+    ClientDisconnect, ConnectionFacts, Delivery, DisconnectReason, Publication, SubscribeOptions,
 };
 use crate::names::{Scope, TopicFilter, TopicName};
 use crate::policy::{Permit, Receive, Refusal, Subscribe};
@@ -240,10 +239,6 @@ impl Held<'_> {
                     live.subscribing.grant(filter, qos);
                 }
                 Ok(qos)
-            }
-            Err(error @ SubscribeError::FilterTooLong) => {
-                let entry = Entry::failure(self.scope, "Subscribe", "CLIENT_ERROR");
-                told(filter, entry.details(error.to_string()), Refused::TopicFilterInvalid)
             }
             Err(error) => told(filter, throttled(error.to_string()), Refused::QuotaExceeded),
         }

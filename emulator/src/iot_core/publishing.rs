@@ -18,7 +18,7 @@ use super::topics::Destination;
 use super::{IotCore, State, throttling};
 use crate::events::Event;
 use crate::message::{Properties, QoS};
-use crate::message_broker::{ConnectionFacts, Dropped, Notice, Publication, Receiver, Throttled};
+use crate::message_broker::{ConnectionFacts, Notice, Publication, Receiver, Throttled};
 use crate::names::{ClientId, Scope, TopicName};
 use crate::outbox::{Effect, RuleInvocation};
 use crate::policy::{Permit, Publish, Refusal, RetainPublish};
@@ -353,21 +353,23 @@ fn noticed(scope: &Scope, live: &LiveConnections, notice: Notice) -> Entry {
         Notice::Queued { receiver, topic } => {
             about(Entry::success(scope, "Queued"), receiver, topic).member("qos", 1)
         }
-        Notice::Dropped { receiver, topic, why: Dropped::QueueFull } => {
-            let entry = Entry::failure(scope, "Queued", "MessageDropped");
-            let entry = about(entry, receiver, topic).member("qos", 1);
-            entry.details(THROTTLED).why(["as much waits for it as may wait"])
+        Notice::NoRoom { receiver, topic, count } => {
+            let entry = to(Entry::failure(scope, "Queued", "MessageDropped"), receiver);
+            let entry = entry.details(THROTTLED);
+            match topic {
+                Some(topic) => {
+                    let entry = entry.member("topicName", topic).member("qos", 1);
+                    entry.why(["as much waits for it as may wait"])
+                }
+                None => entry
+                    .why([format!("{count} more messages within a second of the last such entry")]),
+            }
         }
-        Notice::Dropped { receiver, topic, why: Dropped::NeverAcknowledged } => {
+        Notice::NeverAcknowledged { client_id, topic } => {
             let entry = Entry::failure(scope, "Publish-Out", "MessageDropped");
             let details = "no PUBACK came for as long as AWS sends a message again";
-            let entry = about(entry, receiver, topic).details(details);
+            let entry = about(entry, Receiver::Client(client_id), topic).details(details);
             entry.answer("nothing: the message is not sent any more")
-        }
-        Notice::DroppedMore { receiver, count } => {
-            let entry = to(Entry::failure(scope, "Queued", "MessageDropped"), receiver);
-            let why = format!("{count} more messages within a second of the last such entry");
-            entry.details(THROTTLED).why([why])
         }
         Notice::NotRetained { topic } => {
             let entry = Entry::failure(scope, "Publish-In", "THROTTLED").member("retain", "True");

@@ -239,7 +239,13 @@ mod tests {
     fn c37_a_client_subscribes_only_where_the_table_lets_it() {
         let share = |characters: usize| format!("$share/{}/a", "é".repeat(characters));
         let (longest, too_long) = (share(128), share(129));
+        let long = "x".repeat(TOPIC_BYTES + 1);
+        let shared_long = format!("$share/g/{}", &long[1..]);
         let table = [
+            (&long[1..], true),
+            (&*long, false),
+            (&*shared_long, true),
+            (&"/".repeat(60_000), false),
             (&*longest, true),
             (&*too_long, false),
             ("#", true),

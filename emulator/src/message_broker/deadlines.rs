@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use super::Receiver;
 use super::direct::DirectMessageId;
 use super::session::Slot;
 use super::shared::GroupId;
@@ -26,12 +25,10 @@ pub(super) enum Deadline {
     Waiting(GroupId),
     /// A connection that was held back goes on.
     Resume(Slot),
-    /// There is something to tell of what was discarded.
+    /// There is something to tell of what happens over and over.
     Tell,
     /// A retained message expires.
     Retained(TopicName),
-    /// Drops are to be told that were only counted.
-    Drops(Receiver),
 }
 
 /// Deadlines, soonest first.

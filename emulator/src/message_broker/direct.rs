@@ -124,7 +124,7 @@ impl MessageBroker {
         //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
         //# direct messages count in the publishes of the receiver's connection
         let rate = Rate::PublishesPerConnection;
-        if self.throttling.is_some() && !session.publishes.take(rate, 1, now) {
+        if self.rates.is_some() && !session.publishes.take(rate, 1, now) {
             return Err(Undelivered::Throttled);
         }
         publication.qos = match confirmed_within {
@@ -135,7 +135,7 @@ impl MessageBroker {
         let message = Arc::new(Message::new(topic, publication, now));
         let id = self.next_direct();
         let slot = connection.slot;
-        self.enqueue(slot, Queued::new(message, false, By::Direct(id)), qos);
+        self.enqueue(slot, Queued::new(message, false, By::Direct(id)), qos, now);
         Ok(confirmed_within.map(|within| {
             let until = now + within;
             self.deadlines.set(until, Deadline::Confirmation(id));

@@ -21,7 +21,7 @@ const STORED_EVERY: Duration = Rate::StoredMessagesPerMember.interval();
 impl MessageBroker {
     /// Who of the group gets the next message, which counts for it.
     pub(super) fn choose_member(&mut self, group: GroupId, now: Timestamp) -> Option<Member> {
-        if self.throttling.is_none() {
+        if self.rates.is_none() {
             return self.groups.choose(group);
         }
         let (rate, sessions) = (Rate::PublishesPerConnection, &self.sessions);
@@ -90,7 +90,7 @@ impl MessageBroker {
         let rate = Rate::PublishesPerConnection;
         for member in self.groups.online(group).to_vec() {
             while let Some(session) = self.sessions.get(member.slot) {
-                let counts = self.throttling.is_some();
+                let counts = self.rates.is_some();
                 let in_time = !counts || session.publishes.has_room(rate, 1, now);
                 if !session.queue.has_room() || !in_time {
                     break;
@@ -100,7 +100,7 @@ impl MessageBroker {
                     session.publishes.spend(rate, 1, now);
                 }
                 let qos = member.qos.min(message.qos);
-                self.enqueue(member.slot, Queued::new(message, false, By::Group(group)), qos);
+                self.enqueue(member.slot, Queued::new(message, false, By::Group(group)), qos, now);
                 if self.paced {
                     break;
                 }

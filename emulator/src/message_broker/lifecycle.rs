@@ -14,7 +14,7 @@ use super::disconnect::{ClientDisconnect, DisconnectReason, Ended};
 use super::message::Will;
 use super::queue::Queued;
 use super::session::{Online, Session, Slot};
-use super::{Dropped, MessageBroker, Notice, Receiver};
+use super::{MessageBroker, Notice};
 use crate::names::ClientId;
 use crate::policy::{Connect, DeleteConnection, Permit};
 use crate::quotas::Bucket;
@@ -262,10 +262,9 @@ impl MessageBroker {
                 }
                 Deadline::Waiting(group) => self.hand_out_in_time(group, now),
                 Deadline::Resume(slot) => self.resume(slot),
-                Deadline::Tell => self.tell_discarded(now),
+                Deadline::Tell => self.tell_untold(now),
                 Deadline::Confirmation(id) => self.give_up_confirmation(id),
                 Deadline::Retained(topic) => self.retained.expire(&topic, now),
-                Deadline::Drops(receiver) => self.tell_drops(receiver),
             }
         }
         self.clients.forget(now);
@@ -282,10 +281,9 @@ impl MessageBroker {
     fn redeliver(&mut self, slot: Slot, now: Timestamp) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         for queued in session.queue.mark_due(session.version, now) {
-            self.effects.notices.push(Notice::Dropped {
-                receiver: Receiver::Client(session.client_id.clone()),
+            self.effects.notices.push(Notice::NeverAcknowledged {
+                client_id: session.client_id.clone(),
                 topic: queued.message.topic.clone(),
-                why: Dropped::NeverAcknowledged,
             });
         }
         if let Some(online) = &mut session.online {

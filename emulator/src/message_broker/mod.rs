@@ -15,7 +15,6 @@ mod deadlines;
 mod delivery;
 mod direct;
 mod disconnect;
-mod drops;
 mod group_delivery;
 mod lifecycle;
 mod lookup;
@@ -30,6 +29,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod throttling;
+mod untold;
 mod waiting;
 
 pub(crate) use connection::{ConnectRequest, ConnectionDetails, ConnectionFacts, ConnectionId};
@@ -37,22 +37,20 @@ pub(crate) use direct::{DirectMessageId, Undelivered};
 pub(crate) use disconnect::{ClientDisconnect, DisconnectReason, Ended};
 pub(crate) use lifecycle::Deleted;
 pub(crate) use message::{Delivery, Message, Publication, Will};
-pub(crate) use subscribe::SubscribeError;
 pub(crate) use subscriptions::{RetainHandling, SubscribeOptions};
 pub(crate) use throttling::{Excess, Throttled};
 
 use clients::Clients;
 use deadlines::Deadlines;
 use direct::Confirmations;
-use drops::Drops;
 use retained::Retained;
 use session::Sessions;
 use shared::Groups;
 use subscriptions::{Subscriber, Subscriptions};
-use throttling::Throttling;
+use untold::Untold;
 
 use crate::names::{ClientId, TopicFilter, TopicName};
-use crate::quotas::rates::Rate;
+use crate::quotas::rates::{Rate, Rates};
 use crate::time::Timestamp;
 
 /// The message broker of one account in one Region.
@@ -65,14 +63,14 @@ pub(crate) struct MessageBroker {
     retained: Retained,
     deadlines: Deadlines,
     confirmations: Confirmations,
-    drops: Drops,
+    untold: Untold,
     effects: Effects,
     /// The number of the latest connection.
     generation: u64,
     /// Whether stored messages come at AWS's pace.
     paced: bool,
-    /// AWS's rates, if they are enforced.
-    throttling: Option<Box<Throttling>>,
+    /// What was used up of AWS's rates, if they are enforced.
+    rates: Option<Box<Rates>>,
     /// The subscriptions of all sessions.
     subscribed: usize,
     /// Room for the receivers of one message, kept from one publish to the next.
@@ -94,10 +92,11 @@ pub(crate) struct Effects {
 pub(crate) enum Notice {
     /// A message waits for somebody who is away: CloudWatch's `Queued`.
     Queued { receiver: Receiver, topic: TopicName },
-    /// Somebody does not get a message.
-    Dropped { receiver: Receiver, topic: TopicName, why: Dropped },
-    /// It did not get so many more since it was told that its queue is full.
-    DroppedMore { receiver: Receiver, count: u64 },
+    /// `count` messages do not reach somebody for whom too many messages wait already, or too many
+    /// bytes. `topic` is that of the first, which is told alone.
+    NoRoom { receiver: Receiver, topic: Option<TopicName>, count: u32 },
+    /// A client had a message again and again and sent no PUBACK.
+    NeverAcknowledged { client_id: ClientId, topic: TopicName },
     /// The publish went out, but there are as many retained messages as an account may have.
     NotRetained { topic: TopicName },
     /// `count` messages came above `rate`, or a connection was held back so often. `topic` is that
@@ -115,15 +114,6 @@ pub(crate) enum Receiver {
     Group(TopicFilter),
 }
 
-/// Why somebody does not get a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Dropped {
-    /// Too many messages wait for it already, or too many bytes.
-    QueueFull,
-    /// The client had it again and again and sent no PUBACK.
-    NeverAcknowledged,
-}
-
 impl MessageBroker {
     /// A broker that knows nobody. Members of shared subscriptions are chosen by a generator that
     /// starts from `seed`.
@@ -136,11 +126,11 @@ impl MessageBroker {
             retained: Retained::default(),
             deadlines: Deadlines::default(),
             confirmations: Confirmations::default(),
-            drops: Drops::default(),
+            untold: Untold::default(),
             effects: Effects::default(),
             generation: 0,
             paced: false,
-            throttling: None,
+            rates: None,
             subscribed: 0,
             found: Vec::new(),
         }
@@ -157,7 +147,7 @@ impl MessageBroker {
     #[must_use]
     pub(crate) fn with_rates(mut self) -> Self {
         self.paced = true;
-        self.throttling = Some(Box::default());
+        self.rates = Some(Box::default());
         self
     }
 

@@ -12,6 +12,7 @@ use super::session::Slot;
 use super::shared::{GroupId, Kept};
 use super::subscriptions::{Overlap, Subscriber, Target, merge};
 use super::throttling::{Excess, Throttled};
+use super::untold::Recurring;
 use super::{MessageBroker, Notice, Receiver};
 use crate::message::QoS;
 use crate::names::ClientId;
@@ -97,7 +98,7 @@ impl MessageBroker {
         //# RETAIN is 1 only for what comes because of a new subscription; MQTT 5 can ask otherwise
         let retain = message.retain && subscriber.retain_as_published;
         let queued = Queued::new(Arc::clone(message), retain, By::Subscription);
-        self.enqueue(slot, queued, qos);
+        self.enqueue(slot, queued, qos, now);
     }
 
     /// Gives `message` to one member of a group, or keeps it for the group.
@@ -106,7 +107,7 @@ impl MessageBroker {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
             //# to a shared subscription a retained publish is like any other
             let queued = Queued::new(Arc::clone(message), false, By::Group(group));
-            return self.enqueue(member.slot, queued, message.qos.min(member.qos));
+            return self.enqueue(member.slot, queued, message.qos.min(member.qos), now);
         }
         let kept = self.keep_for_group(group, message, now);
         let Some(filter) = self.groups.filter(group).filter(|_| kept != Kept::No) else { return };
@@ -118,12 +119,12 @@ impl MessageBroker {
         if kept == Kept::Waiting {
             self.effects.notices.push(Notice::Queued { receiver, topic });
         } else {
-            self.drop_for_want_of_room(receiver, message);
+            self.tell(Recurring::NoRoom(receiver), Some(&topic), now);
         }
     }
 
     /// Lets a message wait for a session, and wakes its connection.
-    pub(super) fn enqueue(&mut self, slot: Slot, queued: Queued, qos: QoS) {
+    pub(super) fn enqueue(&mut self, slot: Slot, queued: Queued, qos: QoS, now: Timestamp) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let lane = match (qos, &session.online) {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
@@ -137,7 +138,7 @@ impl MessageBroker {
         match (session.queue.push(queued, lane), away) {
             (Err(Queued { message, .. }), _) => {
                 let receiver = Receiver::Client(session.client_id.clone());
-                self.drop_for_want_of_room(receiver, &message);
+                self.tell(Recurring::NoRoom(receiver), Some(&message.topic), now);
             }
             (Ok(()), Some(topic)) => {
                 let receiver = Receiver::Client(session.client_id.clone());

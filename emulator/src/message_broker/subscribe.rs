@@ -1,7 +1,7 @@
 //! Subscribing and unsubscribing, one filter at a time.
 //!
 //! It decides the limits of a connection and which retained message follows. The eight filters of
-//! one SUBSCRIBE, reserved topics and the syntax of a filter are the caller's to check.
+//! one SUBSCRIBE, reserved topics, the length and the syntax of a filter are the caller's to check.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
 use std::sync::Arc;
@@ -24,12 +24,6 @@ pub(crate) enum SubscribeError {
     /// Nobody is there any more to be told.
     #[error("the connection is over")]
     NotConnected,
-    #[error(
-        "a topic filter has at most {} bytes and {} slashes",
-        quotas::TOPIC_BYTES,
-        quotas::TOPIC_SLASHES
-    )]
-    FilterTooLong,
     #[error("a connection has at most {} subscriptions", quotas::SUBSCRIPTIONS_PER_CONNECTION)]
     TooManySubscriptions,
     #[error("an account has at most {} subscriptions", quotas::SUBSCRIPTIONS)]
@@ -71,7 +65,6 @@ impl MessageBroker {
         }
         let shared = filter.shared().map(|(_name, inner)| inner);
         let inner = shared.unwrap_or(filter.as_str());
-        check_length(inner)?;
         if shared.is_some() {
             let group = self.groups.join(&filter, Member { slot, qos: options.qos })?;
             self.subscriptions.put(inner, Subscriber::group(group));
@@ -114,7 +107,7 @@ impl MessageBroker {
         }
         let qos = message.qos.min(options.qos);
         if self.passes(slot, qos, &message.topic, now) {
-            self.enqueue(slot, Queued::new(message, true, By::Subscription), qos);
+            self.enqueue(slot, Queued::new(message, true, By::Subscription), qos, now);
         }
     }
 
@@ -142,14 +135,4 @@ impl MessageBroker {
             self.subscriptions.take(inner, Target::Group(emptied));
         }
     }
-}
-
-//= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
-//# a filter is as long as a topic may be, `$share/NAME/` not counted
-fn check_length(filter: &str) -> Result<(), SubscribeError> {
-    let slashes = filter.bytes().filter(|byte| *byte == b'/').count();
-    if filter.len() > quotas::TOPIC_BYTES || slashes > quotas::TOPIC_SLASHES {
-        return Err(SubscribeError::FilterTooLong);
-    }
-    Ok(())
 }

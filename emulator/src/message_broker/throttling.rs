@@ -1,32 +1,18 @@
-//! AWS's rates where the broker keeps to them, and what it tells of what they cost.
+//! AWS's rates where the broker keeps to them.
 //!
 //! It decides what counts where. What a client is answered is decided in `iot_core/`. Without
 //! [`MessageBroker::with_rates`] nothing is counted and nothing held back.
 //! Truth: <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
+use super::MessageBroker;
 use super::connection::ConnectionId;
 use super::deadlines::Deadline;
 use super::session::Slot;
-use super::{MessageBroker, Notice};
+use super::untold::Recurring;
 use crate::message::QoS;
 use crate::names::{ClientId, TopicFilter, TopicName};
-use crate::quotas::rates::{Rate, Rates};
+use crate::quotas::rates::Rate;
 use crate::time::Timestamp;
-
-/// What an account used up, and what is still to be told.
-#[derive(Debug, Default)]
-pub(super) struct Throttling {
-    rates: Rates,
-    /// How much came above a rate since that was last told.
-    // INVARIANT: not empty exactly while `Deadline::Tell` is set.
-    untold: BTreeMap<(Rate, Excess), u32>,
-}
-
-/// How often an excess is told, however large it is.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// Whose messages came above a rate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,8 +44,8 @@ impl MessageBroker {
         named: Option<(Rate, &str)>,
         now: Timestamp,
     ) -> Result<(), Rate> {
-        let Some(throttling) = &mut self.throttling else { return Ok(()) };
-        throttling.rates.take(account, named, 1, now)
+        let Some(rates) = &mut self.rates else { return Ok(()) };
+        rates.take(account, named, 1, now)
     }
 
     //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
@@ -72,7 +58,7 @@ impl MessageBroker {
         now: Timestamp,
     ) -> bool {
         let rate = Rate::PublishesPerConnection;
-        if self.throttling.is_none() {
+        if self.rates.is_none() {
             return true;
         }
         let session = self.sessions.connected(connection);
@@ -92,7 +78,7 @@ impl MessageBroker {
         retain: bool,
         now: Timestamp,
     ) -> Result<(), Throttled> {
-        if self.throttling.is_none() {
+        if self.rates.is_none() {
             return Ok(());
         }
         let inbound = Rate::InboundPublishesPerAccount;
@@ -112,9 +98,9 @@ impl MessageBroker {
     //? assumed: a retained message for a new subscription, and a direct one, do not count here
     /// Counts those who get a message.
     pub(super) fn count_receivers(&mut self, count: usize, now: Timestamp) -> Result<(), Rate> {
-        match &mut self.throttling {
-            Some(throttling) if count > 0 => {
-                throttling.rates.take(&[Rate::OutboundPublishesPerAccount], None, count, now)
+        match &mut self.rates {
+            Some(rates) if count > 0 => {
+                rates.take(&[Rate::OutboundPublishesPerAccount], None, count, now)
             }
             _ => Ok(()),
         }
@@ -132,7 +118,7 @@ impl MessageBroker {
         topic: &TopicName,
         now: Timestamp,
     ) -> bool {
-        let Some(throttling) = &mut self.throttling else { return true };
+        let Some(rates) = &mut self.rates else { return true };
         let Some(session) = self.sessions.get_mut(slot) else { return true };
         let connection = session.online.as_ref().map(|online| online.facts.connection);
         if connection.is_none() && qos == QoS::AtMostOnce {
@@ -142,7 +128,7 @@ impl MessageBroker {
         let over = if !session.publishes.has_room(per_connection, 1, now) {
             Some(per_connection)
         } else if connection.is_none() {
-            throttling.rates.take(&[Rate::QueuedMessagesPerAccount], None, 1, now).err()
+            rates.take(&[Rate::QueuedMessagesPerAccount], None, 1, now).err()
         } else {
             None
         };
@@ -163,7 +149,7 @@ impl MessageBroker {
     /// [`super::Effects::wake`] tells when to ask again.
     pub(crate) fn moved(&mut self, connection: ConnectionId, bytes: usize, now: Timestamp) -> bool {
         let rate = Rate::ThroughputPerConnection;
-        if self.throttling.is_none() {
+        if self.rates.is_none() {
             return false;
         }
         let session = self.sessions.connected(connection);
@@ -194,8 +180,7 @@ impl MessageBroker {
         }
     }
 
-    /// Tells of something above `rate`: at once if it is the first, else within a second together
-    /// with the others.
+    /// Tells of something above `rate`.
     pub(crate) fn discard(
         &mut self,
         rate: Rate,
@@ -203,35 +188,6 @@ impl MessageBroker {
         topic: Option<&TopicName>,
         now: Timestamp,
     ) {
-        let Some(throttling) = &mut self.throttling else { return };
-        if throttling.untold.is_empty() {
-            self.deadlines.set(now + TOLD_EVERY, Deadline::Tell);
-        }
-        let key = (rate, excess);
-        if let Some(untold) = throttling.untold.get_mut(&key) {
-            *untold = untold.saturating_add(1);
-            return;
-        }
-        let topic = topic.cloned();
-        self.effects.notices.push(Notice::Throttled {
-            rate,
-            excess: key.1.clone(),
-            topic,
-            count: 1,
-        });
-        throttling.untold.insert(key, 0);
-    }
-
-    /// Tells how much was above the rates in the last second.
-    pub(super) fn tell_discarded(&mut self, now: Timestamp) {
-        let Some(throttling) = &mut self.throttling else { return };
-        throttling.untold.retain(|_key, untold| *untold > 0);
-        for ((rate, excess), untold) in &mut throttling.untold {
-            let (rate, excess, count) = (*rate, excess.clone(), std::mem::take(untold));
-            self.effects.notices.push(Notice::Throttled { rate, excess, topic: None, count });
-        }
-        if !throttling.untold.is_empty() {
-            self.deadlines.set(now + TOLD_EVERY, Deadline::Tell);
-        }
+        self.tell(Recurring::Throttled(rate, excess), topic, now);
     }
 }

@@ -323,7 +323,7 @@ fn a_full_queue_drops_what_comes_and_says_so() {
         stage.notices();
         stage.publish("a", "dropped", 1);
         let receiver = Receiver::Client("c".into());
-        let dropped = Notice::Dropped { receiver, topic: "a".into(), why: Dropped::QueueFull };
+        let dropped = Notice::NoRoom { receiver, topic: Some("a".into()), count: 1 };
         assert_eq!(stage.notices(), [dropped]);
         let connection = stage.connect("c", persistent()).connection;
         let received = stage.payloads(connection);

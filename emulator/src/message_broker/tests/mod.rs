@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::connection::Connected;
 use super::lookup::ClientStatus;
+use super::subscribe::SubscribeError;
 use super::*;
 use crate::message::{ProtocolVersion, QoS};
 use crate::names::{TopicFilter, TopicName};

@@ -378,27 +378,6 @@ fn c36_a_connection_has_at_most_50_subscriptions() {
 }
 
 #[test]
-fn a_filter_is_no_longer_than_a_topic_may_be() {
-    let long = "a".repeat(quotas::TOPIC_BYTES);
-    let table = [
-        (long.clone(), true),
-        (format!("{long}a"), false),
-        ("1/2/3/4/5/6/7/8".to_owned(), true),
-        ("1/2/3/4/5/6/7/8/9".to_owned(), false),
-        (format!("$share/group/{long}"), true),
-        ("$share/group/1/2/3/4/5/6/7/8".to_owned(), true),
-        ("$share/group/1/2/3/4/5/6/7/8/9".to_owned(), false),
-        ("/".repeat(60_000), false),
-    ];
-    let mut stage = Stage::default();
-    let connection = stage.join("c");
-    for (filter, allowed) in table {
-        let granted = stage.subscribe_with(connection, &filter, options(0));
-        assert_eq!(granted.is_ok(), allowed, "{} bytes", filter.len());
-    }
-}
-
-#[test]
 fn a_connection_can_be_deleted_by_the_aws_api() {
     // Persistent, connected, cleanSession asked for; found, session gone.
     let table = [

@@ -167,8 +167,8 @@ fn c42_a_full_group_drops_the_new_message() {
     stage.notices();
     stage.publish("a", "dropped", 1);
     let receiver = Receiver::Group("$share/g/a".into());
-    let why = Dropped::QueueFull;
-    assert_eq!(stage.notices(), [Notice::Dropped { receiver, topic: "a".into(), why }]);
+    let topic = Some("a".into());
+    assert_eq!(stage.notices(), [Notice::NoRoom { receiver, topic, count: 1 }]);
 }
 
 #[test]
