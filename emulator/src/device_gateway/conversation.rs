@@ -18,13 +18,18 @@ use crate::iot_core::{Held, IotCore, PublishRequest, Published, Reaction, Refuse
 use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::{ClientDisconnect, ConnectionId, Delivery, DisconnectReason};
 use crate::names::TopicName;
-use crate::quotas::{SUBSCRIPTIONS_PER_REQUEST, TOPIC_ALIAS_MAXIMUM};
+use crate::quotas::{
+    RULE_NAME_CHARACTERS, SUBSCRIPTIONS_PER_REQUEST, TOPIC_ALIAS_MAXIMUM, TOPIC_BYTES,
+};
 
 /// Goes on, or the connection ends for a reason.
 type Turn = ControlFlow<DisconnectReason>;
 
 /// The topics that a client's aliases stand for; most clients have none.
 type Aliases = Option<Box<[Option<TopicName>; TOPIC_ALIAS_MAXIMUM as usize]>>;
+
+/// No topic that a client may publish to is longer.
+const LONGEST_TOPIC: usize = "$aws/rules/".len() + RULE_NAME_CHARACTERS + "/".len() + TOPIC_BYTES;
 
 /// One connected client.
 #[derive(Debug)]
@@ -220,7 +225,9 @@ impl Conversation {
         let slot = aliases.get_mut(usize::from(alias).wrapping_sub(1));
         let slot = slot.ok_or((ReasonCode::TopicAliasInvalid, "a topic alias above 8"))?;
         if let Some(topic) = &publish.topic {
-            *slot = Some(topic.clone());
+            //? assumed: an alias does not come to stand for a topic that is too long for AWS
+            *slot = Some(topic.clone()).filter(|topic| topic.as_str().len() <= LONGEST_TOPIC);
+            return Ok(topic.clone());
         }
         let unknown = (ReasonCode::ProtocolError, "a topic alias that stands for nothing yet");
         slot.clone().ok_or(unknown)

@@ -207,3 +207,43 @@ async fn a_client_is_served_while_another_floods() {
     }
     assert!(before > 0, "the flood is under way");
 }
+
+/// A PUBLISH of QoS 1 in MQTT 5 with the topic alias 1.
+fn publish_by_alias(topic: &str) -> Vec<u8> {
+    let length = u16::try_from(topic.len()).unwrap();
+    let mut body = Vec::from(length.to_be_bytes());
+    body.extend(topic.as_bytes());
+    body.extend([0, 7, 3, 0x23, 0, 1]);
+    let septet = |length: usize| u8::try_from(length % 128).unwrap();
+    let head = match body.len() {
+        short @ ..128 => vec![0x32, septet(short)],
+        long => vec![0x32, septet(long) | 0x80, septet(long / 128)],
+    };
+    [head, body].concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alias_stands_for_no_topic_that_is_longer_than_any_may_be() {
+    let longest = format!("$aws/rules/{}/{}", "r".repeat(128), "t".repeat(256));
+    let cases = [
+        // The topic, the code of its PUBACK, and what the alias alone is answered.
+        (longest.clone(), 0x00, 0x40),
+        ("$reserved".to_owned(), 0x90, 0x40),
+        (format!("{longest}t"), 0x90, 0xE0),
+        ("t".repeat(10_000), 0x90, 0xE0),
+    ];
+    for (topic, code, afterwards) in cases {
+        let stage = Stage::new();
+        let (mut client, served) = stage.connect(MQTT_5, 30, 65_536).await;
+        client.write_all(&publish_by_alias(&topic)).await.unwrap();
+        client.write_all(&publish_by_alias("")).await.unwrap();
+        client.write_all(&[0xE0, 0]).await.unwrap();
+        let (said, _) = rest(&mut client).await;
+        let bytes = topic.len();
+        assert_eq!(said[0], 0x40, "{bytes} bytes: {said:02X?}");
+        let reason = if said[1] > 2 { said[4] } else { 0 };
+        assert_eq!(reason, code, "{bytes} bytes: {said:02X?}");
+        assert_eq!(said[usize::from(said[1]) + 2], afterwards, "{bytes} bytes: {said:02X?}");
+        served.await.unwrap();
+    }
+}

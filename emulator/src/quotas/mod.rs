@@ -67,6 +67,10 @@ pub const CLIENT_ID_BYTES: usize = 128;
 pub const TOPIC_BYTES: usize = 256;
 /// The most slashes in a topic, not counting those of `$aws/rules/NAME/` or `$share/NAME/`.
 pub const TOPIC_SLASHES: usize = 7;
+//= https://github.com/boto/botocore/tree/develop/botocore/data/iot/2015-05-28
+//# RuleName, 128 at most
+/// The longest name of a rule, in characters.
+pub const RULE_NAME_CHARACTERS: usize = 128;
 //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
 //# the share name of a shared subscription has 1 to 128 characters
 /// The longest share name of a shared subscription, in characters.
