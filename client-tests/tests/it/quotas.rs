@@ -50,7 +50,7 @@ async fn a_client_id_connects_once_a_second() {
         let again = || async { device.connect("lamp").speaking(version).await };
         assert_eq!(again().await.err(), Some(refused.clone()));
         let entry = refusal(&emulator, "Connect");
-        let quota = "THROTTLED: Connect requests per second per client ID: 1 at most";
+        let quota = "CLIENT_ID_THROTTLED: Connect requests per second per client ID: 1 at most";
         assert_says(&entry, &["lamp", quota, answer]);
         assert_eq!(emulator.trace().refusals().len(), 1, "{}", emulator.trace());
         first.publish("still", "here").await.expect("who is connected stays connected");
@@ -60,6 +60,11 @@ async fn a_client_id_connects_once_a_second() {
         pass(&emulator, 1).await;
         again().await.expect("a second is over");
     }
+        for (metric, count) in [("ClientIDThrottle", 2), ("Throttle", 0), ("Success", 3)] {
+            let name = format!("Connect.{metric}");
+            let counted = emulator.iot_core().metric(&name, &[("Protocol", "MQTT")]);
+            assert_eq!(counted, Some(count), "{name}");
+        }
 }
 
 #[tokio::test]
@@ -77,7 +82,7 @@ async fn mosquitto_says_that_the_connection_was_lost_and_a_second_later_it_publi
     let _first = desk.shell.run(&publish).await.succeeded();
     desk.shell.run(&publish).await.ended_with(7).said("Error: The connection was lost.");
     let quota = "Connect requests per second per client ID: 1 at most";
-    assert_says(&refusal(desk.emulator, "Connect"), &["THROTTLED", quota]);
+    assert_says(&refusal(desk.emulator, "Connect"), &["CLIENT_ID_THROTTLED", quota]);
     pass(desk.emulator, 1000).await;
     let _second = desk.shell.run(&publish).await.succeeded();
 }

@@ -14,8 +14,8 @@ use super::log::{Subscribing, Who, let_in, refused};
 use super::publishing::{Origin, check_sizes, permits};
 use super::refusals::Refused;
 use super::requests::{Accepted, ConnectRequest, Peer, PublishRequest};
-use super::topics;
 use super::{Held, IotCore, Live, State};
+use super::{throttling, topics};
 use crate::events::Subject;
 use crate::message::ProtocolVersion;
 use crate::message_broker::{
@@ -204,11 +204,11 @@ impl State {
         now: Timestamp,
     ) -> Result<(), (Refused, &'static str, String)> {
         check_connect(request).map_err(|(refused, why)| (refused, "CLIENT_ERROR", why))?;
-        let throttled = |why: String| (Refused::QuotaExceeded, "THROTTLED", why);
-        check_room(self.live.len()).map_err(throttled)?;
+        let throttled = |reason, why: String| (Refused::QuotaExceeded, reason, why);
+        check_room(self.live.len()).map_err(|why| throttled("THROTTLED", why))?;
         let of_client = Some((Rate::ConnectsPerClientId, client_id.as_str()));
         let counted = self.broker.count(&[Rate::ConnectsPerAccount], of_client, now);
-        counted.map_err(|rate| throttled(rate.to_string()))
+        counted.map_err(|rate| throttled(throttling::reason(rate), rate.to_string()))
     }
 
     fn let_in(

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::log::authentication_details;
+use super::throttling::CLIENT_ID_THROTTLED;
 use super::{IotCore, State};
 use crate::trace::{Entry, Outcome};
 
@@ -270,7 +271,7 @@ impl Ended {
             (_, Some("InternalFailureException" | "ServiceUnavailableException")) => {
                 Self::ServerError
             }
-            (_, Some(reason)) if reason.contains("CLIENT_ID_THROTTL") => Self::ClientIdThrottle,
+            (_, Some(CLIENT_ID_THROTTLED)) => Self::ClientIdThrottle,
             (_, Some(reason)) if reason.to_ascii_uppercase().contains("THROTTL") => Self::Throttle,
             (_, _) => Self::ClientError,
         }

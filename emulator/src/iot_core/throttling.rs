@@ -15,6 +15,21 @@ use crate::quotas::rates::Rate;
 use crate::time::Timestamp;
 use crate::trace::Entry;
 
+/// The reason of a CONNECT too soon after the last of the same client ID.
+pub(super) const CLIENT_ID_THROTTLED: &str = "CLIENT_ID_THROTTLED";
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/metrics_dimensions.html
+//# Connect.ClientIDThrottle counts what is above the rate of a client ID, Connect.Throttle what is
+//# above that of the account
+//? assumed: both reasons, of which the log has to have two for the metrics to differ
+/// The reason of a request above `rate`.
+pub(super) const fn reason(rate: Rate) -> &'static str {
+    match rate {
+        Rate::ConnectsPerClientId => CLIENT_ID_THROTTLED,
+        _ => "THROTTLED",
+    }
+}
+
 impl State {
     /// Traces a message that a rate of the account or of its topic did not let through.
     pub(super) fn discard(&mut self, throttled: Throttled, now: Timestamp) {
