@@ -383,11 +383,17 @@ impl Held<'_> {
                     }
                 }
                 Err(refusal) => {
-                    pending.refuse();
+                    let declined = pending.refuse();
+                    let broker = &mut self.state.broker;
+                    let goes_on = declined.is_some_and(|it| broker.give_to_another(it, self.now));
+                    let answer = match goes_on {
+                        true => "nothing: another member of the group gets the message",
+                        false => "nothing: the message is not delivered",
+                    };
                     let decided = (&live.authorizer, &self.state.registry);
                     let entry = refused(self.scope, "Publish-Out", &refusal, decided);
                     let entry = Who::connected(&self.facts).signs(entry.member("topicName", topic));
-                    self.state.note(entry.answer("nothing: the message is not delivered"));
+                    self.state.note(entry.answer(answer));
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! Messages leave the broker: one at a time, when their connection asks for them.
 //!
 //! Whether the client may receive a message is asked here, at the last moment, by demanding a
-//! `Permit<Receive>`. A message that is refused is forgotten; its publisher hears nothing of it.
+//! `Permit<Receive>`. A message that is refused is forgotten, or goes to somebody else of a shared
+//! subscription; its publisher hears nothing of it.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html>.
 
 use super::MessageBroker;
@@ -10,7 +11,8 @@ use super::deadlines::{Deadline, Deadlines};
 use super::direct::{Confirmations, Undelivered};
 use super::message::{Delivery, Message};
 use super::queue::{Lane, Queued};
-use super::session::Session;
+use super::session::{Session, Slot};
+use super::shared::GroupId;
 use crate::policy::{Permit, Receive};
 use crate::time::Timestamp;
 
@@ -25,6 +27,16 @@ pub(crate) struct PendingDelivery<'a> {
     lane: Lane,
     paced: bool,
     now: Timestamp,
+}
+
+/// A message of a shared subscription that one member may not receive.
+#[derive(Debug)]
+#[must_use = "another member may receive it"]
+pub(crate) struct Declined {
+    pub(super) queued: Queued,
+    pub(super) group: GroupId,
+    /// Whose it was.
+    pub(super) slot: Slot,
 }
 
 impl MessageBroker {
@@ -86,7 +98,7 @@ impl PendingDelivery<'_> {
     /// Hands the message out. A permit for another topic does not count: the message is forgotten.
     pub(crate) fn deliver(self, permit: Permit<Receive>) -> Option<Delivery> {
         if *permit.resource() != self.message().topic {
-            self.refuse();
+            let _forgotten = self.refuse();
             return None;
         }
         let delivery = self.session.queue.take(self.lane, self.paced, self.now);
@@ -102,11 +114,14 @@ impl PendingDelivery<'_> {
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
     //# iot:Receive is asked for each delivery; a message that is not allowed is not delivered
-    /// Forgets the message: this client may not receive it.
-    pub(crate) fn refuse(self) {
-        let refused = self.session.queue.discard(self.lane);
-        if let Some(id) = refused.and_then(|queued| queued.by.direct()) {
+    /// Forgets the message: this client may not receive it. That of a group is given back, for
+    /// [`MessageBroker::give_to_another`].
+    pub(crate) fn refuse(self) -> Option<Declined> {
+        let queued = self.session.queue.discard(self.lane)?;
+        if let Some(id) = queued.by.direct() {
             self.confirmations.decide(id, Err(Undelivered::NotPermitted), self.deadlines);
         }
+        let group = queued.by.group()?;
+        Some(Declined { queued, group, slot: self.connection.slot })
     }
 }

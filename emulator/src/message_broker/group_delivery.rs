@@ -1,6 +1,7 @@
 //! A message of a shared subscription finds a member, or waits for one.
 //!
-//! It decides who of a group can take a message now. Who is in a group is decided in `shared.rs`.
+//! It decides who of a group can take a message now, and who else if that one may not receive it.
+//! Who is in a group is decided in `shared.rs`.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use super::MessageBroker;
 use super::deadlines::Deadline;
+use super::delivery::Declined;
 use super::message::Message;
 use super::queue::{By, Queued};
 use super::shared::{GroupId, Kept, Member};
@@ -31,6 +33,32 @@ impl MessageBroker {
         })?;
         self.sessions.get_mut(member.slot)?.publishes.spend(rate, 1, now);
         Some(member)
+    }
+
+    //? assumed: what one member may not receive goes to the next of those that are online, and to
+    //? nobody if none of them may; AWS does not say
+    /// Gives on what a member may not receive; `false` if there is nobody left to give it to.
+    pub(crate) fn give_to_another(&mut self, declined: Declined, now: Timestamp) -> bool {
+        let Declined { mut queued, group, slot } = declined;
+        queued.declined = queued.declined.saturating_add(1);
+        let online = self.groups.online(group);
+        if usize::from(queued.declined) >= online.len() {
+            return false;
+        }
+        // By their slots, so that nobody is asked twice while others come and go.
+        let (rate, counts) = (Rate::PublishesPerConnection, self.rates.is_some());
+        let others = online.iter().copied().filter(|member| {
+            let session = self.sessions.get(member.slot).filter(|_| member.slot != slot);
+            session.is_some_and(|it| !counts || it.publishes.has_room(rate, 1, now))
+        });
+        let next = others.min_by_key(|member| (member.slot < slot, member.slot));
+        let Some(member) = next else { return false };
+        if let Some(session) = self.sessions.get_mut(member.slot).filter(|_| counts) {
+            session.publishes.spend(rate, 1, now);
+        }
+        let qos = queued.message.qos.min(member.qos);
+        self.enqueue(member.slot, queued, qos, now);
+        true
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html

@@ -69,13 +69,15 @@ pub(super) struct Queued {
     /// RETAIN as the client will see it.
     pub(super) retain: bool,
     pub(super) by: By,
+    /// How many members of its group may not receive it.
+    pub(super) declined: u8,
     /// Counts the session's messages up, so that both QoS leave in the order of their coming.
     sequence: u32,
 }
 
 impl Queued {
     pub(super) const fn new(message: Arc<Message>, retain: bool, by: By) -> Self {
-        Self { message, retain, by, sequence: 0 }
+        Self { message, retain, by, declined: 0, sequence: 0 }
     }
 
     /// Numbers wrap round; no queue is long enough for that to mislead.

@@ -5,10 +5,10 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
 use client_tests::{Mqtt, Version};
-use iot_emulator::Emulator;
+use iot_emulator::{Emulator, allow};
 
 use super::packets::{Answer, anybody, exchange, subscribe};
-use crate::common::{assert_ended, trusted};
+use crate::common::{assert_ended, assert_says, enrolled, refusal, trusted};
 
 use Version::{Mqtt5, Mqtt311};
 
@@ -85,6 +85,39 @@ async fn c42_name_and_filter_make_a_group_and_each_group_gets_a_copy() {
         assert_eq!(copies, 3, "{version:?}");
         mqtt.disconnect().await;
         other.disconnect().await;
+    }
+}
+
+#[tokio::test]
+async fn c34_c42_what_one_member_may_not_receive_another_gets() {
+    let emulator = Emulator::builder().seed(7).start().expect("free ports");
+    let iot = emulator.iot_core();
+    let device = trusted(&iot, "Device");
+    let deaf = enrolled(&iot, "Deaf", allow(&["iot:Connect", "iot:Subscribe"], "*"));
+    let sender = device.connect("sender").await.expect("allowed");
+    for version in Version::BOTH {
+        let member = device.connect(&anybody()).speaking(version).await.expect("allowed");
+        let deaf = deaf.connect(&anybody()).speaking(version).await.expect("allowed");
+        for member in [&member, &deaf] {
+            member.subscribe("$share/g/a").await.expect("a SUBACK");
+        }
+        let sent: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+        for text in &sent {
+            sender.publish("a", text.as_str()).await.expect("a PUBACK");
+        }
+        emulator.settled().await;
+        let mut received = so_far(&member).await;
+        received.sort_unstable();
+        assert_eq!(received, sent, "{version:?}: each once");
+        let answer = "nothing: another member of the group gets the message";
+        assert_says(&refusal(&emulator, "Publish-Out"), &["AUTHORIZATION_FAILURE", answer]);
+        // Nobody is left who may.
+        member.disconnect().await;
+        sender.publish("a", "nobody's").await.expect("a PUBACK");
+        emulator.settled().await;
+        let answer = "nothing: the message is not delivered";
+        assert_says(&refusal(&emulator, "Publish-Out"), &["AUTHORIZATION_FAILURE", answer]);
+        deaf.disconnect().await;
     }
 }
 

@@ -384,7 +384,7 @@ fn c34_a_delivery_needs_a_permit_for_its_own_topic() {
     for payload in ["refused", "wrong permit", "left alone", "last"] {
         stage.publish("a", payload, 1);
     }
-    stage.broker.next_delivery(connection, stage.now).unwrap().refuse();
+    assert!(!stage.refuse_next(connection));
     let pending = stage.broker.next_delivery(connection, stage.now).unwrap();
     assert!(pending.deliver(Permit::of_test("b".into())).is_none());
     assert!(stage.broker.next_delivery(connection, stage.now).is_some());
@@ -394,7 +394,7 @@ fn c34_a_delivery_needs_a_permit_for_its_own_topic() {
     stage.publish("a", "revoked", 1);
     assert!(stage.next(connection).is_some());
     stage.advance(Duration::from_secs(20));
-    stage.broker.next_delivery(connection, stage.now).unwrap().refuse();
+    assert!(!stage.refuse_next(connection));
     assert!(stage.next(connection).is_none());
     stage.advance(Duration::from_secs(20));
     assert_eq!(stage.broker.next_deadline(), None);

@@ -149,6 +149,18 @@ impl Stage {
         Some(pending.deliver(permit).expect("the permit is for this topic"))
     }
 
+    /// The next delivery, which the client may not receive; whether somebody else gets it.
+    pub(super) fn refuse_next(&mut self, connection: ConnectionId) -> bool {
+        let pending = self.broker.next_delivery(connection, self.now).expect("a delivery");
+        let declined = pending.refuse();
+        declined.is_some_and(|declined| self.broker.give_to_another(declined, self.now))
+    }
+
+    /// Whether something could be fetched now.
+    pub(super) fn fetchable(&mut self, connection: ConnectionId) -> bool {
+        self.broker.next_delivery(connection, self.now).is_some()
+    }
+
     /// All that can be fetched, without an acknowledgement.
     pub(super) fn fetch(&mut self, connection: ConnectionId) -> Vec<Delivery> {
         std::iter::from_fn(|| self.next(connection)).collect()

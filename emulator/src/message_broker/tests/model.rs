@@ -426,7 +426,7 @@ impl Pair {
         let place = place.expect("a message that the model does not have");
         session.idle = false;
         if refuse {
-            pending.refuse();
+            assert!(pending.refuse().is_none(), "there are no groups here");
             match place {
                 Ok(place) => drop(session.sent.remove(place)),
                 Err(place) => drop(session.waiting.remove(place)),

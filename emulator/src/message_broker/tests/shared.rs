@@ -98,6 +98,41 @@ fn c42_a_member_that_goes_away_gives_back_what_it_was_not_sent() {
 }
 
 #[test]
+fn c34_c42_what_one_member_may_not_receive_another_gets_and_nobody_is_asked_twice() {
+    for number in [0, 1] {
+        for (members, permitted) in [(1, None), (4, None), (4, Some(0)), (4, Some(3))] {
+            let mut stage = Stage::default();
+            let join = |number| stage.join(&format!("m{number}"));
+            let members: Vec<_> = (0..members).map(join).collect();
+            let away = stage.connect("away", persistent()).connection;
+            for member in members.iter().chain([&away]) {
+                stage.subscribe(*member, "$share/g/a", number);
+            }
+            stage.lose(away);
+            stage.publish("a", "x", number);
+            let mut asked = Vec::new();
+            let got = loop {
+                let waits = |member: &&ConnectionId| stage.fetchable(**member);
+                let Some(member) = members.iter().find(waits).copied() else { break None };
+                if permitted.map(|index: usize| members[index]) == Some(member) {
+                    break stage.next(member).map(|_| member);
+                }
+                assert!(!asked.contains(&member), "asked twice");
+                asked.push(member);
+                let goes_on = stage.refuse_next(member);
+                assert_eq!(goes_on, asked.len() < members.len(), "{asked:?}");
+            };
+            assert_eq!(got, permitted.map(|index| members[index]));
+            if got.is_none() {
+                assert_eq!(asked.len(), members.len());
+            }
+            let again = stage.connect("away", persistent()).connection;
+            assert_eq!(stage.payloads(again), [""; 0], "who was away gets nothing of it");
+        }
+    }
+}
+
+#[test]
 fn c42_what_waits_goes_to_the_first_member_that_comes() {
     let mut stage = Stage::default();
     let away = stage.connect("away", persistent()).connection;
