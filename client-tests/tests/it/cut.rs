@@ -1,6 +1,7 @@
 //! A client is cut off at any point of the QoS 1 handshake, without a word: no message is lost
 //! whose publisher has its PUBACK, and none comes again whose PUBACK the subscriber has sent.
 
+use client_tests::packets::{self, Connect, DISCONNECT, Published, SESSION_EXPIRY, Said, four};
 use client_tests::{Device, Mqtt, PATIENCE, Version, Wire};
 use iot_emulator::Emulator;
 use iot_emulator::trace::Entry;
@@ -65,50 +66,34 @@ impl Stage {
 
 // === packets ===
 
-fn packet(first: u8, body: &[&[u8]]) -> Vec<u8> {
-    let body = body.concat();
-    [&[first, u8::try_from(body.len()).expect("a short packet")][..], &body].concat()
-}
-
-fn text(text: &str) -> Vec<u8> {
-    let length = u16::try_from(text.len()).expect("a short text");
-    [&length.to_be_bytes()[..], text.as_bytes()].concat()
-}
-
-/// No properties, which MQTT 3.1.1 does not even say.
-fn none(version: Version) -> &'static [u8] {
-    if version == Version::Mqtt5 { &[0] } else { &[] }
-}
-
 /// A CONNECT that keeps its session for an hour.
 fn connect(version: Version) -> Vec<u8> {
-    let head: &[u8] = match version {
-        Version::Mqtt311 => b"\x00\x04MQTT\x04\x00\x04\xb0",
-        Version::Mqtt5 => b"\x00\x04MQTT\x05\x00\x04\xb0\x05\x11\x00\x00\x0e\x10",
-    };
-    packet(0x10, &[head, &text(CLIENT)])
+    Connect::new(version, CLIENT).resuming().expiring(3600).bytes()
 }
 
 fn subscribe(version: Version) -> Vec<u8> {
-    packet(0x82, &[&[0, 1], none(version), &text(TOPIC), &[1]])
+    packets::subscribe(version, 1, &[(TOPIC, 1)])
 }
 
 fn publish(version: Version, number: u8, again: bool) -> Vec<u8> {
-    let first = if again { 0x3A } else { 0x32 };
-    packet(first, &[&text(TOPIC), &[0, number + 1], none(version), &[number]])
+    let flags = if again { 8 | 2 } else { 2 };
+    packets::publish_with(version, flags, u16::from(number) + 1, TOPIC, &[], &[number])
 }
 
 /// Number and packet identifier of a PUBLISH of [`TOPIC`].
-fn published(version: Version, packet: &[u8]) -> (u8, [u8; 2]) {
-    assert_eq!(packet[0] & 0xF6, 0x32, "a PUBLISH of QoS 1: {packet:x?}");
-    let id = 4 + TOPIC.len();
-    let payload = &packet[id + 2 + none(version).len()..];
-    assert_eq!(payload.len(), 1, "{packet:x?}");
-    (payload[0], [packet[id], packet[id + 1]])
+fn published(version: Version, packet: &[u8]) -> (u8, u16) {
+    match packets::read(version, packet).as_slice() {
+        [Said::Publish(Published { qos: 1, topic, packet_id, payload, .. })]
+            if topic == TOPIC && payload.len() == 1 =>
+        {
+            (payload[0], *packet_id)
+        }
+        other => panic!("no PUBLISH of QoS 1: {other:?}"),
+    }
 }
 
-async fn acknowledge(wire: &mut Wire, id: [u8; 2]) {
-    wire.send(&[0x40, 2, id[0], id[1]]).await;
+async fn acknowledge(wire: &mut Wire, packet_id: u16) {
+    wire.send(&packets::puback(packet_id)).await;
 }
 
 async fn connected(device: &Device, version: Version, session_present: bool) -> Wire {
@@ -267,8 +252,8 @@ async fn a_subscriber_that_is_cut_off_anywhere_gets_what_it_did_not_acknowledge(
 /// Ends the session, so that the next case begins anew.
 async fn forget(stage: &mut Stage, mut wire: Wire, version: Version) {
     match version {
-        Version::Mqtt311 => wire.send(b"\xe0\x00").await,
-        Version::Mqtt5 => wire.send(b"\xe0\x07\x00\x05\x11\x00\x00\x00\x00").await,
+        Version::Mqtt311 => wire.send(DISCONNECT).await,
+        Version::Mqtt5 => wire.send(&packets::disconnect(0, &four(SESSION_EXPIRY, 0))).await,
     }
     drop(wire.rest().await);
     if version == Version::Mqtt311 {

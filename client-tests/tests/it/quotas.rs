@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use client_tests::packets::{self, Connect};
 use client_tests::programs::{self, Shell};
 use client_tests::{ConnectError, Device, Mqtt, Version, Wire, binary};
 use iot_emulator::{Emulator, Identity, Quotas, allow};
@@ -59,12 +60,12 @@ async fn a_client_id_connects_once_a_second() {
         assert_eq!(again().await.err(), Some(refused));
         pass(&emulator, 1).await;
         again().await.expect("a second is over");
-    }
         for (metric, count) in [("ClientIDThrottle", 2), ("Throttle", 0), ("Success", 3)] {
             let name = format!("Connect.{metric}");
             let counted = emulator.iot_core().metric(&name, &[("Protocol", "MQTT")]);
             assert_eq!(counted, Some(count), "{name}");
         }
+    }
 }
 
 #[tokio::test]
@@ -90,36 +91,20 @@ async fn mosquitto_says_that_the_connection_was_lost_and_a_second_later_it_publi
 /// A connection of MQTT 3.1.1 or 5 as client `x`, whose packets are up to the test.
 async fn raw(device: &Device, version: Version) -> Wire {
     let mut wire = device.open().await.expect("a handshake");
-    wire.send(match version {
-        Version::Mqtt311 => b"\x10\x0d\x00\x04MQTT\x04\x02\x04\xb0\x00\x01x",
-        Version::Mqtt5 => b"\x10\x0e\x00\x04MQTT\x05\x02\x04\xb0\x00\x00\x01x",
-    })
-    .await;
+    wire.send(&Connect::new(version, "x").bytes()).await;
     assert_eq!(wire.packet().await[0], 0x20, "a CONNACK");
     wire
 }
 
 /// A PUBLISH with QoS 1.
-fn publish(version: Version, topic: u8, packet_id: u16, payload: &[u8]) -> Vec<u8> {
-    let mut body = vec![0, 1, topic];
-    body.extend(packet_id.to_be_bytes());
-    body.extend((version == Version::Mqtt5).then_some(0));
-    body.extend(payload);
-    let mut packet = vec![0x32];
-    let mut length = body.len();
-    while length >= 0x80 {
-        packet.push(u8::try_from(length & 0x7F).expect("seven bits") | 0x80);
-        length >>= 7;
-    }
-    packet.push(u8::try_from(length).expect("seven bits"));
-    packet.extend(body);
-    packet
+fn publish(version: Version, topic: &str, packet_id: u16, payload: &[u8]) -> Vec<u8> {
+    packets::publish_with(version, 2, packet_id, topic, &[], payload)
 }
 
 /// Publishes so many, and the PUBACKs that come before the answer to a ping.
 async fn acknowledged(wire: &mut Wire, version: Version, count: u16) -> usize {
     for packet_id in 1..=count {
-        wire.send(&publish(version, b'a', packet_id, b"x")).await;
+        wire.send(&publish(version, "a", packet_id, b"x")).await;
     }
     wire.send(b"\xc0\x00").await;
     let mut acknowledged = 0;
@@ -183,10 +168,10 @@ async fn c39_a_topic_takes_one_retained_publish_a_second() {
     let emulator = strict();
     let device = trusted(&emulator.iot_core(), "Lamp");
     let mut wire = raw(&device, Version::Mqtt5).await;
-    for packet_id in 1..=3 {
-        let mut packet = publish(Version::Mqtt5, b'a', packet_id, &packet_id.to_be_bytes());
-        packet[0] |= 1;
-        wire.send(&packet).await;
+    for packet_id in 1..=3_u16 {
+        let payload = packet_id.to_be_bytes();
+        let retained = packets::publish_with(Version::Mqtt5, 2 | 1, packet_id, "a", &[], &payload);
+        wire.send(&retained).await;
     }
     wire.send(b"\xc0\x00").await;
     assert_eq!(wire.packet().await[..4], [0x40, 2, 0, 1], "the first is acknowledged");
@@ -228,9 +213,9 @@ async fn data_above_the_throughput_of_a_connection_comes_later() {
     let mut wire = raw(&device, Version::Mqtt311).await;
     let payload = vec![b'x'; 100 * 1024];
     for packet_id in 1..=10 {
-        wire.send(&publish(Version::Mqtt311, b'a', packet_id, &payload)).await;
+        wire.send(&publish(Version::Mqtt311, "a", packet_id, &payload)).await;
     }
-    wire.send(&publish(Version::Mqtt311, b'b', 11, b"last")).await;
+    wire.send(&publish(Version::Mqtt311, "b", 11, b"last")).await;
     // So many have room in 512 KB; the last one has not, while the clock stands still.
     for packet_id in 1..=5 {
         assert_eq!(wire.packet().await, [0x40, 2, 0, packet_id]);
