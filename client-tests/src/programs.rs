@@ -19,26 +19,36 @@ use tokio::time::timeout;
 /// How long one line may take. Generous: a machine that builds meanwhile is slow.
 const BOUND: Duration = Duration::from_secs(60);
 
+/// Looks for a module of Python's without importing it: that costs every test up to half a second.
+macro_rules! module {
+    ($name:literal) => {
+        concat!("python3 -c 'import importlib.util as of; of.find_spec(\"", $name, "\").loader'")
+    };
+}
+
+/// The same for a package of Node.js.
+macro_rules! package {
+    ($name:literal) => {
+        concat!("node -e 'require.resolve(\"", $name, "\")'")
+    };
+}
+
 /// What a test may need, how it is recognised, and how a person gets it.
 const CLIENTS: [(&str, &str, &str); 14] = [
     ("openssl", "openssl version", "apt-get install openssl"),
     ("curl", "curl --version", "apt-get install curl"),
     ("mosquitto_pub", "command -v mosquitto_pub", "apt-get install mosquitto-clients"),
     ("mosquitto_sub", "command -v mosquitto_sub", "apt-get install mosquitto-clients"),
-    ("aws", "aws --version", "scripts/clients, or pip install awscli"),
+    ("aws", "command -v aws", "scripts/clients, or pip install awscli"),
     ("python3", "python3 --version", "apt-get install python3"),
     ("node", "node --version", "apt-get install nodejs"),
-    ("botocore", "python3 -c 'import botocore'", "scripts/clients, or pip install botocore"),
-    ("boto3", "python3 -c 'import boto3'", "scripts/clients, or pip install boto3"),
-    ("@aws-sdk/client-iot", "node -e 'require(\"@aws-sdk/client-iot\")'", "scripts/clients"),
-    ("mqtt.js", "node -e 'require(\"mqtt\")'", "scripts/clients"),
-    ("awsiotsdk", "python3 -c 'import awsiot'", "scripts/clients, or pip install awsiotsdk"),
-    ("paho-mqtt", "python3 -c 'import paho.mqtt.subscribeoptions'", "scripts/clients"),
-    (
-        "aws-iot-device-sdk-v2",
-        "node -e 'require(\"aws-iot-device-sdk-v2\").mqtt5'",
-        "scripts/clients",
-    ),
+    ("botocore", module!("botocore"), "scripts/clients, or pip install botocore"),
+    ("boto3", module!("boto3"), "scripts/clients, or pip install boto3"),
+    ("@aws-sdk/client-iot", package!("@aws-sdk/client-iot"), "scripts/clients"),
+    ("mqtt.js", package!("mqtt"), "scripts/clients"),
+    ("awsiotsdk", module!("awsiot"), "scripts/clients, or pip install awsiotsdk"),
+    ("paho-mqtt", module!("paho.mqtt.subscribeoptions"), "scripts/clients"),
+    ("aws-iot-device-sdk-v2", package!("aws-iot-device-sdk-v2"), "scripts/clients"),
 ];
 
 /// Whether all `clients` are there. One that is missing fails the test where `CI=true`; elsewhere
