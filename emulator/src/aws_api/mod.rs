@@ -115,10 +115,11 @@ fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, 
     let path = request.uri.path();
     let candidates = OPERATIONS.iter().filter(|operation| {
         among.contains(&operation.service)
-            && operation.wire.operation.method == request.method.as_str()
+            && operation.wire().operation.method == request.method.as_str()
     });
-    let named = candidates.filter_map(|operation| Some((operation, operation.wire.labels(path)?)));
-    let Some((operation, labels)) = named.max_by_key(|(found, _)| found.wire.precision()) else {
+    let named =
+        candidates.filter_map(|operation| Some((operation, operation.wire().labels(path)?)));
+    let Some((operation, labels)) = named.max_by_key(|(found, _)| found.wire().precision()) else {
         let method = request.method.as_str();
         let names: Vec<&str> = among.iter().map(|service| service.name()).collect();
         return Err(match service_model::not_here(&names, method, path) {
@@ -135,7 +136,7 @@ fn operation(caller: &Caller, request: &Request) -> Result<(&'static Operation, 
 async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Response, ApiError> {
     let Asked { operation, labels, peer, request, request_id } = asked;
     check_size(operation, request)?;
-    let members = || operation.allowed(operation.wire.members(labels, request)?);
+    let members = || operation.allowed(operation.wire().members(labels, request)?);
     let now = cloud.now();
     let output = match &operation.handler.by {
         Answerer::Iot(method) => {
@@ -154,7 +155,7 @@ async fn run(cloud: &Cloud, regional: &Regional, asked: Asked<'_>) -> Result<Res
             return Ok(answered.await);
         }
     };
-    Ok(success(operation.wire.operation.status, &output))
+    Ok(success(operation.wire().operation.status, &output))
 }
 
 /// Every other connection waits for whatever keeps this thread busy.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -128,8 +128,9 @@ pub(crate) enum Answerer {
 pub(crate) struct Operation {
     pub(crate) service: Service,
     pub(crate) name: &'static str,
-    pub(crate) wire: Wire,
     pub(crate) handler: Handler,
+    /// Read when it is first asked for.
+    wire: OnceLock<Wire>,
 }
 
 impl fmt::Debug for Operation {
@@ -139,6 +140,16 @@ impl fmt::Debug for Operation {
 }
 
 impl Operation {
+    /// How it travels.
+    pub(crate) fn wire(&self) -> &Wire {
+        self.wire.get_or_init(|| {
+            let model = self.service.model();
+            // INVARIANT: a test holds the rows against the models.
+            let operation = model.operation(self.name).expect("scripts/models brings each row's");
+            Wire::new(model, operation)
+        })
+    }
+
     /// `members`, if AWS's model allows them. Lambda and API Gateway say in words of their own what
     /// is wrong with a value.
     pub(crate) fn allowed(&self, members: Value) -> Result<Value, ApiError> {
@@ -146,7 +157,7 @@ impl Operation {
             Service::Iot | Service::IotData => Extent::All,
             Service::Lambda | Service::ApiGatewayV2 => Extent::Form,
         };
-        let Err(complaint) = self.wire.check(&members, extent) else { return Ok(members) };
+        let Err(complaint) = self.wire().check(&members, extent) else { return Ok(members) };
         Err(match self.service {
             Service::Iot | Service::IotData => ApiError::invalid_request(complaint),
             Service::Lambda => ApiError::new(ErrorCode::ValidationException, complaint),
@@ -165,11 +176,8 @@ static BY_NAME: LazyLock<BTreeMap<(Service, &str), &Operation>> = LazyLock::new(
     rows.map(|operation| ((operation.service, operation.name), operation)).collect()
 });
 
-fn row(service: Service, name: &'static str, handler: Handler) -> Operation {
-    let model = service.model();
-    // INVARIANT: a test holds the rows against the models.
-    let operation = model.operation(name).expect("scripts/models brings the model of each row");
-    Operation { service, name, wire: Wire::new(model, operation), handler }
+const fn row(service: Service, name: &'static str, handler: Handler) -> Operation {
+    Operation { service, name, handler, wire: OnceLock::new() }
 }
 
 fn output<O: Serialize>(output: O) -> Result<Value, ApiError> {
@@ -483,7 +491,7 @@ mod tests {
         let mut wrong = Vec::new();
         for row in OPERATIONS.iter() {
             let Some(fields) = row.handler.fields else { continue };
-            let members: Vec<_> = row.wire.operation.members.iter().map(|it| it.name).collect();
+            let members: Vec<_> = row.wire().operation.members.iter().map(|it| it.name).collect();
             let unread = members.iter().filter(|member| !fields.contains(member));
             wrong.extend(unread.map(|member| format!("{row:?} does not read {member}")));
             let unknown = fields.iter().filter(|field| !members.contains(field));
@@ -514,8 +522,8 @@ mod tests {
         let rows = OPERATIONS.iter().filter(|row| row.service == Service::IotData);
         let named: Vec<_> = rows
             .map(|row| {
-                let path = row.wire.sample_path();
-                let name = data_plane::name_of(row.wire.operation.method, &path);
+                let path = row.wire().sample_path();
+                let name = data_plane::name_of(row.wire().operation.method, &path);
                 assert_eq!(name.as_deref(), Some(row.name), "{path}");
                 row.name
             })

@@ -20,16 +20,16 @@ use crate::errors::{ApiError, ErrorCode};
 
 /// AWS IoT Core's control plane.
 pub(crate) static IOT: LazyLock<ServiceModel> =
-    LazyLock::new(|| ServiceModel::parse(include_str!("iot.txt")));
+    LazyLock::new(|| ServiceModel::new(include_str!("iot.txt")));
 /// Its data plane.
 pub(crate) static IOT_DATA: LazyLock<ServiceModel> =
-    LazyLock::new(|| ServiceModel::parse(include_str!("iot_data.txt")));
+    LazyLock::new(|| ServiceModel::new(include_str!("iot_data.txt")));
 /// AWS Lambda.
 pub(crate) static LAMBDA: LazyLock<ServiceModel> =
-    LazyLock::new(|| ServiceModel::parse(include_str!("lambda.txt")));
+    LazyLock::new(|| ServiceModel::new(include_str!("lambda.txt")));
 /// API Gateway, HTTP APIs.
 pub(crate) static API_GATEWAY_V2: LazyLock<ServiceModel> =
-    LazyLock::new(|| ServiceModel::parse(include_str!("apigatewayv2.txt")));
+    LazyLock::new(|| ServiceModel::new(include_str!("apigatewayv2.txt")));
 
 //? assumed: the text; AWS's own differs by service and version
 /// The complaint about an input that is no JSON object.

@@ -1,4 +1,5 @@
-//! The text of a table → operations, members and shapes.
+//! The text of a table → operations, members and shapes, each read when it is first asked for: a
+//! process that makes three calls needs a hundredth of a table.
 //!
 //! A line of an operation's member reads: its place (`?` query, `^` header, `*` the whole body,
 //! nothing: path or JSON body), its name, `=` its name on the wire where that differs, `!` if it is
@@ -13,9 +14,35 @@ use crate::regexp::WholeMatch;
 /// The operations of a service.
 #[derive(Debug)]
 pub(crate) struct ServiceModel {
-    operations: BTreeMap<&'static str, Operation>,
-    shapes: Vec<Shape>,
+    operations: BTreeMap<&'static str, Block<Operation>>,
+    shapes: Vec<Block<Shape>>,
+    /// Where in `shapes` a name is.
+    places: BTreeMap<&'static str, usize>,
 }
+
+/// A part of the table: its first line, what is indented below, and what both say.
+#[derive(Debug)]
+struct Block<T> {
+    head: &'static str,
+    below: &'static str,
+    read: OnceLock<T>,
+}
+
+impl<T> Block<T> {
+    const fn new(head: &'static str, below: &'static str) -> Self {
+        Self { head, below, read: OnceLock::new() }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &'static str> + use<T> {
+        self.below.lines().map(str::trim_start)
+    }
+}
+
+/// The types that nothing constrains. What has no block is one of these, or [`ANYTHING`].
+const PLAIN: [&str; 8] =
+    ["timestamp", "blob", "float", "double", "boolean", "integer", "long", "string"];
+/// The place of the first of them, for which any value will do.
+const ANYTHING: usize = 0;
 
 /// What a model says of one operation.
 #[derive(Debug)]
@@ -94,7 +121,8 @@ impl Text {
 impl ServiceModel {
     /// What the model says of the operation `name`.
     pub(crate) fn operation(&self, name: &str) -> Option<&Operation> {
-        self.operations.get(name)
+        let block = self.operations.get(name)?;
+        Some(block.read.get_or_init(|| self.read_operation(block)))
     }
 
     /// Every operation, by name.
@@ -108,8 +136,9 @@ impl ServiceModel {
     }
 
     pub(super) fn shape_at(&self, index: usize) -> &Shape {
-        // INVARIANT: `Reader` hands out indices of shapes only, and each is read in the end.
-        &self.shapes[index]
+        // INVARIANT: `place` hands out indices of blocks only.
+        let block = &self.shapes[index];
+        block.read.get_or_init(|| self.read_shape(block))
     }
 
     /// Whether the member is a whole number.
@@ -122,71 +151,55 @@ impl ServiceModel {
         matches!(self.shape(member), Shape::Boolean)
     }
 
-    /// Reads a table.
-    pub(super) fn parse(text: &'static str) -> Self {
-        let mut reader = Reader::default();
-        let mut operations = BTreeMap::new();
-        let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let mut next = lines.next();
-        while let Some(head) = next {
-            let mut below = Vec::new();
-            next = lines.next();
-            while let Some(line) = next.and_then(|line| line.strip_prefix("  ")) {
-                below.push(line);
-                next = lines.next();
-            }
-            match head.split_once(' ') {
-                Some(("operation", rest)) => {
-                    let (name, operation) = reader.operation(rest, &below);
-                    operations.insert(name, operation);
+    /// Takes a table apart into its blocks.
+    pub(super) fn new(text: &'static str) -> Self {
+        let mut model =
+            Self { operations: BTreeMap::new(), shapes: Vec::new(), places: BTreeMap::new() };
+        for name in PLAIN {
+            model.places.insert(name, model.shapes.len());
+            model.shapes.push(Block::new(name, ""));
+        }
+        let mut rest = text;
+        while let Some((head, behind)) = rest.split_once('\n') {
+            let below = behind.split_inclusive('\n').take_while(|line| line.starts_with("  "));
+            let (below, next) = behind.split_at(below.map(str::len).sum());
+            rest = next;
+            let mut words = head.split(' ');
+            match (words.next(), words.next()) {
+                (Some("operation"), Some(name)) => {
+                    model.operations.insert(name, Block::new(head, below));
                 }
-                Some((kind, rest)) => reader.shape(kind, rest, &below),
-                None => {}
+                (Some("#"), _) | (_, None) => {}
+                (_, Some(name)) => {
+                    model.places.insert(name, model.shapes.len());
+                    model.shapes.push(Block::new(head, below));
+                }
             }
         }
-        let shapes = reader.shapes.into_iter().map(|shape| shape.unwrap_or(Shape::Any)).collect();
-        Self { operations, shapes }
-    }
-}
-
-/// What has been read of a table, with places kept for shapes that stand further below.
-#[derive(Default)]
-struct Reader {
-    places: BTreeMap<&'static str, usize>,
-    shapes: Vec<Option<Shape>>,
-}
-
-impl Reader {
-    fn place(&mut self, name: &'static str) -> usize {
-        let next = self.shapes.len();
-        let index = *self.places.entry(name).or_insert(next);
-        if index == next {
-            self.shapes.push(plain(name));
-        }
-        index
+        model
     }
 
-    fn operation(
-        &mut self,
-        head: &'static str,
-        below: &[&'static str],
-    ) -> (&'static str, Operation) {
-        let mut words = head.split(' ');
+    fn place(&self, name: &str) -> usize {
+        self.places.get(name).copied().unwrap_or(ANYTHING)
+    }
+
+    fn read_operation(&self, block: &Block<Operation>) -> Operation {
+        let mut words = block.head.split(' ').skip(2);
         let mut word = || words.next().unwrap_or_default();
-        let (name, method, uri) = (word(), word(), word());
+        let (method, uri) = (word(), word());
         let status = word().parse().unwrap_or(200);
         let mut operation =
             Operation { method, uri, status, members: Vec::new(), raises: Vec::new() };
-        for line in below {
-            match line.strip_prefix("raises") {
-                Some(raises) => operation.raises = raises.split_whitespace().collect(),
+        for line in block.lines() {
+            match line.strip_prefix("raises ") {
+                Some(raises) => operation.raises = raises.split(' ').collect(),
                 None => operation.members.push(self.member(line)),
             }
         }
-        (name, operation)
+        operation
     }
 
-    fn member(&mut self, line: &'static str) -> Member {
+    fn member(&self, line: &'static str) -> Member {
         let (name, shape) = line.split_once(' ').unwrap_or((line, "string"));
         let (place, name) = match name.split_at(1) {
             ("?", name) => (Place::Query, name),
@@ -199,16 +212,17 @@ impl Reader {
         Member { name, on_the_wire, place, required, shape: self.place(shape) }
     }
 
-    fn shape(&mut self, kind: &str, head: &'static str, below: &[&'static str]) {
-        let (name, rest) = head.split_once(' ').unwrap_or((head, ""));
+    fn read_shape(&self, block: &Block<Shape>) -> Shape {
+        let mut words = block.head.splitn(3, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (kind, _name, rest) = (word(), word(), word());
         let (bounds, of) = rest.split_once(' ').unwrap_or((rest, ""));
-        let shape = match kind {
-            "structure" => Shape::Structure(below.iter().map(|line| self.member(line)).collect()),
+        match kind {
+            "structure" => Shape::Structure(block.lines().map(|line| self.member(line)).collect()),
             "list" => Shape::List { bounds: range(bounds), member: self.place(of) },
             "map" => {
                 let (key, value) = of.split_once(' ').unwrap_or((of, "string"));
-                let (key, value) = (self.place(key), self.place(value));
-                Shape::Map { bounds: range(bounds), key, value }
+                Shape::Map { bounds: range(bounds), key: self.place(key), value: self.place(value) }
             }
             "enum" => Shape::Enum(rest.split(' ').collect()),
             "string" => {
@@ -216,22 +230,9 @@ impl Reader {
                 Shape::Text(Text { length: range(bounds), pattern, compiled: OnceLock::new() })
             }
             "integer" | "long" => Shape::Number(range(bounds)),
+            "boolean" => Shape::Boolean,
             _ => Shape::Any,
-        };
-        let index = self.place(name);
-        self.shapes[index] = Some(shape);
-    }
-}
-
-/// A type that nothing constrains.
-fn plain(name: &str) -> Option<Shape> {
-    let (length, pattern) = (range(".."), None);
-    match name {
-        "string" => Some(Shape::Text(Text { length, pattern, compiled: OnceLock::new() })),
-        "integer" | "long" => Some(Shape::Number(range(".."))),
-        "boolean" => Some(Shape::Boolean),
-        "timestamp" | "blob" | "float" | "double" => Some(Shape::Any),
-        _ => None,
+        }
     }
 }
 
