@@ -51,7 +51,7 @@ async fn door(cloud: &Cloud, scope: Option<&Scope>, port: Port, stream: TcpStrea
     };
     match speaks {
         Speaks::Mqtt => {
-            if let Some(link) = Box::pin(mqtt::greet_device(cloud, meant, *accepted)).await {
+            if let Some(link) = Box::pin(mqtt::greet_device(cloud, meant, accepted)).await {
                 link.run().await;
             }
         }

@@ -63,14 +63,15 @@ impl Carrier for Stream {
     }
 }
 
-/// Greets a client with a certificate. Nothing of its certificates stays with the connection.
+/// Greets a client with a certificate. Nothing of its certificates stays with the connection, nor
+/// the box that it came in, which whoever opened it here would keep.
 pub(super) async fn greet_device(
     cloud: &Cloud,
     meant: Meant,
-    accepted: tls::Accepted,
+    accepted: Box<tls::Accepted>,
 ) -> Option<Box<Link<Stream>>> {
     let peer = peer_of(&accepted, meant.by_name, "MQTT");
-    let tls::Accepted { stream, chain, .. } = accepted;
+    let tls::Accepted { stream, chain, .. } = *accepted;
     let iot_core = meant.iot_core;
     //= https://github.com/ministackorg/ministack/pull/1755
     //# a certificate is registered on the CONNECT packet, not on the handshake; no CONNACK follows
