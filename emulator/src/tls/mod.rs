@@ -11,7 +11,7 @@
 mod certificates;
 mod failure;
 mod proof;
-mod wire;
+mod stream;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,23 +21,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
-use rustls::server::{Acceptor, NoServerSessionStorage};
+use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage};
 use rustls::{CipherSuite, ServerConfig, SupportedCipherSuite};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::{LazyConfigAcceptor, StartHandshake, server};
 
 use self::certificates::{Resolver, ServerCertificates};
 pub(crate) use self::failure::HandshakeFailure;
 use self::proof::KeyProof;
-pub(crate) use self::wire::Wire;
+pub(crate) use self::stream::Stream;
 use crate::pki::{Certificate, MalformedCertificate, ServerAuthority};
-
-/// An encrypted connection.
-pub(crate) type Stream = server::TlsStream<Wire>;
 
 /// How long [`hang_up`] listens to a client that goes on talking.
 const DRAIN: Duration = Duration::from_secs(1);
+/// Most first messages of a client are shorter.
+const HELLO_BYTES: usize = 2048;
 /// Configurations kept; a machine has few addresses, and doors have few terms.
 const CONFIGURATIONS: usize = 256;
 
@@ -164,34 +162,33 @@ impl TlsServer {
         })();
         let (peer, local) = addresses.map_err(|error| HandshakeFailure::of(error, None))?;
 
-        let hello = LazyConfigAcceptor::new(Acceptor::default(), Wire::new(tcp)).await;
-        let mut start = hello.map_err(|error| HandshakeFailure::of(error, None))?;
-        let server_name = start.client_hello().server_name().map(Arc::<str>::from);
-        let (terms, configuration) = self.agree(&start, choose, local.ip());
-        if terms.client_certificate == ClientCertificate::Required {
-            start.io.hold();
-        }
-        match start.into_stream(configuration).into_fallible().await {
-            Ok(mut stream) => match stream.get_mut().0.release().await {
-                Ok(()) => Ok(finished(stream, server_name, peer, local)),
-                Err(error) => Err(HandshakeFailure::of(error, server_name)),
-            },
-            Err((error, wire)) => {
-                let failure = HandshakeFailure::of(error, server_name);
-                give_up(wire, &failure).await;
+        let hello = read_hello(tcp).await;
+        let (tcp, accepted, records) = hello.map_err(|error| HandshakeFailure::of(error, None))?;
+        let (server_name, configuration) = self.agree(&accepted.client_hello(), choose, local.ip());
+        drop(accepted);
+        let failed = |error| HandshakeFailure::of(error, server_name.clone());
+        let mut stream = Stream::new(tcp, configuration, records).map_err(failed)?;
+        match stream.shake_hands().await {
+            Ok(()) => {
+                stream.flush().await.map_err(failed)?;
+                Ok(finished(stream, server_name, peer, local))
+            }
+            Err(error) => {
+                let failure = failed(error);
+                give_up(stream, &failure).await;
                 Err(failure)
             }
         }
     }
 
-    /// The door's terms for this client, and the configuration that says the same to rustls.
+    /// Whom the client wants to speak to, and the configuration that says to rustls what the
+    /// door's terms for it are.
     fn agree(
         &self,
-        start: &StartHandshake<Wire>,
+        client: &ClientHello<'_>,
         choose: impl FnOnce(&Hello<'_>) -> Terms,
         local: IpAddr,
-    ) -> (Terms, Arc<ServerConfig>) {
-        let client = start.client_hello();
+    ) -> (Option<Arc<str>>, Arc<ServerConfig>) {
         let hello = Hello {
             server_name: client.server_name(),
             alpn: client.alpn().map(Iterator::collect).unwrap_or_default(),
@@ -206,7 +203,7 @@ impl TlsServer {
             versions: terms.versions,
             address: if hello.server_name.is_none() { Some(local) } else { None },
         };
-        (terms, self.configuration(kind))
+        (hello.server_name.map(Arc::from), self.configuration(kind))
     }
 
     fn configuration(&self, kind: Kind) -> Arc<ServerConfig> {
@@ -265,15 +262,43 @@ fn provider() -> CryptoProvider {
     provider
 }
 
+/// The client's first message, and all bytes that have come by then: they are read once to choose
+/// the terms, and once more on these.
+async fn read_hello(
+    mut tcp: TcpStream,
+) -> io::Result<(TcpStream, rustls::server::Accepted, Vec<u8>)> {
+    let mut acceptor = Acceptor::default();
+    let mut records = Vec::with_capacity(HELLO_BYTES);
+    loop {
+        let before = records.len();
+        if tcp.read_buf(&mut records).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut come = &records[before..];
+        while !come.is_empty() {
+            acceptor.read_tls(&mut come)?;
+            match acceptor.accept() {
+                Ok(Some(accepted)) => return Ok((tcp, accepted, records)),
+                Ok(None) => {}
+                Err((error, mut alert)) => {
+                    let mut said = Vec::new();
+                    alert.write_all(&mut said)?;
+                    tcp.write_all(&said).await?;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
+            }
+        }
+    }
+}
+
 fn finished(
     stream: Stream,
     server_name: Option<Arc<str>>,
     peer: SocketAddr,
     local: SocketAddr,
 ) -> Accepted {
-    let session = stream.get_ref().1;
     let (mut chain, mut unreadable) = (Vec::new(), Vec::new());
-    for der in session.peer_certificates().unwrap_or_default() {
+    for der in stream.peer_certificates() {
         match Certificate::from_der(der) {
             Ok(certificate) => chain.push(certificate),
             Err(error) => unreadable.push(error),
@@ -286,11 +311,12 @@ fn finished(
 //= https://github.com/subratamazumder/aws-learning/tree/master/apigateway
 //# API Gateway drops the TCP connection of a client without a certificate: no alert, no Finished
 //? assumed: by a reset, not by a FIN; curl says (35) to either
-async fn give_up(mut wire: Wire, failure: &HandshakeFailure) {
+async fn give_up(mut stream: Stream, failure: &HandshakeFailure) {
     if matches!(failure, HandshakeFailure::NoClientCertificate { .. }) {
-        wire.reset();
-    } else if wire.release().await.is_ok() {
-        hang_up(wire).await;
+        // A socket that refuses the option is gone already.
+        let _gone = stream.into_tcp().set_zero_linger();
+    } else if stream.flush().await.is_ok() {
+        hang_up(stream.into_tcp()).await;
     }
 }
 
@@ -312,5 +338,7 @@ pub(crate) async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     let _gone = tokio::time::timeout(DRAIN, farewell).await;
 }
 
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod tests;

@@ -14,17 +14,17 @@ use tokio_rustls::{TlsConnector, client};
 use super::*;
 use crate::pki::{CertificateAuthority, Identity, KeyKind, Leaf, PublicKey};
 
-const ASKED: Terms = Terms {
+pub(super) const ASKED: Terms = Terms {
     client_certificate: ClientCertificate::Asked,
     alpn: &[],
     versions: Versions::Tls12And13,
 };
 const REQUIRED: Terms = Terms { client_certificate: ClientCertificate::Required, ..ASKED };
-const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
+pub(super) const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 
 /// Shows whatever it is given, as devices do: rustls would refuse certificates of version 1.
 #[derive(Debug)]
-struct Shows(Option<Arc<CertifiedKey>>);
+pub(super) struct Shows(pub(super) Option<Arc<CertifiedKey>>);
 
 impl ResolvesClientCert for Shows {
     fn resolve(&self, hints: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
@@ -49,13 +49,13 @@ fn chain(identity: &Identity) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect()
 }
 
-struct Bench {
+pub(super) struct Bench {
     server: TlsServer,
     authority: Arc<ServerAuthority>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let authority = Arc::new(ServerAuthority::generate());
         Self { server: TlsServer::new(Arc::clone(&authority)), authority }
     }
@@ -64,7 +64,7 @@ impl Bench {
         self.client_of(rustls::crypto::aws_lc_rs::default_provider(), version, shows)
     }
 
-    fn client_of(
+    pub(super) fn client_of(
         &self,
         provider: CryptoProvider,
         version: &'static SupportedProtocolVersion,
@@ -84,7 +84,7 @@ impl Bench {
     }
 
     /// Both ends of one handshake.
-    async fn handshake(
+    pub(super) async fn handshake(
         &self,
         client: ClientConfig,
         name: &'static str,
@@ -229,7 +229,7 @@ async fn the_door_chooses_its_protocol_and_no_overlap_is_no_reason_to_stop() {
             Terms { alpn: spoken, ..ASKED }
         };
         let (accepted, connected) = bench.handshake(client, "one.example", choose).await;
-        assert_eq!(accepted.unwrap().stream.get_ref().1.alpn_protocol(), expected);
+        assert_eq!(accepted.unwrap().stream.alpn_protocol(), expected);
         assert_eq!(connected.unwrap().get_ref().1.alpn_protocol(), expected);
     }
 }
