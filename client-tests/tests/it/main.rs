@@ -2,6 +2,7 @@
 
 mod api_gateway;
 mod articles;
+mod aws_cli;
 mod bad_input;
 mod codec_second_reading;
 mod common;
