@@ -153,7 +153,7 @@ where
         })
     });
     let mut builder = http1::Builder::new();
-    builder.writev(false).timer(TokioTimer::new()).header_read_timeout(limits.head);
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
     let ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let unreadable = ended.err().filter(hyper::Error::is_parse).map(|error| error.to_string());

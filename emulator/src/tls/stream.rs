@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
@@ -46,8 +47,8 @@ pub(crate) struct Stream {
     tls: UnbufferedServerConnection,
     /// What has come of records that are not whole.
     unfinished: Vec<u8>,
-    /// What was opened, and how much of it was read.
-    opened: (Vec<u8>, usize),
+    /// What was opened and nobody has read.
+    opened: Bytes,
     /// What is sealed and not sent.
     unsent: Vec<u8>,
     /// The client says nothing more: that was all, or no TLS.
@@ -78,7 +79,7 @@ impl Stream {
             tcp,
             tls: UnbufferedServerConnection::new(configuration).map_err(of_tls)?,
             unfinished: records,
-            opened: (Vec::new(), 0),
+            opened: Bytes::new(),
             unsent: Vec::new(),
             over: None,
             closed: false,
@@ -173,7 +174,7 @@ impl Stream {
         }
         self.unfinished = records[used..].to_vec();
         self.over = end;
-        self.opened = (waits, 0);
+        self.opened = waits.into();
     }
 
     /// Sends what is sealed.
@@ -322,15 +323,8 @@ impl AsyncRead for Stream {
         let stream = self.get_mut();
         let before = buffer.filled().len();
         while buffer.remaining() > 0 {
-            let (opened, read) = &mut stream.opened;
-            if *read < opened.len() {
-                let now = buffer.remaining().min(opened.len() - *read);
-                buffer.put_slice(&opened[*read..*read + now]);
-                *read += now;
-                if *read == opened.len() {
-                    stream.opened = (Vec::new(), 0);
-                }
-            }
+            let now = buffer.remaining().min(stream.opened.len());
+            buffer.put_slice(&stream.opened.split_to(now));
             if buffer.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
