@@ -186,7 +186,7 @@ fn headers(call: &Call<'_>) -> Multimap {
 fn query(call: &Call<'_>) -> Multimap {
     let mut query = Multimap::new();
     for (name, value) in call.request.query() {
-        query.entry(name).or_default().push(value);
+        query.entry(name.into_owned()).or_default().push(value.into_owned());
     }
     query
 }

@@ -70,7 +70,8 @@ fn refuse(status: u16, message: &str) -> Response {
 /// The number after which entries are asked for.
 fn after(request: &Request) -> Result<u64, String> {
     let query = request.query();
-    let after = query.iter().find(|(name, _)| name == "after").map_or("0", |(_, value)| value);
+    let after =
+        query.iter().find(|(name, _)| name == "after").map_or("0", |(_, value)| value.as_ref());
     after.parse().map_err(|_| format!("`after={after}` is not a number"))
 }
 

@@ -110,8 +110,8 @@ impl Wire {
                 Place::Payload | Place::Body => None,
                 Place::Header => request.header(member.on_the_wire).map(str::to_owned),
                 Place::Query => {
-                    let same = |(name, _): &&(String, String)| name == member.on_the_wire;
-                    query.iter().find(same).map(|(_, value)| value.clone())
+                    let found = query.iter().find(|(name, _)| name == member.on_the_wire);
+                    found.map(|(_, value)| value.clone().into_owned())
                 }
             };
             match text {

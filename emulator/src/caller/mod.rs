@@ -21,6 +21,8 @@ pub(crate) use known::{Known, OfFunctions};
 pub(crate) use refused::{Mismatch, Refused};
 pub(crate) use verifier::{Endpoint, Moment, Verifier};
 
+use std::borrow::Cow;
+
 use crate::config::is_region;
 use crate::credentials::Secret;
 use crate::http::Request;
@@ -139,10 +141,11 @@ impl Parts {
         }
     }
 
-    fn of_query(query: Vec<(String, String)>) -> Self {
+    fn of_query(query: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Self {
         let mut parts = Self::default();
         for (name, value) in query {
-            let part = match name.as_str() {
+            let value = value.into_owned();
+            let part = match name.as_ref() {
                 "X-Amz-Algorithm" => &mut parts.algorithm,
                 "X-Amz-Credential" => &mut parts.credential,
                 "X-Amz-Date" => &mut parts.date,

@@ -46,7 +46,8 @@ fn claimed(request: &Request) -> Option<String> {
     let header = request.header("x-amz-content-sha256").map(str::to_owned);
     header.or_else(|| {
         let mut query = request.query().into_iter();
-        query.find(|(name, _)| name.eq_ignore_ascii_case("x-amz-content-sha256")).map(|it| it.1)
+        let found = query.find(|(name, _)| name.eq_ignore_ascii_case("x-amz-content-sha256"));
+        found.map(|(_, value)| value.into_owned())
     })
 }
 

@@ -117,7 +117,7 @@ impl State {
         request: ConnectRequest,
         now: Timestamp,
     ) -> Result<Admitted, ConnectRefusal> {
-        let who = Who::connecting(peer, client_id, principal.id());
+        let who = Who::connecting(peer, client_id, principal.to_string());
         let entry = |refused: Refused, entry: Entry| {
             let entry = who.signs(entry);
             let answer = match request.version {
@@ -145,7 +145,7 @@ impl State {
         let (permit, will_permits) = asked.map_err(|refusal| {
             //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
             //# connect_failed: not authorized to connect, or not to publish the will
-            let principal_identifier = principal.id();
+            let principal_identifier = principal.to_string();
             let subject = Subject {
                 client_id,
                 thing_name: thing_name.as_ref(),
@@ -159,7 +159,7 @@ impl State {
             entry(Refused::NotAuthorized, failed)
         })?;
         let details = ConnectionDetails {
-            principal: principal.id().into(),
+            principal: principal.to_string().into(),
             session_identifier: session.into(),
             thing_name,
             source_ip: peer.address.ip(),

@@ -103,10 +103,9 @@ impl IotCore {
                 let retained = retain.is_some();
                 state.note(if retained { entry.member("retain", "True") } else { entry });
             }
-            let principal = caller.principal();
             let origin = Origin {
                 client_id: None,
-                principal: principal.as_deref(),
+                principal: caller.principal().map(|principal| principal as _),
                 source_ip: Some(caller.address().ip()),
             };
             let publication =

@@ -147,7 +147,7 @@ impl State {
     /// Whether the logging options ask for an entry of each message that `caller` publishes.
     pub(super) fn logs_publish_of(&self, caller: &HttpCaller) -> bool {
         self.registry.logs_more() && {
-            let principal = caller.principal();
+            let principal = caller.principal().map(ToString::to_string);
             let about = LogSubject {
                 client_id: None,
                 principal: principal.as_deref(),

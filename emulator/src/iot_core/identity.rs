@@ -90,10 +90,9 @@ impl State {
                 };
                 //= https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html
                 //# a rule on the event can ask clientid() for the client that connected
-                let principal = certificate_id.to_string();
                 let origin = Origin {
                     client_id: client_id.filter(|id| !id.as_str().is_empty()),
-                    principal: Some(&principal),
+                    principal: Some(&certificate_id),
                     source_ip: Some(source_ip),
                 };
                 let entry = Entry::success(scope, "RegisterCertificateJustInTime");

@@ -64,7 +64,7 @@ impl Who {
         Self {
             protocol: "HTTP",
             client_id: None,
-            principal: caller.principal(),
+            principal: caller.principal().map(ToString::to_string),
             source_ip: address.ip(),
             source_port: address.port(),
         }

@@ -5,6 +5,7 @@
 //! broker, what a rule makes of it by the rules engine.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -35,11 +36,12 @@ const REPUBLISH_DEPTH: u8 = 16;
 const REPUBLISHED_MESSAGES: usize = 1_000;
 
 /// Who published a message, as rules can ask.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Origin<'a> {
     /// None over HTTP, and for AWS itself.
     pub(super) client_id: Option<&'a ClientId>,
-    pub(super) principal: Option<&'a str>,
+    /// Written out only for rules, which are asked for seldom.
+    pub(super) principal: Option<&'a dyn fmt::Display>,
     pub(super) source_ip: Option<IpAddr>,
 }
 
@@ -135,7 +137,7 @@ impl State {
             topic: topic.clone(),
             payload: Bytes::copy_from_slice(&publication.payload),
             client_id: origin.client_id.cloned(),
-            principal: origin.principal.map(str::to_owned),
+            principal: origin.principal.map(ToString::to_string),
             source_ip: origin.source_ip,
             properties: publication.properties.as_deref().map(to_rules).unwrap_or_default(),
             now,

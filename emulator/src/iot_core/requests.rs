@@ -102,10 +102,10 @@ impl HttpCaller {
         }
     }
 
-    /// The ID of a device's certificate or of an Amazon Cognito identity.
-    pub(crate) fn principal(&self) -> Option<String> {
+    /// A device with its certificate, or an Amazon Cognito identity.
+    pub(crate) fn principal(&self) -> Option<&Principal> {
         match self {
-            Self::Principal { principal, .. } => Some(principal.id()),
+            Self::Principal { principal, .. } => Some(principal),
             Self::AwsCaller { .. } => None,
         }
     }

@@ -4,6 +4,8 @@
 //! decided in `presentation.rs`, what a principal may do in the policies.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/client-authentication.html>.
 
+use std::fmt;
+
 use crate::pki::Certificate;
 use crate::registry::Target;
 
@@ -38,18 +40,6 @@ impl Principal {
         })
     }
 
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
-    //# principalIdentifier is the certificate's ID
-    //? assumed: that of an IAM identity is its access key ID, that of an Amazon Cognito identity
-    //? its ID; AWS writes a role and a session, of which nothing is known here
-    /// The principal's ID in events and logs.
-    pub(crate) fn id(&self) -> String {
-        match &self.0 {
-            Who::Certificate(certificate) => certificate.id().to_string(),
-            Who::CognitoIdentity(id) | Who::IamIdentity(id) => id.clone(),
-        }
-    }
-
     /// The certificate, for policy variables.
     pub(crate) const fn certificate(&self) -> Option<&Certificate> {
         match &self.0 {
@@ -64,6 +54,20 @@ impl Principal {
             Who::Certificate(certificate) => Some(Target::Certificate(certificate.id())),
             Who::CognitoIdentity(id) => Some(Target::CognitoIdentity(id.clone())),
             Who::IamIdentity(_) => None,
+        }
+    }
+}
+
+//= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+//# principalIdentifier is the certificate's ID
+//? assumed: that of an IAM identity is its access key ID, that of an Amazon Cognito identity its ID;
+//? AWS writes a role and a session, of which nothing is known here
+/// The principal's ID in events and logs.
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Who::Certificate(certificate) => certificate.id().fmt(f),
+            Who::CognitoIdentity(id) | Who::IamIdentity(id) => f.write_str(id),
         }
     }
 }
@@ -88,7 +92,7 @@ mod tests {
             let principal = Principal::signed("AKIDEXAMPLE", token);
             let cognito = expected.map(|id| Target::CognitoIdentity(id.to_owned()));
             assert_eq!(principal.target(), cognito, "{token:?}");
-            assert_eq!(principal.id(), expected.unwrap_or("AKIDEXAMPLE"), "{token:?}");
+            assert_eq!(principal.to_string(), expected.unwrap_or("AKIDEXAMPLE"), "{token:?}");
             assert!(principal.certificate().is_none(), "{token:?}");
         }
     }

@@ -1,5 +1,6 @@
 //! `ListObjectsV2`: one page of the keys of a bucket.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
@@ -44,15 +45,16 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Reads the query of a request.
-    pub(super) fn read(query: &[(String, String)]) -> Result<Self, S3Error> {
+    pub(super) fn read(query: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Result<Self, S3Error> {
         let mut listing = Self { page: PAGE, ..Self::default() };
         for (name, value) in query {
-            match name.as_str() {
-                "prefix" => listing.prefix.clone_from(value),
-                "delimiter" => listing.delimiter = Some(value.clone()).filter(|d| !d.is_empty()),
-                "start-after" => listing.start_after = Some(value.clone()),
-                "continuation-token" => listing.continuation_token = Some(value.clone()),
-                "max-keys" => listing.page = page(value)?,
+            let value = value.into_owned();
+            match name.as_ref() {
+                "prefix" => listing.prefix = value,
+                "delimiter" => listing.delimiter = Some(value).filter(|d| !d.is_empty()),
+                "start-after" => listing.start_after = Some(value),
+                "continuation-token" => listing.continuation_token = Some(value),
+                "max-keys" => listing.page = page(&value)?,
                 "encoding-type" if value == "url" => listing.url = true,
                 "encoding-type" => {
                     return Err(invalid("Invalid Encoding Method specified in Request"));

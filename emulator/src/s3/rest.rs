@@ -102,7 +102,7 @@ impl Buckets {
                 Ok(response(204, "application/xml", ""))
             }
             Operation::ListObjectsV2(bucket) => {
-                let page = Listing::read(&request.query())?;
+                let page = Listing::read(request.query())?;
                 let body = page.answer(bucket, &self.keys(bucket)?)?;
                 Ok(response(200, "application/xml", body))
             }
@@ -206,7 +206,7 @@ fn named(method: &str, subresource: &str) -> String {
 fn operation(request: &Request) -> Result<Operation, S3Error> {
     let (bucket, key) = place(request)?;
     let query = request.query();
-    if let Some((name, _)) = query.iter().find(|(name, _)| SUBRESOURCES.contains(&name.as_str())) {
+    if let Some((name, _)) = query.iter().find(|(name, _)| SUBRESOURCES.contains(&name.as_ref())) {
         return Err(S3Error::not_implemented(&named(request.method.as_str(), name)));
     }
     if request.header("x-amz-copy-source").is_some() {

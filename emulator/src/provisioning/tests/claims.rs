@@ -55,7 +55,7 @@ fn fp_3_a_claim_is_somebody_for_five_minutes_and_stands_in_no_list() {
     assert_eq!(answer.certificate_id, certificate.id());
     let mut connect =
         |now| present_chain(&mut registry, std::slice::from_ref(&certificate), false, now);
-    assert_eq!(connect(NOW).unwrap().id(), certificate.id().to_string());
+    assert_eq!(connect(NOW).unwrap().to_string(), certificate.id().to_string());
     assert!(connect(expiration).is_ok());
     let rejected = connect(expiration + Duration::from_secs(1)).unwrap_err();
     assert_eq!(rejected.rejection.reason, "DEVICE_CERTIFICATE_NOT_REGISTERED");

@@ -54,7 +54,7 @@ fn jr_6_8_and_12_the_first_connection_registers_and_each_repeats_the_event() {
 
     update(&mut registry, &device, "ACTIVE");
     let principal = connect(&mut registry, &device).expect("it is ACTIVE now");
-    assert_eq!(principal.id(), device.certificate_id().to_string());
+    assert_eq!(principal.to_string(), device.certificate_id().to_string());
     assert_eq!(principal.certificate().unwrap().id(), device.certificate_id());
 }
 
