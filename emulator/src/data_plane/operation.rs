@@ -2,6 +2,8 @@
 //!
 //! Truth: botocore's `iot-data` model, and `absent.rs` for what nobody serves here.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use crate::errors::{ApiError, ErrorCode};
@@ -67,7 +69,7 @@ fn nothing_at(method: &Method, path: &str) -> ApiError {
 
 /// What AWS has at a path, and nobody serves here; `None` if it has another method.
 fn absent(method: &Method, path: &str) -> Result<Option<Operation>, ApiError> {
-    let segments = path.split('/').skip(1).map(decoded);
+    let segments = path.split('/').skip(1).map(|segment| decoded(segment).map(Cow::into_owned));
     let segments = segments.collect::<Result<Vec<String>, ApiError>>()?;
     let mut known = Absent::at(&segments).peekable();
     if known.peek().is_none() {
@@ -77,13 +79,16 @@ fn absent(method: &Method, path: &str) -> Result<Option<Operation>, ApiError> {
     Ok(found.map(Operation::Absent))
 }
 
-fn decoded(text: &str) -> Result<String, ApiError> {
+fn decoded(text: &str) -> Result<Cow<'_, str>, ApiError> {
+    if !text.contains('%') {
+        return Ok(Cow::Borrowed(text));
+    }
     let decoded = percent_decode_str(text).decode_utf8();
-    decoded.map(Into::into).map_err(|_| ApiError::invalid_request("the path is not UTF-8"))
+    decoded.map_err(|_| ApiError::invalid_request("the path is not UTF-8"))
 }
 
 fn client_id_of(segment: &str) -> Result<ClientId, ApiError> {
-    decoded(segment).map(ClientId::from)
+    decoded(segment).map(|client_id| ClientId::new(&client_id))
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
@@ -93,7 +98,7 @@ fn topic_name(path: &str) -> Result<TopicName, ApiError> {
     if !is_topic_name(&topic) {
         return Err(ApiError::invalid_request(format!("`{topic}` is not a topic name")));
     }
-    Ok(TopicName::from(topic))
+    Ok(TopicName::new(&topic))
 }
 
 /// Whether MQTT clients can be told of `topic`.

@@ -47,8 +47,9 @@ pub(super) async fn serve(cloud: &Cloud, meant: Meant, accepted: Accepted) {
             };
             let (peer, decisions) = (peer.clone(), decisions.clone());
             let caller = HttpCaller::Principal { principal, peer, decisions };
-            let trace_id = cloud.uuid().to_string();
-            data_plane::answer(iot_core, &caller, &trace_id, &request).await.into()
+            let mut text = [0; 36];
+            let trace_id = cloud.uuid().hyphenated().encode_lower(&mut text);
+            data_plane::answer(iot_core, &caller, trace_id, &request).await.into()
         }
     })
     .await;
