@@ -424,6 +424,7 @@ async fn perform(cloud: Cloud, job: Job) {
         Effect::Provision { scope, certificate_id } => {
             cloud.regional(&scope).iot_core.provision(certificate_id);
         }
+        Effect::ProvisionFleet(call) => cloud.provision_fleet(&call).await,
     }
     drop(job.under_way);
 }

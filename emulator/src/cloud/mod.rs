@@ -5,6 +5,7 @@
 //! beside the doors.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
 
+mod fleet_provisioning;
 mod meant;
 mod regionals;
 mod running;

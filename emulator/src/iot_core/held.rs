@@ -15,7 +15,7 @@ use super::metrics::{Counter, Protocol};
 use super::publishing::{Origin, check_sizes, permits};
 use super::refusals::{self, Published, Reaction, Refused};
 use super::requests::PublishRequest;
-use super::topics;
+use super::topics::{self, Destination};
 use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::{
     ClientDisconnect, ConnectionFacts, Delivery, DisconnectReason, Publication, SubscribeOptions,
@@ -82,6 +82,8 @@ impl Held<'_> {
         self.state.metrics.published(Protocol::Mqtt, retain.is_some());
         self.note_passed("Publish-In", &topic, retain.is_some());
         let origin = Origin::client(&self.facts);
+        let asks = destination == Destination::FleetProvisioning;
+        let asked = asks.then(|| payload.clone());
         let publication = Publication {
             payload,
             qos: quality,
@@ -91,13 +93,14 @@ impl Held<'_> {
             publisher: Some(self.facts.client_id.clone()),
         };
         let sent = self.state.send(self.scope, destination, permit, publication, &origin, self.now);
-        Ok(sent.map_or_else(
-            |throttled| {
-                self.state.discard(throttled, self.now);
-                Published::Discarded
-            },
-            |()| Published::Accepted,
-        ))
+        if let Err(throttled) = sent {
+            self.state.discard(throttled, self.now);
+            return Ok(Published::Discarded);
+        }
+        if let Some(payload) = asked {
+            self.ask_fleet_provisioning(&topic, &payload);
+        }
+        Ok(Published::Accepted)
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html

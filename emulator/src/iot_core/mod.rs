@@ -33,6 +33,7 @@ mod connections_tests;
 mod data_plane;
 mod direct_messages;
 mod domains;
+mod fleet_provisioning;
 mod held;
 mod http_calls;
 mod identity;
@@ -83,7 +84,7 @@ use self::propagation::Propagation;
 use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, DirectMessageId, MessageBroker, Undelivered};
 use crate::names::{AccountId, CertificateId, Region, Scope};
-use crate::outbox::{Effect, Outbox};
+use crate::outbox::{Effect, Outbox, Waiting};
 pub(crate) use crate::provisioning::Principal;
 use crate::quotas::Quotas;
 use crate::registry::{CertificateMode, Registry};
@@ -157,6 +158,8 @@ struct State {
     /// What AWS draws at random and nobody can derive: session identifiers, trace IDs.
     random: fastrand::Rng,
     metrics: Metrics,
+    /// What fleet provisioning has not answered yet.
+    fleet_waiting: Waiting,
     after: After,
     /// The deadline that the timer knows of.
     armed: Option<Timestamp>,
@@ -196,6 +199,7 @@ impl State {
             lifetimes: BTreeSet::new(),
             random: fastrand::Rng::with_seed(salt),
             metrics: Metrics::default(),
+            fleet_waiting: Waiting::default(),
             after: After::default(),
             armed: None,
         }
@@ -225,7 +229,8 @@ impl State {
     /// When something has to happen next.
     fn next_deadline(&self) -> Option<Timestamp> {
         let ends = self.lifetimes.first().map(|(ends, _)| *ends);
-        self.broker.next_deadline().into_iter().chain(ends).min()
+        let lapses = self.registry.next_token_deadline();
+        self.broker.next_deadline().into_iter().chain(ends).chain(lapses).min()
     }
 
     /// Keeps an entry until the lock is free, and counts what it tells.
@@ -317,6 +322,7 @@ impl IotCore {
         self.locked(|state, now| {
             state.broker.handle_timeout(now);
             state.end_what_is_over(self.scope(), now);
+            state.lapse_tokens(self.scope(), now);
         });
     }
 

@@ -255,10 +255,19 @@ impl State {
         origin: &Origin<'_>,
         now: Timestamp,
     ) -> Result<(), Throttled> {
-        if destination == Destination::Unanswered {
+        let unanswered = match destination {
+            Destination::Unanswered => {
+                Some("the service behind this topic is not in iot-emulator yet; nobody answers")
+            }
+            //? assumed: what is asked without a connection is not served either
+            Destination::FleetProvisioning if origin.client_id.is_none() => {
+                Some("a reply needs the MQTT connection of a client that asks")
+            }
+            Destination::FleetProvisioning | Destination::Everybody | Destination::Rule => None,
+        };
+        if let Some(why) = unanswered {
             let topic = permit.resource().clone();
             let entry = Entry::failure(scope, "Publish-In", "NotServed");
-            let why = "the service behind this topic is not in iot-emulator yet; nobody answers";
             self.note(entry.member("topicName", topic).details(why).answer("nothing"));
         }
         self.distribute(scope, permit, publication, origin, now)

@@ -51,12 +51,13 @@ const SUBSCRIBE: &[&str] = &[
     "$aws/sitewise/asset-models/+/assets/+/properties/+",
 ];
 
+/// Topics on which devices ask for certificates, and to be provisioned.
+const FLEET_PROVISIONING: &[&str] = &["$aws/certificates/#", "$aws/provisioning-templates/#"];
+
 /// Topics that AWS answers and this emulator does not, yet: a publish is taken and traced.
 const UNANSWERED: &[&str] = &[
     "$aws/things/+/shadow/#",
     "$aws/things/+/jobs/#",
-    "$aws/certificates/#",
-    "$aws/provisioning-templates/#",
     "$aws/things/+/defender/#",
     "$aws/things/+/streams/#",
     "$aws/device_location/#",
@@ -70,6 +71,8 @@ pub(super) enum Destination {
     Everybody,
     /// Basic Ingest: to one rule alone.
     Rule,
+    /// To fleet provisioning, which answers.
+    FleetProvisioning,
     /// A service of AWS that is not here.
     Unanswered,
 }
@@ -99,8 +102,12 @@ pub(super) fn publish(topic: &TopicName, retain: bool) -> Result<Destination, To
         )));
     }
     refuse_retained(retain, text)?;
-    let unanswered = UNANSWERED.iter().any(|filter| topic_matches(filter, text));
-    Ok(if unanswered { Destination::Unanswered } else { Destination::Everybody })
+    let is_one_of = |filters: &[&str]| filters.iter().any(|filter| topic_matches(filter, text));
+    Ok(match text {
+        _ if is_one_of(FLEET_PROVISIONING) => Destination::FleetProvisioning,
+        _ if is_one_of(UNANSWERED) => Destination::Unanswered,
+        _ => Destination::Everybody,
+    })
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/direct-messaging.html

@@ -9,6 +9,7 @@
 //! for its next delivery when it can write, which is when `iot:Receive` is asked.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>.
 
+mod answer;
 mod clients;
 mod connection;
 mod deadlines;
@@ -32,6 +33,7 @@ mod throttling;
 mod untold;
 mod waiting;
 
+pub(crate) use answer::Answered;
 pub(crate) use connection::{ConnectRequest, ConnectionDetails, ConnectionFacts, ConnectionId};
 pub(crate) use direct::{DirectMessageId, Undelivered};
 pub(crate) use disconnect::{ClientDisconnect, DisconnectReason, Ended};

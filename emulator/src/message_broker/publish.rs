@@ -83,7 +83,7 @@ impl MessageBroker {
         }
     }
 
-    fn give_to_session(
+    pub(super) fn give_to_session(
         &mut self,
         slot: Slot,
         message: &Arc<Message>,

@@ -15,7 +15,8 @@ use crate::time::Timestamp;
 
 use super::resources::CertificateSource;
 use super::run::{
-    Origin, Provisioned, ProvisioningFailure, Step, failure, invalid_template, parse, resolve, run,
+    CERTIFICATE_ID, Failing, Origin, Provisioned, ProvisioningFailure, Step, failure,
+    invalid_template, parse, resolve, run,
 };
 use super::template::Template;
 
@@ -33,7 +34,6 @@ const SUBJECT_PARAMETERS: [(&str, AttributeKind); 7] = [
     ("AWS::IoT::Certificate::CommonName", AttributeKind::CommonName),
     ("AWS::IoT::Certificate::SerialNumber", AttributeKind::SerialNumber),
 ];
-const CERTIFICATE_ID: &str = "AWS::IoT::Certificate::Id";
 
 /// Runs the template of the certificate's CA.
 ///
@@ -62,7 +62,7 @@ pub(crate) fn provision(
         let step = resources.certificate.logical_id.as_str();
         return Err(failure(step, invalid_template(why), why));
     }
-    run(registry, &resources, Origin::Waiting(certificate_id), now)
+    run(registry, &resources, Origin::Waiting(certificate_id), Failing::LeavesWhatWasMade, now)
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html

@@ -9,6 +9,7 @@
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>. A [`Registration`]
 //! runs a template that somebody gives with RegisterThing.
 
+mod fleet;
 mod functions;
 mod jitp;
 mod presentation;
@@ -18,6 +19,7 @@ mod resources;
 mod run;
 mod template;
 mod things;
+mod undo;
 
 use std::net::IpAddr;
 
@@ -26,6 +28,7 @@ use crate::pki::Certificate;
 use crate::registry::CertificateStatus;
 use crate::time::Timestamp;
 
+pub(crate) use fleet::*;
 pub(crate) use jitp::provision;
 pub(crate) use presentation::present;
 pub(crate) use principal::Principal;

@@ -60,8 +60,8 @@ impl Principal {
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
 //# principalIdentifier is the certificate's ID
-//? assumed: that of an IAM identity is its access key ID, that of an Amazon Cognito identity its ID;
-//? AWS writes a role and a session, of which nothing is known here
+//? assumed: that of an IAM identity is its access key ID, that of an Amazon Cognito identity its
+//? ID; AWS writes a role and a session, of which nothing is known here
 /// The principal's ID in events and logs.
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

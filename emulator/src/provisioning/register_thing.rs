@@ -18,7 +18,7 @@ use crate::service_model::read;
 use crate::time::Timestamp;
 
 use super::resources::{CertificateSource, Resources};
-use super::run::{Origin, Provisioned, Step, ended, parse, resolve, run};
+use super::run::{Failing, Origin, Provisioned, Step, ended, parse, resolve, run};
 
 /// RegisterThing's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -85,7 +85,7 @@ impl Registration {
                 Origin::Id(id)
             }
         };
-        run(registry, &self.resources, origin, now)
+        run(registry, &self.resources, origin, Failing::LeavesWhatWasMade, now)
     }
 }
 

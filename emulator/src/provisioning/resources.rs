@@ -88,7 +88,7 @@ impl Resources {
         let mut policies = Vec::new();
         let mut certificate = None;
         for (id, resource) in &template.resources {
-            let properties = Properties::resolve(id, resource, &mut resolver)?;
+            let properties = Properties::of(id, &resource.properties, &mut resolver)?;
             match resource.kind {
                 ResourceKind::Thing => thing = Some(properties.thing(resource)?),
                 ResourceKind::Policy => policies.push(properties.policy()?),
@@ -104,6 +104,22 @@ impl Resources {
     }
 }
 
+//= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
+//# what a device is told: any names and values, without objects in each other
+/// The `DeviceConfiguration` of `template` for these `parameters`.
+pub(super) fn device_configuration(
+    template: &Template,
+    parameters: &BTreeMap<String, String>,
+) -> Result<Map<String, Value>, Unusable> {
+    const SECTION: &str = "DeviceConfiguration";
+    let mut resolver = Resolver::new(parameters, &template.mappings);
+    let values = Properties::of(SECTION, &template.device_configuration, &mut resolver)?;
+    match values.values.iter().find(|(_, value)| text(value).is_none()) {
+        Some((name, _)) => Err(values.wrong(format!("{name} must be a single value"))),
+        None => Ok(values.values),
+    }
+}
+
 /// The resolved properties of one resource.
 struct Properties<'a> {
     id: &'a str,
@@ -111,13 +127,13 @@ struct Properties<'a> {
 }
 
 impl<'a> Properties<'a> {
-    fn resolve(
+    fn of(
         id: &'a str,
-        resource: &Resource,
+        properties: &Map<String, Value>,
         resolver: &mut Resolver<'_>,
     ) -> Result<Self, Unusable> {
         let mut values = Map::new();
-        for (name, value) in &resource.properties {
+        for (name, value) in properties {
             let value =
                 resolver.resolve(value).map_err(|Unresolved { function, why }| Unusable {
                     logical_id: id.to_owned(),

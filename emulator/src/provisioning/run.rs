@@ -12,7 +12,8 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::names::{Arn, CertificateId, PolicyName, ThingName};
 use crate::pki::{Certificate, sha1_hex_upper};
 use crate::registry::{
-    AttachThingPrincipalRequest, CertificateStatus, GetPolicyRequest, PolicyTargetRequest, Registry,
+    AttachThingPrincipalRequest, CertificateStatus, GetPolicyRequest, PolicyTargetRequest,
+    Registry, Target,
 };
 use crate::service_model::read;
 use crate::time::Timestamp;
@@ -22,6 +23,7 @@ use super::resources::{
     CertificateResource, PolicyResource, PolicySource, Resources, ThingResource, Unusable,
 };
 use super::template::{NotATemplate, Override, Template};
+use super::undo::{Journal, Undo};
 
 /// What provisioning did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +70,18 @@ pub(super) enum Origin<'a> {
     Pem { certificate: &'a str, ca_certificate: Option<&'a str> },
 }
 
+/// What becomes of what was made when a later step fails.
+//? assumed: a run for fleet provisioning leaves nothing, as nothing is changed by a request that is
+//? rejected; JITP and RegisterThing leave it, and trying again finds it
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failing {
+    LeavesWhatWasMade,
+    LeavesNothing,
+}
+
+/// The parameter that stands for the ID of the device's certificate.
+pub(super) const CERTIFICATE_ID: &str = "AWS::IoT::Certificate::Id";
+
 /// Reads a template body.
 pub(super) fn parse(body: &str) -> Step<Template> {
     Template::parse(body).map_err(|NotATemplate(why)| {
@@ -93,6 +107,7 @@ pub(super) fn run(
     registry: &mut Registry,
     resources: &Resources,
     origin: Origin<'_>,
+    failing: Failing,
     now: Timestamp,
 ) -> Step<Provisioned> {
     let certificate = &resources.certificate;
@@ -103,14 +118,18 @@ pub(super) fn run(
         lines: found.line.into_iter().map(str::to_owned).collect(),
         ..Provisioned::default()
     };
-    let mut run = Run { registry, certificate_id: found.id, now, provisioned };
-    match run.all(resources, found.status) {
-        Ok(()) => Ok(run.provisioned),
-        Err(mut failure) => {
-            failure.done = run.provisioned.lines;
-            Err(failure)
+    let changes = registry.changes_so_far();
+    let journal = Journal::default();
+    let mut run = Run { registry, certificate_id: found.id, now, provisioned, journal };
+    let Err(mut failure) = run.all(resources, found.status) else { return Ok(run.provisioned) };
+    match failing {
+        Failing::LeavesWhatWasMade => failure.done = run.provisioned.lines,
+        Failing::LeavesNothing => {
+            run.journal.undo(run.registry, now);
+            run.registry.forget_changes_since(changes);
         }
     }
+    Err(failure)
 }
 
 /// The certificate of a run.
@@ -189,6 +208,7 @@ pub(super) struct Run<'a> {
     certificate_id: CertificateId,
     pub(super) now: Timestamp,
     pub(super) provisioned: Provisioned,
+    pub(super) journal: Journal,
 }
 
 impl Run<'_> {
@@ -231,14 +251,20 @@ impl Run<'_> {
     fn policy(&mut self, policy: &PolicyResource) -> Result<(), ApiError> {
         let name = match &policy.source {
             PolicySource::Name(name) => {
-                let input = json!({ "policyName": name });
-                self.registry.get_policy(read("GetPolicy", input)?)?;
+                let input = read("GetPolicy", json!({ "policyName": name }))?;
+                //= https://github.com/ministackorg/ministack/pull/1755
+                //# the words for a policy that does not exist
+                let missing = |_| ApiError::not_found("Policy default version not found");
+                self.registry.get_policy(input).map_err(missing)?;
                 name.clone()
             }
             PolicySource::Document(document) => self.policy_of(document, &policy.logical_id)?,
         };
         let target = self.certificate_arn().to_string();
         let input = PolicyTargetRequest { policy_name: name.clone(), target };
+        if !self.registry.has_policy(self.certificate_id, &name) {
+            self.journal.will_undo(Undo::Attach(input.clone()));
+        }
         self.registry.attach_policy(input)?;
         self.did(format!("attached policy `{name}` to the certificate"));
         self.provisioned.policy_names.push(PolicyName::from(name));
@@ -256,6 +282,7 @@ impl Run<'_> {
             let input = json!({ "policyName": name, "policyDocument": document });
             self.registry.create_policy(read("CreatePolicy", input)?, self.now)?;
             self.did(format!("made policy `{name}`"));
+            self.journal.will_undo(Undo::MakePolicy(name.clone()));
         }
         self.provisioned.resource_arns.insert(logical_id.to_owned(), arn);
         Ok(name)
@@ -265,10 +292,17 @@ impl Run<'_> {
         let principal = self.certificate_arn().to_string();
         let input = AttachThingPrincipalRequest {
             thing_name: thing.name.clone(),
-            principal,
+            principal: principal.clone(),
             thing_principal_type: None,
         };
+        let name = ThingName::new(&thing.name);
+        let target = Target::Certificate(self.certificate_id);
+        let attached = self.registry.things_of_principal(&target).any(|it| *it == name);
         self.registry.attach_thing_principal(input)?;
+        if !attached {
+            let thing = thing.name.clone();
+            self.journal.will_undo(Undo::AttachToThing { thing, principal });
+        }
         self.did(format!("attached the certificate to thing `{}`", thing.name));
         Ok(())
     }

@@ -19,6 +19,8 @@ pub(super) struct Template {
     pub(super) mappings: Map<String, Value>,
     /// By logical ID.
     pub(super) resources: BTreeMap<String, Resource>,
+    /// What a device is told that fleet provisioning provisioned; just in time, nobody is.
+    pub(super) device_configuration: Map<String, Value>,
 }
 
 /// A resource of a template.
@@ -118,6 +120,7 @@ impl Template {
         let mut parameters = BTreeMap::new();
         let mut resources = BTreeMap::new();
         let mut mappings = Map::new();
+        let mut device_configuration = Map::new();
         for (name, section) in template {
             match name.as_str() {
                 "Parameters" => {
@@ -133,13 +136,14 @@ impl Template {
                         resources.insert(id, resource);
                     }
                 }
-                // What a device is told when fleet provisioning made it; just in time, nobody is.
-                "DeviceConfiguration" => {}
+                "DeviceConfiguration" => {
+                    device_configuration = members("DeviceConfiguration", section)?;
+                }
                 //? assumed: an unknown section is refused
                 _ => return wrong(format!("there is no section `{name}`")),
             }
         }
-        let template = Self { parameters, mappings, resources };
+        let template = Self { parameters, mappings, resources, device_configuration };
         //? assumed: one thing, as there is one certificate; the guide speaks of `a thing`
         for kind in [ResourceKind::Thing, ResourceKind::Certificate] {
             if template.of_kind(kind).count() > 1 {

@@ -13,6 +13,7 @@ use crate::service_model::read;
 use super::resources::ThingResource;
 use super::run::Run;
 use super::template::Override;
+use super::undo::Undo;
 
 impl Run<'_> {
     /// Makes the thing, or lets the one that exists be as the template says.
@@ -39,6 +40,7 @@ impl Run<'_> {
             });
             self.registry.create_thing(read("CreateThing", input)?, self.now)?;
             self.did(format!("made thing `{name}`"));
+            self.journal.will_undo(Undo::MakeThing(thing.name.clone()));
             self.join_groups(&thing.name, thing.groups.iter().map(String::as_str))?;
         }
         self.provisioned.thing_name = Some(name);
@@ -50,6 +52,7 @@ impl Run<'_> {
     //# a thing that differs: leave it, replace, merge, or fail; it fails unless told otherwise
     fn existing_thing(&mut self, thing: &ThingResource, name: &ThingName) -> Result<(), ApiError> {
         let before = self.provisioned.lines.len();
+        self.journal.will_undo(Undo::change(self.registry, name));
         self.existing_type(thing, name)?;
         self.existing_attributes(thing, name)?;
         self.existing_billing_group(thing, name)?;
@@ -131,6 +134,7 @@ impl Run<'_> {
                     let input = json!({ "thingGroupName": group, "thingName": thing.name });
                     let input = read("RemoveThingFromThingGroup", input)?;
                     self.registry.remove_thing_from_thing_group(input, self.now)?;
+                    self.journal.will_undo(Undo::Leave(thing.name.clone(), group.clone()));
                     self.did(format!("took thing `{}` out of group `{group}`", thing.name));
                 }
             }
@@ -164,6 +168,7 @@ impl Run<'_> {
             let input = json!({ "thingGroupName": group, "thingName": thing });
             let input = read("AddThingToThingGroup", input)?;
             self.registry.add_thing_to_thing_group(input, self.now)?;
+            self.journal.will_undo(Undo::Join(thing.to_owned(), group.to_owned()));
             self.did(format!("put thing `{thing}` into group `{group}`"));
         }
         Ok(())

@@ -205,14 +205,19 @@ impl Registry {
         mode: CertificateMode,
         now: Timestamp,
     ) {
-        let new = NewCertificate {
-            certificate,
-            pem: None,
-            status: CertificateStatus::PendingActivation,
-            mode,
-            ca_certificate_id: Some(ca_certificate_id),
-        };
-        self.store(new, now);
+        self.store_pending(certificate, mode, Some(ca_certificate_id), now);
+    }
+
+    /// Stores a certificate that waits in PENDING_ACTIVATION.
+    pub(super) fn store_pending(
+        &mut self,
+        certificate: Certificate,
+        mode: CertificateMode,
+        ca_certificate_id: Option<CertificateId>,
+        now: Timestamp,
+    ) {
+        let status = CertificateStatus::PendingActivation;
+        self.store(NewCertificate { certificate, pem: None, status, mode, ca_certificate_id }, now);
     }
 
     fn store_issued(

@@ -20,6 +20,7 @@ mod domain_terms;
 mod event_configurations;
 mod logging;
 mod outgoing_certificates;
+mod ownership_tokens;
 mod paging;
 mod policies;
 mod policy_attachments;
@@ -68,6 +69,7 @@ pub(crate) use certificates::*;
 pub(crate) use domain_configurations::*;
 pub(crate) use domain_terms::DomainTerms;
 pub(crate) use logging::*;
+pub(crate) use ownership_tokens::{OwnershipToken, TooManyTokens};
 
 pub(crate) use policies::*;
 pub(crate) use policy_attachments::*;
@@ -90,6 +92,7 @@ pub(crate) use words::*;
 
 use self::event_configurations::EventConfigurations;
 use self::logging::Logging;
+use self::ownership_tokens::OwnershipTokens;
 use self::shelf::Shelf;
 
 /// The registry of one account in one Region.
@@ -126,6 +129,7 @@ pub(crate) struct Registry {
     billing_groups: Shelf<BillingGroupName, BillingGroup>,
     provisioning_templates: Shelf<TemplateName, ProvisioningTemplate>,
     provisioning_claims: BTreeMap<CertificateId, ProvisioningClaim>,
+    ownership_tokens: OwnershipTokens,
     tags: Tags,
     event_configurations: EventConfigurations,
     logging: Logging,
@@ -183,6 +187,7 @@ impl Registry {
             billing_groups: Shelf::default(),
             provisioning_templates: Shelf::default(),
             provisioning_claims: BTreeMap::new(),
+            ownership_tokens: OwnershipTokens::default(),
             tags: Tags::new(),
             event_configurations: EventConfigurations::default(),
             logging: Logging::default(),
@@ -200,6 +205,16 @@ impl Registry {
     /// What changed since the last call, oldest first.
     pub(crate) fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// How many changes nobody has taken yet.
+    pub(crate) const fn changes_so_far(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Nobody need know of the changes after the first `count`: they were taken back.
+    pub(crate) fn forget_changes_since(&mut self, count: usize) {
+        self.changes.truncate(count);
     }
 
     /// Grows with every change that could change a policy decision.

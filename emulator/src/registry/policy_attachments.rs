@@ -332,6 +332,12 @@ impl Registry {
         self.policies_may_decide_differently(concerned(target));
     }
 
+    /// Whether the policy `name` is attached to `target`.
+    pub(crate) fn has_policy(&self, target: impl Into<Target>, name: &str) -> bool {
+        let attached = self.attached_policies.get(&target.into());
+        attached.is_some_and(|attached| attached.contains_key(name))
+    }
+
     /// Whether any policy is attached to `target`.
     pub(super) fn has_policies(&self, target: &Target) -> bool {
         self.attached_policies.contains_key(target)

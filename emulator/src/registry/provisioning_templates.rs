@@ -147,6 +147,19 @@ pub(crate) struct ProvisioningTemplate {
 }
 
 impl ProvisioningTemplate {
+    pub(crate) const fn arn(&self) -> &Arn {
+        &self.arn
+    }
+
+    pub(crate) const fn kind(&self) -> TemplateType {
+        self.kind
+    }
+
+    /// The function that is asked first, if there is one.
+    pub(crate) const fn hook(&self) -> Option<&ProvisioningHook> {
+        self.hook.as_ref()
+    }
+
     /// The body of its default version.
     pub(crate) fn body(&self) -> &str {
         // INVARIANT: the default version is never deleted.

@@ -131,6 +131,14 @@ pub(crate) struct Thing {
     pub(super) principals: Shelf<Target, ThingPrincipalType>,
 }
 
+/// What an update may change of a thing.
+#[derive(Clone, Debug)]
+pub(crate) struct ThingBefore {
+    attributes: Attributes,
+    thing_type: Option<ThingTypeName>,
+    version: i64,
+}
+
 impl Thing {
     /// The name of its thing type, if it has one.
     pub(crate) fn thing_type_name(&self) -> Option<&str> {
@@ -335,6 +343,22 @@ impl Registry {
     /// The ID of a thing, which follows from its place in the order of creation.
     pub(super) fn thing_id(&self, name: &ThingName) -> String {
         self.derive_uuid("thing", self.things.position(name).unwrap_or_default())
+    }
+
+    /// What an update may change of a thing, as it is now; `None` if there is no such thing.
+    pub(crate) fn thing_before(&self, name: &ThingName) -> Option<ThingBefore> {
+        let Thing { attributes, thing_type, version, .. } = self.things.get(name)?.clone();
+        Some(ThingBefore { attributes, thing_type, version })
+    }
+
+    /// Makes a thing again what it was, as if no update had been.
+    pub(crate) fn put_back(&mut self, name: &ThingName, before: ThingBefore) {
+        self.set_thing_type(name.as_str(), before.thing_type);
+        if let Some(thing) = self.things.get_mut(name) {
+            thing.attributes = before.attributes;
+            thing.version = before.version;
+        }
+        self.policies_may_decide_differently_for(name);
     }
 
     /// A thing type that a thing can change to.

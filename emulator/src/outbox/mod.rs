@@ -3,6 +3,8 @@
 //! It decides nothing: an [`Effect`] says what, the worker in `emulator.rs` does it. An
 //! [`Activity`] counts all that is under way, so that `settled()` knows when nothing is.
 
+mod fleet_call;
+
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +12,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
+
+pub(crate) use fleet_call::{FleetCall, Waiting};
 
 use crate::message_broker::DisconnectReason;
 use crate::names::{Arn, CertificateId, Scope};
@@ -32,6 +36,8 @@ pub(crate) enum Effect {
     },
     /// Run the provisioning template of the CA that signed this certificate.
     Provision { scope: Scope, certificate_id: CertificateId },
+    /// Serve what a device asked for by fleet provisioning, and answer it.
+    ProvisionFleet(Box<FleetCall>),
 }
 
 /// The action of a rule, for one message.
