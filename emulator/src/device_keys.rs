@@ -13,7 +13,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::pki::{AwsIssuer, DeviceKeyPair};
 
@@ -21,6 +21,7 @@ use crate::pki::{AwsIssuer, DeviceKeyPair};
 const READY: usize = 4;
 
 static STOCK: Mutex<Stock> = Mutex::new(Stock { ready: Vec::new(), taken: 0, refilling: false });
+static MAKERS: Semaphore = Semaphore::const_new(READY);
 static ISSUER: AwsIssuer = AwsIssuer::new();
 
 struct Stock {
@@ -69,6 +70,8 @@ pub(crate) async fn made_ahead() {
     if !Stock::lock().ready.is_empty() {
         return issuer_made_ahead().await;
     }
+    // A fleet that asks all at once would else start a thread for each device.
+    let _maker = MAKERS.acquire().await;
     off_this_thread(|| {
         ISSUER.make_key();
         let key = DeviceKeyPair::generate();

@@ -21,10 +21,8 @@ use super::{CertificateMode, CertificateStatus, DeleteCertificateRequest, Regist
 //= https://docs.aws.amazon.com/iot/latest/developerguide/fleet-provision-api.html
 //# for security, an ownership token expires after an hour
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
-//= https://docs.aws.amazon.com/general/latest/gr/iot-core.html
-//# certificates are made for fleet provisioning at ten a second
-//? assumed: so many tokens can count at once as that makes in an hour; then devices are told that
-//? there are too many requests
+//? assumed: so many tokens can count at once, which is ten a second for an hour; then devices are
+//? told that there are too many requests
 const AT_ONCE: usize = 10 * 60 * 60;
 //? assumed: the form of a token of AWS as devices print it: 464 characters, which stand for a
 //? version and 233 bytes of cipher

@@ -2,6 +2,7 @@
 
 mod by_name;
 mod claims;
+mod fleet;
 mod jitp;
 mod jitr;
 mod register_thing;
