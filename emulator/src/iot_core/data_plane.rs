@@ -2,7 +2,7 @@
 //! retained.
 //!
 //! It decides which permission each needs; who has it is decided in `http_calls.rs`. How a request
-//! is read and an answer is worded is decided in the shell's `data_plane.rs`; what there is to tell
+//! is read and an answer is worded is decided in the shell's `data_plane/`; what there is to tell
 //! is the broker's.
 //! Truth:
 //! <https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_IoT_Data_Plane.html>.

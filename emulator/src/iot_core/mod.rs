@@ -19,7 +19,8 @@
 //! - `domains.rs`: domain configurations, whose names all accounts share
 //! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
 //!   that need another account (`neighbours.rs`)
-//! - `provisioning.rs`: templates at work, and the hooks of templates
+//! - `provisioning.rs`: templates at work, and the hooks of templates; `fleet_provisioning.rs`: the
+//!   requests that devices publish, and their replies
 //! - `tagging.rs`: tags, which rules have too; `throttling.rs`: what comes above one of AWS's rates
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
