@@ -13,6 +13,7 @@ mod direct_messages;
 mod domains;
 mod events;
 mod exclusive_things;
+mod fleet_in_process;
 mod hostile;
 mod in_process;
 mod jitp;
