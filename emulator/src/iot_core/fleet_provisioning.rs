@@ -20,8 +20,8 @@ use crate::names::{Scope, TopicName};
 use crate::outbox::{Effect, FleetCall};
 use crate::policy::{Permit, Publish};
 use crate::provisioning::{
-    Caller, CertificateReply, FleetOperation, FleetRejection, FleetReply, FleetRequest, HookCall,
-    HookOutcome, Registering,
+    CertificateReply, FleetCaller, FleetOperation, FleetRejection, FleetReply, FleetRequest,
+    HookCall, HookOutcome, Registering,
 };
 use crate::registry::OwnershipToken;
 use crate::time::Timestamp;
@@ -77,7 +77,7 @@ impl IotCore {
         call: &FleetCall,
     ) -> Option<(Registering, Option<HookCall>)> {
         let FleetOperation::RegisterThing(template) = &call.request.operation else { return None };
-        let caller = Caller {
+        let caller = FleetCaller {
             client_id: &call.facts.client_id,
             certificate_id: &call.facts.details.principal,
         };

@@ -7,7 +7,8 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html>
 //! and
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>. A [`Registration`]
-//! runs a template that somebody gives with RegisterThing.
+//! runs a template that somebody gives with RegisterThing, a [`Registering`] one that a device of a
+//! fleet names over MQTT.
 
 mod fleet;
 mod functions;
@@ -28,7 +29,10 @@ use crate::pki::Certificate;
 use crate::registry::CertificateStatus;
 use crate::time::Timestamp;
 
-pub(crate) use fleet::*;
+pub(crate) use fleet::{
+    CertificateReply, FleetCaller, FleetOperation, FleetRejection, FleetReply, FleetRequest,
+    HookCall, HookOutcome, Registering,
+};
 pub(crate) use jitp::provision;
 pub(crate) use presentation::present;
 pub(crate) use principal::Principal;

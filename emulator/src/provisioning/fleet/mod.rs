@@ -18,8 +18,8 @@ use crate::registry::{OwnershipToken, Registry, TooManyTokens};
 use crate::time::Timestamp;
 
 pub(crate) use hook::{HookCall, HookOutcome};
-pub(crate) use payload::PayloadFormat;
-pub(crate) use registering::{Caller, Registering};
+use payload::PayloadFormat;
+pub(crate) use registering::{FleetCaller, Registering};
 
 /// What a device can ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]

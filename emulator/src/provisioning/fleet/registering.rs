@@ -25,7 +25,7 @@ use crate::time::Timestamp;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Caller<'a> {
+pub(crate) struct FleetCaller<'a> {
     pub(crate) client_id: &'a ClientId,
     /// The ID of the certificate that it connected with.
     pub(crate) certificate_id: &'a str,
@@ -60,7 +60,7 @@ impl Registering {
         request: &FleetRequest,
         template_name: &TemplateName,
         payload: &[u8],
-        caller: Caller<'_>,
+        caller: FleetCaller<'_>,
         now: Timestamp,
     ) -> Result<(Self, Option<HookCall>), FleetRejection> {
         let members = request.format.read(payload).ok_or_else(FleetRejection::unreadable)?;

@@ -83,7 +83,7 @@ fn begin(
     now: Timestamp,
 ) -> Result<(Registering, Option<HookCall>), FleetRejection> {
     let client_id = ClientId::new("device");
-    let caller = Caller { client_id: &client_id, certificate_id: "ab12" };
+    let caller = FleetCaller { client_id: &client_id, certificate_id: "ab12" };
     let template = TemplateName::new("Fleet");
     let payload = said.to_string();
     Registering::begin(registry, &request("json"), &template, payload.as_bytes(), caller, now)
