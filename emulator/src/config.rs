@@ -46,6 +46,9 @@ pub struct Config {
     /// How many seconds after it a change of policies, of groups or of a thing counts for whoever
     /// was decided about before. AWS takes 6 to 8 minutes; 0 is at once.
     pub policy_propagation_seconds: u64,
+    /// How many seconds after the connection that asks for it the provisioning template of a CA
+    /// certificate runs. 0: as soon as the connection is hung up.
+    pub provisioning_delay_seconds: u64,
     /// Which of AWS's quotas count: sizes and counts, or the rates too.
     pub quotas: Quotas,
     /// Whether every SigV4 signature is verified. Off: any credentials are taken, and only the
@@ -78,6 +81,7 @@ impl Default for Config {
             seed: None,
             manual_clock: false,
             policy_propagation_seconds: 0,
+            provisioning_delay_seconds: 0,
             quotas: Quotas::Sizes,
             enforce_sigv4: false,
             credential: Vec::new(),

@@ -302,6 +302,17 @@ impl Builder {
         self
     }
 
+    /// How many seconds after the connection that asks for it the provisioning template of a CA
+    /// certificate runs: some, as on AWS, or 0 as soon as the connection is hung up.
+    ///
+    /// They pass by the emulator's clock, so [`Emulator::advance`] moves them;
+    /// [`Emulator::settled`] does not wait for them.
+    #[must_use]
+    pub fn provisioning_delay_seconds(mut self, seconds: u64) -> Self {
+        self.config.provisioning_delay_seconds = seconds;
+        self
+    }
+
     /// Whether every SigV4 signature is verified; off, any credentials are taken.
     ///
     /// A client of this emulator then signs with what [`Emulator::environment`] names.

@@ -103,7 +103,7 @@ async fn is_provisioned(desk: &Binary, ca_id: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_device_is_provisioned_by_the_articles_template() {
+async fn jp_1_7_and_11_pt_7_a_device_is_provisioned_by_the_articles_template() {
     if !programs::present(&OPERATOR).await || !programs::present(&["mosquitto_sub"]).await {
         return;
     }
@@ -152,7 +152,7 @@ async fn a_device_is_provisioned_with_the_admin_policy() {
 }
 
 #[tokio::test]
-async fn a_device_is_provisioned_with_a_named_policy_once_that_exists() {
+async fn jp_8_pt_13_a_device_is_provisioned_with_a_named_policy_once_that_exists() {
     if !programs::present(&OPERATOR).await || !programs::present(&["mosquitto_pub"]).await {
         return;
     }
@@ -176,7 +176,7 @@ async fn a_device_is_provisioned_with_a_named_policy_once_that_exists() {
 }
 
 #[tokio::test]
-async fn a_subject_without_a_declared_parameter_is_not_provisioned() {
+async fn jp_3_a_subject_without_a_declared_parameter_is_not_provisioned() {
     if !programs::present(&OPERATOR).await || !programs::present(&["mosquitto_pub"]).await {
         return;
     }

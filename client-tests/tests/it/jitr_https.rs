@@ -100,7 +100,7 @@ fn is_ok(answer: &Value) {
 }
 
 #[tokio::test]
-async fn the_first_article_from_the_first_request_to_the_thing() {
+async fn jr_7_the_first_article_from_the_first_request_to_the_thing() {
     if !programs::present(&OPERATOR).await || !programs::present(&["curl", "mosquitto_pub"]).await {
         return;
     }
@@ -157,7 +157,8 @@ async fn the_function_of_the_first_article_may_be_written_for_nodejs() {
 }
 
 #[tokio::test]
-async fn c07_the_registered_event_has_exactly_awss_members_and_comes_again_while_pending() {
+async fn c07_jr_8_and_11_je_1_to_4_the_registered_event_has_exactly_awss_members_and_comes_again_while_pending()
+ {
     if !programs::present(&OPERATOR).await || !programs::present(&["curl", "mosquitto_sub"]).await {
         return;
     }

@@ -42,7 +42,7 @@ async fn certificates(desk: &Binary) -> Value {
 }
 
 #[tokio::test]
-async fn a_device_is_hung_up_on_once_and_then_publishes() {
+async fn jr_6_a_device_is_hung_up_on_once_and_then_publishes() {
     if !programs::present(&OPERATOR).await || !programs::present(&["mosquitto_pub"]).await {
         return;
     }
@@ -71,7 +71,7 @@ async fn a_device_is_hung_up_on_once_and_then_publishes() {
 }
 
 #[tokio::test]
-async fn c06_the_connect_packet_registers_and_the_handshake_does_not() {
+async fn c06_jr_5_the_connect_packet_registers_and_the_handshake_does_not() {
     if !programs::present(&OPERATOR).await || !programs::present(&["mosquitto_pub"]).await {
         return;
     }
@@ -98,7 +98,7 @@ async fn c06_the_connect_packet_registers_and_the_handshake_does_not() {
 }
 
 #[tokio::test]
-async fn a_device_of_a_ca_without_auto_registration_leaves_nothing_behind() {
+async fn jr_9_a_device_of_a_ca_without_auto_registration_leaves_nothing_behind() {
     if !programs::present(&OPERATOR).await || !programs::present(&["mosquitto_pub"]).await {
         return;
     }

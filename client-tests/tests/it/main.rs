@@ -19,6 +19,7 @@ mod in_process;
 mod jitp;
 mod jitr_https;
 mod jitr_mqtt;
+mod just_in_time;
 mod log_members;
 mod logs;
 mod models;

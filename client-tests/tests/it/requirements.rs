@@ -55,11 +55,7 @@ const REQUIREMENTS: &[(&str, &str)] = &[
 
 #[test]
 fn each_requirement_has_a_test_that_carries_its_number() {
-    let mut names = BTreeSet::new();
-    for folder in SOURCES {
-        collect(&of_the_project(folder), &mut names);
-    }
-    assert!(names.len() > 500, "{} tests were found", names.len());
+    let names = all_tests();
     let tested = |number: &str| {
         let (front, within) = (format!("{number}_"), format!("_{number}_"));
         names.iter().any(|name| name.starts_with(&front) || name.contains(&within))
@@ -69,6 +65,16 @@ fn each_requirement_has_a_test_that_carries_its_number() {
     // A number that no requirement has is a slip of the pen, or a requirement that is not told.
     let known: BTreeSet<&str> = REQUIREMENTS.iter().map(|(number, _)| *number).collect();
     assert_eq!(known.len(), REQUIREMENTS.len(), "a number stands for one requirement");
+}
+
+/// The names of all tests.
+pub(crate) fn all_tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for folder in SOURCES {
+        collect(&of_the_project(folder), &mut names);
+    }
+    assert!(names.len() > 500, "{} tests were found", names.len());
+    names
 }
 
 /// Adds the names of the tests in `path` and below.

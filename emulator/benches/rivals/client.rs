@@ -57,6 +57,18 @@ impl Client {
         client
     }
 
+    /// Sends a CONNECT: whether it is taken, or the server hangs up.
+    pub(crate) async fn comes_in(mut self, client_id: &str) -> bool {
+        self.send(&packets::connect(client_id)).await;
+        while self.waiting().len() < packets::CONNACK.len() {
+            if self.try_read().await == 0 {
+                return false;
+            }
+        }
+        assert!(self.waiting() == packets::CONNACK, "{client_id} is taken or hung up on");
+        true
+    }
+
     pub(crate) async fn subscribe(&mut self, filter: &str, qos: u8) {
         self.send(&packets::subscribe(1, filter, qos)).await;
         self.expect(&packets::suback(1, qos)).await;

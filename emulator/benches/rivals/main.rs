@@ -1,8 +1,9 @@
 //! The emulator's server against mosquitto (and nginx, for HTTPS), under one and the same load.
 //!
 //! Each server is a process of its own on loopback, with mutual TLS and authorization on; the load
-//! comes from this process. What counts is the server's CPU, and its ratio to the rival's in the
-//! same run: rates depend on who else uses the machine. Truth: `/proc` and valgrind, so Linux only.
+//! comes from this process. (Only what an unknown device waits for is measured inside it, and has
+//! no rival.) What counts is the server's CPU, and its ratio to the rival's in the same run: rates
+//! depend on who else uses the machine. Truth: `/proc` and valgrind, so Linux only.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table is what it is for")]
 #![expect(clippy::disallowed_methods, reason = "it measures time as it passes")]
 

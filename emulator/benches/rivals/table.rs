@@ -57,6 +57,12 @@ impl Goal {
         Self { text: format!("<= {most}{unit} x{slowness:.2}"), reached: time <= most * slowness }
     }
 
+    /// The same for how often it was done in a time.
+    pub(crate) fn rate(rate: f64, least: f64, unit: &str) -> Self {
+        let slowness = slowness();
+        Self { text: format!(">= {least}{unit} /{slowness:.2}"), reached: rate * slowness >= least }
+    }
+
     pub(crate) fn at_least(figure: f64, least: f64, unit: &str) -> Self {
         Self { text: format!(">= {least}{unit}"), reached: figure >= least }
     }

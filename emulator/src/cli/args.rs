@@ -139,6 +139,15 @@ pub(crate) struct Settings {
         value_name = "SECONDS"
     )]
     pub(crate) policy_propagation_seconds: Option<u64>,
+    /// How long after the connection that asks for it the provisioning template of a CA certificate
+    /// runs (0: as soon as the connection is hung up).
+    #[arg(
+        long,
+        global = true,
+        env = "IOT_EMULATOR_PROVISIONING_DELAY_SECONDS",
+        value_name = "SECONDS"
+    )]
+    pub(crate) provisioning_delay_seconds: Option<u64>,
     /// Verify every SigV4 signature; without it any credentials are taken.
     #[arg(long, global = true, env = "IOT_EMULATOR_ENFORCE_SIGV4",
         value_parser = FalseyValueParser::new())]
@@ -199,7 +208,7 @@ impl Settings {
             };
         }
         take!(bind mqtt_port https_port tls_port gateway_port api_port account region endpoint_host
-            policy_propagation_seconds);
+            policy_propagation_seconds provisioning_delay_seconds);
         if let Some(word) = &self.quotas {
             // clap would say it in several lines.
             let refused = |error| Failure::start(format!("--quotas: {error}"));
@@ -252,8 +261,8 @@ fn merge(base: Config, file: Config, mentioned: &toml::Table) -> Config {
         };
     }
     take!(bind mqtt_port https_port tls_port gateway_port api_port account region dir endpoint_host
-        seed manual_clock policy_propagation_seconds quotas enforce_sigv4 credential endpoint
-        function call);
+        seed manual_clock policy_propagation_seconds provisioning_delay_seconds quotas
+        enforce_sigv4 credential endpoint function call);
     config
 }
 
@@ -268,8 +277,8 @@ mod tests {
     fn flags_win_over_the_file_and_the_file_over_the_default() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.toml");
-        let text =
-            "mqtt_port = 1\nhttps_port = 2\npolicy_propagation_seconds = 4\nquotas = \"strict\"\n";
+        let text = "mqtt_port = 1\nhttps_port = 2\npolicy_propagation_seconds = 4\n\
+                    provisioning_delay_seconds = 5\nquotas = \"strict\"\n";
         std::fs::write(&file, text).unwrap();
         let arguments = Arguments::parse_from([
             "iot-emulator",
@@ -281,9 +290,12 @@ mod tests {
         let config = arguments.settings.config(Config::for_binary()).unwrap();
         assert_eq!((config.mqtt_port, config.https_port, config.api_port), (3, 2, 4566));
         assert_eq!((config.policy_propagation_seconds, config.quotas), (4, Quotas::Strict));
+        assert_eq!(config.provisioning_delay_seconds, 5);
         let typed = ["iot-emulator", "--policy-propagation-seconds", "360", "--quotas", "strict"];
+        let typed = [&typed[..], &["--provisioning-delay-seconds", "6"]].concat();
         let config = Arguments::parse_from(typed).settings.config(Config::for_binary()).unwrap();
         assert_eq!((config.policy_propagation_seconds, config.quotas), (360, Quotas::Strict));
+        assert_eq!(config.provisioning_delay_seconds, 6);
         let typed = ["iot-emulator", "--quotas", "some"];
         let refused = Arguments::parse_from(typed).settings.config(Config::for_binary());
         let line = refused.unwrap_err().line;

@@ -177,6 +177,7 @@ impl Cloud {
             addresses: shared.addresses.of(scope),
             root_ca_pem: Arc::clone(&shared.root_ca_pem),
             policy_propagation: Duration::from_secs(shared.config.policy_propagation_seconds),
+            provisioning_delay: Duration::from_secs(shared.config.provisioning_delay_seconds),
             quotas: shared.config.quotas,
             timers: Arc::clone(&shared.timers),
             ca_owners: shared.ca_owners.clone(),

@@ -12,7 +12,6 @@ use super::{IotCore, State};
 use crate::events::CertificateRegistered;
 use crate::message_broker::DisconnectReason;
 use crate::names::{ClientId, Scope};
-use crate::outbox::Effect;
 use crate::pki::Certificate;
 use crate::provisioning::{self, Presentation, Principal, ProvisioningEffect, Rejected};
 use crate::registry::Change;
@@ -58,8 +57,10 @@ impl State {
         if let Some(certificate_id) = rejection.certificate_id {
             entry = entry.member("principalId", certificate_id);
         }
-        self.note(entry.why(rejection.why).answer("disconnects"));
-        for effect in rejected.effects {
+        let mut effects = rejected.effects;
+        let held_back = self.templates.hold_back(&mut effects, now);
+        self.note(entry.why(rejection.why).why(held_back).answer("disconnects"));
+        for effect in effects {
             self.set_going(scope, effect, client_id, now);
         }
         Unknown
@@ -98,11 +99,13 @@ impl State {
                 let entry = Entry::success(scope, "RegisterCertificateJustInTime");
                 let entry = entry.member("principalId", certificate_id);
                 self.note(entry.member("caCertificateId", ca_certificate_id));
+                //= https://docs.aws.amazon.com/iot/latest/developerguide/iot-events.html
+                //# an event is published once at least, and in no order that is promised
+                //? assumed: with QoS 0, exactly once and in order
                 self.emit(scope, Some(event.event()), &origin, now);
             }
             ProvisioningEffect::Provision { certificate_id, .. } => {
-                let scope = scope.clone();
-                self.after.effects.push(Effect::Provision { scope, certificate_id });
+                self.run_template(scope, certificate_id);
             }
         }
     }
@@ -113,7 +116,11 @@ impl State {
     pub(super) fn react_to_changes(&mut self, scope: &Scope, now: Timestamp) {
         for change in self.registry.take_changes() {
             let id = match change {
-                Change::CertificateNoLongerActive(id) | Change::CertificateDeleted(id) => id,
+                Change::CertificateNoLongerActive(id) => id,
+                Change::CertificateDeleted(id) => {
+                    self.templates.ran(id);
+                    id
+                }
                 Change::CaCertificateDeleted(id) => {
                     self.after.released.push(id);
                     continue;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::log::authentication_details;
+use super::provisioning_metrics::ProvisioningMetrics;
 use super::throttling::CLIENT_ID_THROTTLED;
 use super::{IotCore, State};
 use crate::trace::{Entry, Outcome};
@@ -103,7 +104,8 @@ const NAMED_RULES: usize = 1_000;
 pub struct Metric {
     /// AWS's name, such as `PublishIn.Success`.
     pub name: &'static str,
-    /// `Protocol`, or `RuleName` and `ActionType`, with their values.
+    /// `Protocol`, `RuleName` and `ActionType`, `ClaimCertificateId` or `TemplateName`, with their
+    /// values.
     pub dimensions: Vec<(&'static str, String)>,
     /// How often it happened.
     pub value: u64,
@@ -113,6 +115,7 @@ pub struct Metric {
 #[derive(Debug)]
 pub(super) struct Metrics {
     counted: [[u64; COUNTERS]; 2],
+    provisioning: ProvisioningMetrics,
     rules_executed: u64,
     /// By rule, and by type of action where it is about one.
     of_rules: BTreeMap<(String, &'static str), [u64; RULE_COUNTERS]>,
@@ -124,6 +127,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             counted: [[0; COUNTERS]; 2],
+            provisioning: ProvisioningMetrics::default(),
             rules_executed: 0,
             of_rules: BTreeMap::new(),
             retained_by: Protocol::Mqtt,
@@ -193,6 +197,7 @@ impl Metrics {
                 self.add(Counter::PublishRetainedAuthError, protocol);
             }
         }
+        self.provisioning.count(entry);
         if let Some(rule) = entry.value("ruleName") {
             let (counter, action) = match (entry.event_type, entry.value("ruleAction")) {
                 ("RuleMatch", _) => (RuleCounter::TopicMatch, ""),
@@ -231,6 +236,7 @@ impl Metrics {
                 all.push(Metric { name, dimensions, value });
             }
         }
+        all.extend(self.provisioning.all());
         let value = self.rules_executed;
         all.push(Metric { name: RULES_EXECUTED, dimensions: Vec::new(), value });
         for ((rule, action), counted) in &self.of_rules {
@@ -253,7 +259,7 @@ fn action_type(action: &str) -> &'static str {
 }
 
 /// How something ended, as the names of metrics have it.
-enum Ended {
+pub(super) enum Ended {
     Success,
     AuthError,
     ClientError,
@@ -264,7 +270,7 @@ enum Ended {
 
 impl Ended {
     //? assumed: which reasons of the log are which; AWS says so of none
-    fn of(entry: &Entry) -> Self {
+    pub(super) fn of(entry: &Entry) -> Self {
         match (entry.outcome, entry.reason) {
             (Outcome::Success, None) => Self::Success,
             (_, Some("AUTHORIZATION_FAILURE" | "ForbiddenException")) => Self::AuthError,
@@ -335,7 +341,7 @@ impl IotCore {
     }
 
     /// How often AWS's metric `name` was counted since the start, with these values of its
-    /// dimensions (`Protocol`; `RuleName` and `ActionType`), or with any; `None` if there is no
+    /// dimensions (see [`Metric`]), or with any; `None` if there is no
     /// such metric here.
     ///
     /// ```
@@ -350,7 +356,8 @@ impl IotCore {
     pub fn metric(&self, name: &str, dimensions: &[(&str, &str)]) -> Option<u64> {
         let counters = Counter::ALL.iter().map(|(_, name)| *name);
         let of_rules = RuleCounter::ALL.iter().map(|(_, name)| *name);
-        counters.chain(of_rules).chain([RULES_EXECUTED]).find(|known| *known == name)?;
+        let all = counters.chain(of_rules).chain(ProvisioningMetrics::names());
+        all.chain([RULES_EXECUTED]).find(|known| *known == name)?;
         let fits = |metric: &Metric| {
             let has = |(of, value): &(&str, &str)| {
                 metric.dimensions.iter().any(|(name, is)| name == of && is == value)
@@ -399,6 +406,29 @@ mod tests {
             metrics.count(&entry.member("protocol", protocol));
             let dimensions = vec![("Protocol", protocol.to_owned())];
             let expected = expected.map(|name| Metric { name, dimensions, value: 1 });
+            assert_eq!(metrics.all(), Vec::from_iter(expected), "{event_type} {reason}");
+        }
+    }
+
+    #[test]
+    fn jp_14_a_template_that_ran_counts_for_what_became_of_it() {
+        let table = [
+            ("ProvisionThing", "", Some("ProvisionThing.Success")),
+            ("ProvisionThing", "ClientError", Some("ProvisionThing.ClientError")),
+            ("ProvisionThing", "InternalFailureException", Some("ProvisionThing.ServerError")),
+            // Of RegisterThing AWS counts only what comes over MQTT.
+            ("RegisterThing", "", None),
+            ("RegisterCertificateJustInTime", "", None),
+        ];
+        let scope = Scope::new("000000000000", "us-east-1");
+        for (event_type, reason, expected) in table {
+            let entry = match reason {
+                "" => Entry::success(&scope, event_type),
+                reason => Entry::failure(&scope, event_type, reason),
+            };
+            let mut metrics = Metrics::default();
+            metrics.count(&entry);
+            let expected = expected.map(|name| Metric { name, dimensions: Vec::new(), value: 1 });
             assert_eq!(metrics.all(), Vec::from_iter(expected), "{event_type} {reason}");
         }
     }

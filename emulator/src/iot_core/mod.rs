@@ -14,13 +14,14 @@
 //!   `absent.rs` those that nobody serves, `http_calls.rs` what all share
 //! - `authorization.rs`: policies and variables of one connection; `propagation.rs`: since when a
 //!   change of them counts
-//! - `log.rs`: the members of an entry of the trace, as AWS's log has them; `metrics.rs`: how often
-//!   things happened, under CloudWatch's names
+//! - `log.rs`: the members of an entry of the trace, as AWS's log has them; `metrics.rs` and
+//!   `provisioning_metrics.rs`: how often things happened, under CloudWatch's names
 //! - `domains.rs`: domain configurations, whose names all accounts share
 //! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
 //!   that need another account (`neighbours.rs`)
-//! - `provisioning.rs`: templates at work, and the hooks of templates; `fleet_provisioning.rs`: the
-//!   requests that devices publish, and their replies
+//! - `provisioning.rs`: templates at work, and the hooks of templates; `template_queue.rs`: which
+//!   of them are still to be run; `fleet_provisioning.rs`: the requests that devices publish, and
+//!   their replies
 //! - `tagging.rs`: tags, which rules have too; `throttling.rs`: what comes above one of AWS's rates
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
@@ -45,11 +46,13 @@ mod neighbours;
 mod operations;
 mod propagation;
 mod provisioning;
+mod provisioning_metrics;
 mod publishing;
 mod refusals;
 mod requests;
 mod rust_api;
 mod tagging;
+mod template_queue;
 mod throttling;
 mod topics;
 mod transfers;
@@ -82,6 +85,7 @@ use self::authorization::Sources;
 use self::live::{Live, LiveConnections};
 use self::metrics::Metrics;
 use self::propagation::Propagation;
+use self::template_queue::TemplateQueue;
 use crate::lambda::Functions;
 use crate::message_broker::{ConnectionId, DirectMessageId, MessageBroker, Undelivered};
 use crate::names::{AccountId, CertificateId, Region, Scope};
@@ -114,6 +118,8 @@ pub(crate) struct Surroundings {
     pub(crate) root_ca_pem: Arc<str>,
     /// How long after it a change of policies counts.
     pub(crate) policy_propagation: Duration,
+    /// How long after the connection that asks for it a provisioning template runs.
+    pub(crate) provisioning_delay: Duration,
     /// Whether AWS's rates are enforced.
     pub(crate) quotas: Quotas,
     /// Is told when a deadline comes nearer.
@@ -156,6 +162,7 @@ struct State {
     waiting: HashMap<DirectMessageId, oneshot::Sender<Delivered>>,
     /// The live connections that end at a moment, soonest first.
     lifetimes: BTreeSet<(Timestamp, ConnectionId)>,
+    templates: TemplateQueue,
     /// What AWS draws at random and nobody can derive: session identifiers, trace IDs.
     random: fastrand::Rng,
     metrics: Metrics,
@@ -198,6 +205,7 @@ impl State {
             live: LiveConnections::default(),
             waiting: HashMap::new(),
             lifetimes: BTreeSet::new(),
+            templates: TemplateQueue::new(around.provisioning_delay),
             random: fastrand::Rng::with_seed(salt),
             metrics: Metrics::default(),
             fleet_waiting: Waiting::default(),
@@ -231,7 +239,8 @@ impl State {
     fn next_deadline(&self) -> Option<Timestamp> {
         let ends = self.lifetimes.first().map(|(ends, _)| *ends);
         let lapses = self.registry.next_token_deadline();
-        self.broker.next_deadline().into_iter().chain(ends).chain(lapses).min()
+        let templates = self.templates.next_deadline();
+        [self.broker.next_deadline(), ends, templates, lapses].into_iter().flatten().min()
     }
 
     /// Keeps an entry until the lock is free, and counts what it tells.
@@ -323,6 +332,7 @@ impl IotCore {
         self.locked(|state, now| {
             state.broker.handle_timeout(now);
             state.end_what_is_over(self.scope(), now);
+            state.run_due_templates(self.scope(), now);
             state.lapse_tokens(self.scope(), now);
         });
     }

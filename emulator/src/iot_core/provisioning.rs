@@ -3,10 +3,11 @@
 //!
 //! What a template makes is decided in `provisioning/`, which templates are kept in `registry/`.
 
-use super::IotCore;
+use super::{IotCore, State};
 use crate::device_keys;
 use crate::errors::ApiError;
-use crate::names::{Arn, CertificateId};
+use crate::names::{Arn, CertificateId, Scope};
+use crate::outbox::Effect;
 use crate::provisioning::{
     self, Provisioned, ProvisioningFailure, RegisterThingRequest, RegisterThingResponse,
     Registration,
@@ -23,20 +24,31 @@ impl IotCore {
     /// Runs the provisioning template for a certificate that registered itself.
     pub(crate) fn provision(&self, certificate_id: CertificateId) {
         self.locked(|state, now| {
-            let done = provisioning::provision(&mut state.registry, certificate_id, now);
-            let entry = match done {
-                Ok(provisioned) => Entry::success(self.scope(), "ProvisionThing")
-                    .member("principalId", certificate_id)
-                    .why(provisioned.lines),
+            state.templates.ran(certificate_id);
+            let record = state.registry.certificate(certificate_id);
+            let ca = record.and_then(|record| record.ca_certificate_id);
+            let about = |entry: Entry| {
+                let entry = entry.member("principalId", certificate_id);
+                ca.iter().fold(entry, |entry, ca| entry.member("caCertificateId", ca))
+            };
+            match provisioning::provision(&mut state.registry, certificate_id, now) {
+                Ok(provisioned) => {
+                    let entry = Entry::success(self.scope(), "ProvisionThing");
+                    let entry = about(entry).why(provisioned.lines);
+                    match provisioned.status {
+                        Some(_) => state.note(entry),
+                        // Nothing was provisioned that a metric could count.
+                        None => state.after.entries.push(entry),
+                    }
+                }
                 //= https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html
                 //# the certificate stays PENDING_ACTIVATION, and the next connect tries again
                 Err(failure) => {
                     let entry = Entry::failure(self.scope(), "ProvisionThing", "ClientError");
-                    explained(entry.member("principalId", certificate_id), *failure)
-                        .answer("nothing; the next connect tries again")
+                    let entry = explained(about(entry), *failure);
+                    state.note(entry.answer("nothing; the next connect tries again"));
                 }
-            };
-            state.note(entry);
+            }
         });
     }
 
@@ -120,6 +132,21 @@ impl IotCore {
     fn may_invoke(&self, function: &str, template: &Arn) -> bool {
         let account = &self.scope().account;
         self.functions().may_invoke("iot.amazonaws.com", template, account, function).is_ok()
+    }
+}
+
+impl State {
+    /// Has the template of the CA run for `certificate_id`, once the lock is free.
+    pub(super) fn run_template(&mut self, scope: &Scope, certificate_id: CertificateId) {
+        let scope = scope.clone();
+        self.after.effects.push(Effect::Provision { scope, certificate_id });
+    }
+
+    /// The same for each whose delay is over.
+    pub(super) fn run_due_templates(&mut self, scope: &Scope, now: Timestamp) {
+        while let Some(certificate_id) = self.templates.take_due(now) {
+            self.run_template(scope, certificate_id);
+        }
     }
 }
 

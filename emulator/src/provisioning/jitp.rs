@@ -37,8 +37,10 @@ const SUBJECT_PARAMETERS: [(&str, AttributeKind); 7] = [
 
 /// Runs the template of the certificate's CA.
 ///
-/// A certificate that does not wait in PENDING_ACTIVATION any more is left alone: two connections
-/// may ask for the same thing.
+/// A certificate that does not wait in PENDING_ACTIVATION any more is left alone: somebody may have
+/// activated it meanwhile.
+//? assumed: a CA that no longer auto-registers does not stop a template that was asked for before;
+//? one that has no registrationConfig any more does
 pub(crate) fn provision(
     registry: &mut Registry,
     certificate_id: CertificateId,

@@ -164,7 +164,7 @@ fn still_pending(
 //= https://docs.aws.amazon.com/iot/latest/developerguide/device-certs-your-own.html
 //# the registered CA must be the direct issuer, not any other CA of the chain
 //= https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html
-//# sending the CA certificate in the chain is optional
+//# sending the CA certificate in the chain is optional, but SNI is required then
 /// The registered CA under which an unknown certificate registers itself, or why there is none.
 fn issuer<'a>(
     registry: &'a Registry,
@@ -182,11 +182,18 @@ fn issuer<'a>(
         why.extend(without_issuer(registry, presentation.chain));
         return Err(why);
     }
-    let hindrances: Vec<(&CaCertificate, Option<String>)> =
-        issuers.into_iter().map(|ca| (ca, hindrance(ca, leaf, presentation, now))).collect();
     let sent = |ca: &CaCertificate| {
         presentation.chain[1..].iter().any(|certificate| certificate.id() == ca.certificate.id())
     };
+    let unnamed = |ca| {
+        let why = "the client sent neither SNI nor, with its own certificate, that of CA";
+        let unnamed = !presentation.by_name && !sent(ca);
+        unnamed.then(|| format!("{why} `{}`: AWS IoT needs one of them", ca.certificate.subject()))
+    };
+    let hindrances: Vec<(&CaCertificate, Option<String>)> = issuers
+        .into_iter()
+        .map(|ca| (ca, hindrance(ca, leaf, presentation, now).or_else(|| unnamed(ca))))
+        .collect();
     let willing: Vec<&CaCertificate> =
         hindrances.iter().filter(|(_, hindrance)| hindrance.is_none()).map(|(ca, _)| *ca).collect();
     //? assumed: of several CA certificates with one subject and key, the one in the client's chain

@@ -5,11 +5,12 @@ mod first_connack;
 mod half_open;
 mod idle;
 mod instructions;
+mod just_in_time;
 mod round_trip;
 
 use crate::table::Line;
 
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 11] = [
     "connect",
     "publish",
     "fan",
@@ -19,6 +20,7 @@ pub(crate) const NAMES: [&str; 10] = [
     "https",
     "half_open",
     "first_connack",
+    "just_in_time",
     "instructions",
 ];
 
@@ -34,6 +36,7 @@ pub(crate) async fn run(part: &str) -> bool {
         "https" => compare::run(compare::HTTPS).await,
         "half_open" => half_open::run().await,
         "first_connack" => first_connack::run(),
+        "just_in_time" => just_in_time::run().await,
         "instructions" => instructions::run().await,
         _ => return false,
     }

@@ -97,7 +97,7 @@ pub(super) fn failing(
 }
 
 #[test]
-fn s2_the_articles_device_is_provisioned_and_connects() {
+fn s2_pt_7_to_9_and_12_the_articles_device_is_provisioned_and_connects() {
     let (mut registry, ca) = provisioning_by(fixture("thing-policy"));
     let device = ca.issue_with(Leaf::new(subject("DemoThing")).x509_v1());
     let provisioned = connect_and_provision(&mut registry, &device).unwrap();
@@ -142,7 +142,7 @@ fn s2_the_articles_device_is_provisioned_and_connects() {
 }
 
 #[test]
-fn s2_the_articles_other_templates() {
+fn s2_pt_11_and_13_the_articles_other_templates() {
     let (mut registry, ca) = provisioning_by(fixture("admin-policy"));
     let device = ca.issue_with(Leaf::new(subject("lamp")));
     assert!(connect_and_provision(&mut registry, &device).is_ok());

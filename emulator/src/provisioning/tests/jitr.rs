@@ -23,7 +23,7 @@ fn event(
 }
 
 #[test]
-fn jr_6_8_and_12_the_first_connection_registers_and_each_repeats_the_event() {
+fn jr_6_8_11_and_12_the_first_connection_registers_and_each_repeats_the_event() {
     let mut registry = registry();
     let ca = CertificateAuthority::new("Acme");
     register_ca(&mut registry, &ca, json!({}));
@@ -122,7 +122,7 @@ fn jr_3_the_signature_tells_twins_apart_with_and_without_the_ca_in_the_chain() {
         let device = twin.issue("lamp");
         let mut chain = vec![device.certificate().clone()];
         chain.extend(with_ca.then(|| twin.certificate().clone()));
-        let registered = present_chain(&mut registry, &chain, false, NOW).unwrap_err();
+        let registered = present_chain(&mut registry, &chain, !with_ca, NOW).unwrap_err();
         assert_eq!(registered.effects, [event(&device, &twin, None)]);
     }
     let stranger = CertificateAuthority::new("Acme");
@@ -132,6 +132,36 @@ fn jr_3_the_signature_tells_twins_apart_with_and_without_the_ca_in_the_chain() {
     for why in &refused.rejection.why[1..] {
         assert!(why.contains("does not verify against the registered CA `CN=Acme`"), "{why}");
     }
+}
+
+#[test]
+fn jr_3_without_sni_the_chain_has_to_bring_the_ca() {
+    let mut registry = registry();
+    let root = CertificateAuthority::new("Root");
+    let factory = root.issue_authority("Factory");
+    register_ca(&mut registry, &factory, json!({}));
+    let [leaf, ca, above] = [
+        factory.issue("lamp").certificate().clone(),
+        factory.certificate().clone(),
+        root.certificate().clone(),
+    ];
+    let alone = [leaf.clone()];
+    let (without, with) = ([leaf.clone(), above.clone()], [leaf.clone(), above, ca]);
+    for chain in [&alone[..], &without] {
+        let refused = present_chain(&mut registry, chain, false, NOW).unwrap_err();
+        assert_eq!((refused.rejection.reason, refused.effects.len()), (NOT_REGISTERED, 0));
+        assert_eq!(
+            refused.rejection.why[1],
+            "the client sent neither SNI nor, with its own certificate, that of CA `CN=Factory`: \
+             AWS IoT needs one of them"
+        );
+        assert!(registry.certificate(leaf.id()).is_none());
+    }
+    let registered = present_chain(&mut registry, &with, false, NOW).unwrap_err();
+    assert_eq!((registered.rejection.reason, registered.effects.len()), (INACTIVE, 1));
+    // Once it is known, its ID is enough.
+    let waiting = present_chain(&mut registry, &alone, false, NOW).unwrap_err();
+    assert_eq!((waiting.rejection.reason, waiting.effects.len()), (INACTIVE, 1));
 }
 
 #[test]
@@ -258,17 +288,17 @@ fn jr_14_an_expired_certificate_registers_nothing_and_an_active_one_is_refused()
     let device = ca.issue_with(Leaf::new("lamp").valid(NOW, until));
     let chain = [device.certificate().clone()];
     let late = until + Duration::from_secs(60);
-    let expired = present_chain(&mut registry, &chain, false, late).unwrap_err();
+    let expired = present_chain(&mut registry, &chain, true, late).unwrap_err();
     assert_eq!((expired.rejection.reason, expired.effects.len()), (NOT_REGISTERED, 0));
     assert_eq!(status(&registry, &device), None);
 
-    present_chain(&mut registry, &chain, false, NOW).unwrap_err();
-    let waiting = present_chain(&mut registry, &chain, false, late).unwrap_err();
+    present_chain(&mut registry, &chain, true, NOW).unwrap_err();
+    let waiting = present_chain(&mut registry, &chain, true, late).unwrap_err();
     assert_eq!((waiting.rejection.reason, waiting.effects.len()), (INACTIVE, 0));
 
     update(&mut registry, &device, "ACTIVE");
-    assert!(present_chain(&mut registry, &chain, false, NOW).is_ok());
-    let expired = present_chain(&mut registry, &chain, false, late).unwrap_err();
+    assert!(present_chain(&mut registry, &chain, true, NOW).is_ok());
+    let expired = present_chain(&mut registry, &chain, true, late).unwrap_err();
     assert_eq!(expired.rejection.reason, "NOT_AUTHENTICATED");
     assert!(expired.rejection.why[0].contains("is ACTIVE, but is valid from"));
 }

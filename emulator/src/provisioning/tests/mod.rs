@@ -2,6 +2,7 @@
 
 mod by_name;
 mod claims;
+mod corners;
 mod fleet;
 mod jitp;
 mod jitr;
@@ -74,9 +75,9 @@ fn present_chain(
     present(registry, &Presentation { chain, by_name, source_ip: SOURCE_IP }, now)
 }
 
-/// The device's own certificate alone, without SNI.
+/// The device's own certificate alone, with SNI.
 fn connect(registry: &mut Registry, device: &Identity) -> Result<Principal, Box<Rejected>> {
-    present_chain(registry, &[device.certificate().clone()], false, NOW)
+    present_chain(registry, &[device.certificate().clone()], true, NOW)
 }
 
 fn status(registry: &Registry, device: &Identity) -> Option<&'static str> {
