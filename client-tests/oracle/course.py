@@ -185,6 +185,27 @@ def templates(do, _):
     do("RegisterThing", templateBody=FOR_REQUEST, parameters={"Name": "lamp", "CSR": REQUEST})
 
 
+def bulk(do, _):
+    name = {"Parameters": {"Name": {"Type": "String"}}}
+    thing = {"Type": "AWS::IoT::Thing", "Properties": {"ThingName": {"Ref": "Name"}}}
+    # A file that takes longer than it takes to stop the task.
+    do.put("bulk-things", "lamps.json", "".join(f'{{"Name": "bulk-{n}"}}\n' for n in range(20000)))
+    task = {
+        "templateBody": json.dumps({**name, "Resources": {"thing": thing}}),
+        "inputFileBucket": "bulk-things",
+        "roleArn": ROLE,
+    }
+    one = do("StartThingRegistrationTask", **task, inputFileKey="lamps.json")
+    do("StopThingRegistrationTask", taskId=one["taskId"])
+    do.settle()
+    do("DescribeThingRegistrationTask", taskId=one["taskId"])
+    failed = do("StartThingRegistrationTask", **task, inputFileKey="nothing.json")
+    do.settle()
+    do("DescribeThingRegistrationTask", taskId=failed["taskId"])
+    do.all("ListThingRegistrationTasks")
+    do.all("ListThingRegistrationTaskReports", taskId=one["taskId"], reportType="RESULTS")
+
+
 def domains(do, _):
     certificate = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/oracle"
     named = {"domainConfigurationName": "own"}
@@ -249,6 +270,7 @@ CHAPTERS = (
     authorities,
     transfers,
     templates,
+    bulk,
     domains,
     rules,
     settings,

@@ -39,10 +39,10 @@ MAKING = ("Create", "Register")
 PHASES = (
     MAKING,
     MAKING,
-    ("Attach", "Add", "Associate", "Tag"),
+    ("Attach", "Add", "Associate", "Tag", "Start"),
     ("Describe", "Get", "List", "Search", "Test", "Validate"),
     ("Update", "Set", "Enable", "Disable", "Replace", "Transfer", "Accept", "Reject"),
-    ("Untag", "Detach", "Remove", "Disassociate", "Deprecate", "Cancel"),
+    ("Untag", "Detach", "Remove", "Disassociate", "Deprecate", "Cancel", "Stop"),
     ("Delete",),
     ("Delete",),
 )

@@ -40,9 +40,24 @@ class Steps:
 
     def advance(self, seconds):
         """Moves the clock of the emulator."""
-        url = f"{os.environ['AWS_ENDPOINT_URL']}/_emulator/advance"
-        body = json.dumps({"seconds": seconds}).encode()
-        try:
-            urllib.request.urlopen(url, body).close()
-        except urllib.error.HTTPError as refused:
-            raise Failed(url, refused.read().decode()) from refused
+        opened("/_emulator/advance", data=json.dumps({"seconds": seconds}).encode())
+
+    def settle(self):
+        """Waits until nothing is under way."""
+        opened("/_emulator/settled")
+
+    def put(self, bucket, key, text):
+        """Makes a bucket of S3 with an object in it."""
+        scope = f"{self.account}/20260101/us-east-1/s3/aws4_request"
+        signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
+        for path, data in ((bucket, b""), (f"{bucket}/{key}", text.encode())):
+            opened(f"/{path}", data=data, method="PUT", headers={"Authorization": signed})
+
+
+def opened(path, **request):
+    """Asks the emulator for something that is no operation of AWS IoT."""
+    url = os.environ["AWS_ENDPOINT_URL"] + path
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, **request)).close()
+    except urllib.error.HTTPError as refused:
+        raise Failed(url, refused.read().decode()) from refused

@@ -436,6 +436,7 @@ async fn perform(cloud: Cloud, job: Job) {
             cloud.regional(&scope).iot_core.provision(certificate_id);
         }
         Effect::ProvisionFleet(call) => cloud.provision_fleet(&call).await,
+        Effect::RegisterThings { scope, task_id } => cloud.register_things(&scope, &task_id).await,
     }
     drop(job.under_way);
 }

@@ -32,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("policy", &["errors", "json", "names", "pki", "quotas", "time", "trace"]),
     ("registry", &["errors", "events", "names", "pki", "policy", "quotas", "time"]),
     ("provisioning", &[
-        "errors", "names", "pki", "quotas", "registry", "service_model", "time", "trace",
+        "errors", "json", "names", "pki", "quotas", "registry", "service_model", "time", "trace",
     ]),
     ("message_broker", &["message", "names", "policy", "quotas", "time"]),
     ("rules_engine", &["errors", "json", "names", "pki", "quotas", "regexp", "time", "trace",

@@ -4,6 +4,7 @@ mod api_gateway;
 mod articles;
 mod aws_cli;
 mod bad_input;
+mod bulk_registration;
 mod codec_second_reading;
 mod common;
 mod conversations;

@@ -6,6 +6,7 @@
 
 pub(crate) mod operations;
 mod own_paths;
+mod reports;
 mod signatures;
 mod wire;
 
@@ -44,7 +45,9 @@ pub(crate) async fn answer(cloud: &Cloud, peer: SocketAddr, request: Request) ->
         return signatures::refuse(cloud, &request, &caller, is_s3, &refused).into();
     }
     if is_s3 {
-        return cloud.buckets().answer(&request, cloud.now()).into();
+        let report = reports::answer(cloud, &caller, &request);
+        let answer = report.unwrap_or_else(|| cloud.buckets().answer(&request, cloud.now()));
+        return answer.into();
     }
     let request_id = &cloud.uuid().to_string();
     let regional = cloud.regional(&caller.scope);

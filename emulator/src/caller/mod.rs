@@ -4,12 +4,14 @@
 //! The signature is read here, once for all doors. With `enforce_sigv4` off it is only read: any
 //! credentials are taken. With it on, `verifier.rs` calculates it again from what `canonical.rs`
 //! makes of the request and `payload.rs` of its body, with the secret that `known.rs` finds;
-//! `refused.rs` words what is wrong. Doors decide how that travels.
+//! `refused.rs` words what is wrong; `presign.rs` makes links that pass. Doors decide how that
+//! travels.
 //! Truth: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
 mod canonical;
 mod known;
 mod payload;
+mod presign;
 mod refused;
 #[cfg(test)]
 mod signer;
@@ -67,6 +69,11 @@ impl Caller {
             session_token: parts.session_token.clone(),
             parts,
         }
+    }
+
+    /// Whether a signature stands in the query, as in a link that somebody was given.
+    pub(crate) fn is_presigned(&self) -> bool {
+        self.parts.place == Place::Query && self.parts.signature.is_some()
     }
 
     pub(crate) fn session_token(&self) -> Option<&str> {

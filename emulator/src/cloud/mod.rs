@@ -2,9 +2,10 @@
 //!
 //! It keeps what crosses them: clock, trace, outbox, root CA. `meant.rs` decides which [`IotCore`]
 //! a connection means, `regionals.rs` which endpoints they have; `running.rs` holds what runs
-//! beside the doors.
+//! beside the doors, `bulk_registration.rs` what bulk registration needs of S3.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/transport-security.html>.
 
+mod bulk_registration;
 mod fleet_provisioning;
 mod meant;
 mod regionals;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use uuid::Uuid;
 
 pub(crate) use meant::{Meant, NotServed};
@@ -72,6 +73,7 @@ struct Shared {
     ca_owners: CaOwners,
     domains: Domains,
     verifier: Verifier,
+    registration_turns: Semaphore,
 }
 
 impl Cloud {
@@ -111,6 +113,7 @@ impl Cloud {
             ca_owners: CaOwners::default(),
             domains: Domains::default(),
             verifier: verifier(&config),
+            registration_turns: Semaphore::new(bulk_registration::TASKS_AT_WORK),
             config,
         };
         let cloud = Self { shared: Arc::new(shared) };
@@ -182,6 +185,7 @@ impl Cloud {
             timers: Arc::clone(&shared.timers),
             ca_owners: shared.ca_owners.clone(),
             domains: shared.domains.clone(),
+            report_links: self.report_links(),
             neighbours: self.neighbours(),
         };
         Regional { iot_core: IotCore::new(surroundings), functions, api_gateway }

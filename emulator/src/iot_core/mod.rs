@@ -20,14 +20,15 @@
 //! - `operations.rs`: operations of the AWS API that need more than one room; `transfers.rs`: those
 //!   that need another account (`neighbours.rs`)
 //! - `provisioning.rs`: templates at work, and the hooks of templates; `template_queue.rs`: which
-//!   of them are still to be run; `fleet_provisioning.rs`: the requests that devices publish, and
-//!   their replies
+//!   of them are still to be run; `bulk_registration.rs`: for each line of a file;
+//!   `fleet_provisioning.rs`: the requests that devices publish, and their replies
 //! - `tagging.rs`: tags, which rules have too; `throttling.rs`: what comes above one of AWS's rates
 //! - `refusals.rs`, `topics.rs`: what a refused packet is answered; which topics there are
 //! - `requests.rs`: what the doors hand in; `rust_api.rs`: the typed helpers of the library
 
 mod absent;
 mod authorization;
+mod bulk_registration;
 mod client_operations;
 mod connections;
 #[cfg(test)]
@@ -66,6 +67,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 pub(crate) use absent::Absent;
+pub(crate) use bulk_registration::{ReportFile, ReportLinks};
 pub(crate) use data_plane::Page;
 pub(crate) use direct_messages::Sent;
 pub(crate) use domains::{Domain, Domains};
@@ -82,6 +84,7 @@ pub(crate) use requests::{
 pub use rust_api::{AutoRegistration, allow};
 
 use self::authorization::Sources;
+use self::bulk_registration::BulkRegistration;
 use self::live::{Live, LiveConnections};
 use self::metrics::Metrics;
 use self::propagation::Propagation;
@@ -126,6 +129,8 @@ pub(crate) struct Surroundings {
     pub(crate) timers: Arc<Notify>,
     pub(crate) ca_owners: CaOwners,
     pub(crate) domains: Domains,
+    /// How reports of bulk registration are found from outside.
+    pub(crate) report_links: ReportLinks,
     /// The other accounts.
     pub(crate) neighbours: Neighbours,
 }
@@ -168,6 +173,8 @@ struct State {
     metrics: Metrics,
     /// What fleet provisioning has not answered yet.
     fleet_waiting: Waiting,
+    /// The bulk registration task that runs.
+    bulk: Option<BulkRegistration>,
     after: After,
     /// The deadline that the timer knows of.
     armed: Option<Timestamp>,
@@ -209,6 +216,7 @@ impl State {
             random: fastrand::Rng::with_seed(salt),
             metrics: Metrics::default(),
             fleet_waiting: Waiting::default(),
+            bulk: None,
             after: After::default(),
             armed: None,
         }

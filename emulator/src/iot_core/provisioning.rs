@@ -8,6 +8,7 @@ use crate::device_keys;
 use crate::errors::ApiError;
 use crate::names::{Arn, CertificateId, Scope};
 use crate::outbox::Effect;
+use crate::pki::Certificate;
 use crate::provisioning::{
     self, Provisioned, ProvisioningFailure, RegisterThingRequest, RegisterThingResponse,
     Registration,
@@ -59,11 +60,8 @@ impl IotCore {
         now: Timestamp,
     ) -> Result<RegisterThingResponse, ApiError> {
         let read = Registration::read(&input).and_then(|registration| {
-            let request = registration.signing_request()?;
-            Ok((
-                registration,
-                request.map(|request| device_keys::issuer().issue_for(&request, now)),
-            ))
+            let issued = issued_for(&registration, now)?;
+            Ok((registration, issued))
         });
         self.locked(|state, now| {
             let registered = read.and_then(|(registration, issued)| {
@@ -150,8 +148,17 @@ impl State {
     }
 }
 
+/// The certificate that AWS's CA issues for the signing request of a template, if it has one.
+pub(super) fn issued_for(
+    registration: &Registration,
+    now: Timestamp,
+) -> Result<Option<Certificate>, Box<ProvisioningFailure>> {
+    let request = registration.signing_request()?;
+    Ok(request.map(|request| device_keys::issuer().issue_for(&request, now)))
+}
+
 /// `entry` with where a template failed, and why.
-fn explained(entry: Entry, failure: ProvisioningFailure) -> Entry {
+pub(super) fn explained(entry: Entry, failure: ProvisioningFailure) -> Entry {
     let done = failure.done.into_iter().map(|line| format!("done before, and stays: {line}"));
     entry.member("step", &failure.step).details(failure.error.message()).why(failure.why).why(done)
 }

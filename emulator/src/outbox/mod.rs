@@ -38,6 +38,8 @@ pub(crate) enum Effect {
     Provision { scope: Scope, certificate_id: CertificateId },
     /// Serve what a device asked for by fleet provisioning, and answer it.
     ProvisionFleet(Box<FleetCall>),
+    /// Work through the file of a bulk registration task.
+    RegisterThings { scope: Scope, task_id: String },
 }
 
 /// The action of a rule, for one message.
@@ -74,7 +76,8 @@ impl Outbox {
 
     /// Puts `effect` in line; gives an invocation back if too many wait already.
     pub(crate) fn send(&self, effect: Effect) -> Result<(), Box<Effect>> {
-        // Devices cannot ask for more provisioning than they can open connections.
+        // Devices cannot ask for more provisioning than they can open connections, and an account
+        // has one task at a time.
         let bounded = matches!(effect, Effect::Invoke { .. });
         if bounded && self.activity.count() >= PENDING_LIMIT {
             return Err(Box::new(effect));

@@ -7,9 +7,10 @@
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/auto-register-device-cert.html>
 //! and
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>. A [`Registration`]
-//! runs a template that somebody gives with RegisterThing, a [`Registering`] one that a device of a
-//! fleet names over MQTT.
+//! runs a template that somebody gives with RegisterThing, or for each line of a file (`bulk`), a
+//! [`Registering`] one that a device of a fleet names over MQTT.
 
+mod bulk;
 mod fleet;
 mod functions;
 mod jitp;
@@ -29,6 +30,7 @@ use crate::pki::Certificate;
 use crate::registry::CertificateStatus;
 use crate::time::Timestamp;
 
+pub(crate) use bulk::{BulkTemplate, Line, ParameterFile, RegistrationReport};
 pub(crate) use fleet::{
     CertificateReply, FleetCaller, FleetOperation, FleetRejection, FleetReply, FleetRequest,
     HookCall, HookOutcome, Registering,

@@ -19,6 +19,7 @@ use crate::time::Timestamp;
 
 use super::resources::{CertificateSource, Resources};
 use super::run::{Failing, Origin, Provisioned, Step, ended, parse, resolve, run};
+use super::template::Template;
 
 /// RegisterThing's input.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,7 +33,8 @@ pub(crate) struct RegisterThingRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RegisterThingResponse {
-    pub(crate) certificate_pem: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate_pem: Option<String>,
     pub(crate) resource_arns: BTreeMap<String, Arn>,
 }
 
@@ -43,18 +45,22 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
+    /// Reads the template, and puts in the values of its parameters.
+    pub(crate) fn read(input: &RegisterThingRequest) -> Step<Self> {
+        Self::of(&parse(&input.template_body)?, &input.parameters)
+    }
+
     //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
     //# the default counts where the caller gives no value; without one there is no value
     //? assumed: a value for a parameter that is not declared cannot be referred to, and is no error
-    /// Reads the template, and puts in the values of its parameters.
-    pub(crate) fn read(input: &RegisterThingRequest) -> Step<Self> {
-        let template = parse(&input.template_body)?;
+    /// Puts the values of its parameters into a template.
+    pub(super) fn of(template: &Template, parameters: &BTreeMap<String, String>) -> Step<Self> {
         let declared = template.parameters.iter();
         let values = declared.filter_map(|(name, default)| {
-            let value = input.parameters.get(name).or(default.as_ref())?;
+            let value = parameters.get(name).or(default.as_ref())?;
             Some((name.clone(), value.clone()))
         });
-        let resources = resolve(&template, &values.collect())?;
+        let resources = resolve(template, &values.collect())?;
         Ok(Self { resources })
     }
 
@@ -84,6 +90,7 @@ impl Registration {
             (None, CertificateSource::Id(id) | CertificateSource::SigningRequest(id)) => {
                 Origin::Id(id)
             }
+            (None, CertificateSource::Absent) => Origin::Absent,
         };
         run(registry, &self.resources, origin, Failing::LeavesWhatWasMade, now)
     }
@@ -95,10 +102,12 @@ impl RegisterThingResponse {
     //# that it only names is not among them
     /// The answer for what was provisioned.
     pub(crate) fn of(registry: &Registry, provisioned: &Provisioned) -> Result<Self, ApiError> {
-        let id = provisioned.certificate_id.map(|id| id.to_string());
-        let input = read("DescribeCertificate", json!({ "certificateId": id }))?;
-        let described = registry.describe_certificate(input)?.certificate_description;
-        let resource_arns = provisioned.resource_arns.clone();
-        Ok(Self { certificate_pem: described.certificate_pem, resource_arns })
+        let described = provisioned.certificate_id.map(|id| {
+            let input = read("DescribeCertificate", json!({ "certificateId": id.to_string() }))?;
+            registry.describe_certificate(input)
+        });
+        let certificate = described.transpose()?.map(|described| described.certificate_description);
+        let certificate_pem = certificate.map(|certificate| certificate.certificate_pem);
+        Ok(Self { certificate_pem, resource_arns: provisioned.resource_arns.clone() })
     }
 }

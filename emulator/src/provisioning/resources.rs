@@ -67,6 +67,22 @@ pub(super) enum CertificateSource {
     Id(String),
     /// This is it, and perhaps its CA.
     Pem { certificate: String, ca_certificate: Option<String> },
+    /// The template makes do without one.
+    Absent,
+}
+
+impl CertificateResource {
+    //= https://github.com/yilmaznaslan/aws-iot-core-registering-things-in-bulk
+    //# a bulk registration with a template that has a thing and nothing else makes things
+    /// What stands for the certificate of a template that has none.
+    fn absent() -> Self {
+        Self {
+            logical_id: "Resources".to_owned(),
+            source: CertificateSource::Absent,
+            status: CertificateStatus::Active,
+            status_override: Override::Fail,
+        }
+    }
 }
 
 /// Why a template comes to nothing: the resource, AWS's sentence if there is one, and why.
@@ -95,11 +111,15 @@ impl Resources {
                 ResourceKind::Certificate => certificate = Some(properties.certificate(resource)?),
             }
         }
-        let certificate = certificate.ok_or_else(|| Unusable {
-            logical_id: "Resources".to_owned(),
-            sentence: None,
-            why: "there is no `AWS::IoT::Certificate`".to_owned(),
-        })?;
+        if thing.is_none() && certificate.is_none() {
+            return Err(Unusable {
+                logical_id: "Resources".to_owned(),
+                sentence: None,
+                why: "there is neither an `AWS::IoT::Thing` nor an `AWS::IoT::Certificate`"
+                    .to_owned(),
+            });
+        }
+        let certificate = certificate.unwrap_or_else(CertificateResource::absent);
         Ok(Self { thing, policies, certificate })
     }
 }

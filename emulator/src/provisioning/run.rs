@@ -68,6 +68,8 @@ pub(super) enum Origin<'a> {
     Id(&'a str),
     /// The template holds it, to be registered.
     Pem { certificate: &'a str, ca_certificate: Option<&'a str> },
+    /// The template has none.
+    Absent,
 }
 
 /// What becomes of what was made when a later step fails.
@@ -114,14 +116,15 @@ pub(super) fn run(
     let found = find_certificate(registry, certificate, origin, now)
         .map_err(|error| ended(&certificate.logical_id, "the certificate", &error))?;
     let provisioned = Provisioned {
-        certificate_id: Some(found.id),
-        lines: found.line.into_iter().map(str::to_owned).collect(),
+        certificate_id: found.as_ref().map(|found| found.id),
+        lines: found.iter().filter_map(|found| found.line).map(str::to_owned).collect(),
         ..Provisioned::default()
     };
+    let status = found.and_then(|found| found.status);
     let changes = registry.changes_so_far();
     let journal = Journal::default();
-    let mut run = Run { registry, certificate_id: found.id, now, provisioned, journal };
-    let Err(mut failure) = run.all(resources, found.status) else { return Ok(run.provisioned) };
+    let mut run = Run { registry, now, provisioned, journal };
+    let Err(mut failure) = run.all(resources, status) else { return Ok(run.provisioned) };
     match failing {
         Failing::LeavesWhatWasMade => failure.done = run.provisioned.lines,
         Failing::LeavesNothing => {
@@ -141,33 +144,35 @@ struct Found {
     line: Option<&'static str>,
 }
 
-/// Finds or registers the certificate.
+/// Finds or registers the certificate, if the template has one.
 fn find_certificate(
     registry: &mut Registry,
     resource: &CertificateResource,
     origin: Origin<'_>,
     now: Timestamp,
-) -> Result<Found, ApiError> {
+) -> Result<Option<Found>, ApiError> {
     let status = Some(resource.status);
-    match origin {
+    let found = match origin {
+        Origin::Absent => return Ok(None),
         //= https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html
         //# the example keeps DO_NOTHING for the status and still ends with ACTIVE: a certificate
         //# that waits always takes the template's status
-        Origin::Waiting(id) => Ok(Found { id, status, line: None }),
+        Origin::Waiting(id) => Found { id, status, line: None },
         Origin::Issued(certificate) => {
             let id = certificate.id();
             registry.store_issued_certificate(certificate, now);
-            Ok(Found { id, status, line: Some("made the certificate") })
+            Found { id, status, line: Some("made the certificate") }
         }
-        Origin::Id(text) => registered(registry, text, resource),
+        Origin::Id(text) => registered(registry, text, resource)?,
         //? assumed: a CertificatePem that is registered is refused as by RegisterCertificate
         Origin::Pem { certificate, ca_certificate } => {
             let pem = json!({ "certificatePem": certificate, "caCertificatePem": ca_certificate });
             let input = read("RegisterCertificate", pem)?;
             let id = registry.register_certificate(input, now)?.certificate_id;
-            Ok(Found { id, status, line: Some("registered the certificate") })
+            Found { id, status, line: Some("registered the certificate") }
         }
-    }
+    };
+    Ok(Some(found))
 }
 
 //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
@@ -205,7 +210,6 @@ fn registered(
 /// A template in the middle of its run. What it does to the thing stands in `things`.
 pub(super) struct Run<'a> {
     pub(super) registry: &'a mut Registry,
-    certificate_id: CertificateId,
     pub(super) now: Timestamp,
     pub(super) provisioned: Provisioned,
     pub(super) journal: Journal,
@@ -230,18 +234,19 @@ impl Run<'_> {
             let what = format!("attaching the certificate to thing `{}`", thing.name);
             self.attach_to_thing(thing).map_err(|error| ended(&thing.logical_id, &what, &error))?;
         }
-        let arn = self.certificate_arn();
+        let Some(certificate_id) = self.provisioned.certificate_id else { return Ok(()) };
+        let arn = self.arn_of(certificate_id);
         self.provisioned.resource_arns.insert(resources.certificate.logical_id.clone(), arn);
         if let Some(status) = status {
-            self.registry.set_certificate_status(self.certificate_id, status, self.now);
+            self.registry.set_certificate_status(certificate_id, status, self.now);
             self.did(format!("set the certificate {status}"));
         }
         self.provisioned.status = status;
         Ok(())
     }
 
-    fn certificate_arn(&self) -> Arn {
-        self.registry.scope().iot_arn("cert", self.certificate_id)
+    fn arn_of(&self, certificate_id: CertificateId) -> Arn {
+        self.registry.scope().iot_arn("cert", certificate_id)
     }
 
     pub(super) fn did(&mut self, line: String) {
@@ -260,9 +265,11 @@ impl Run<'_> {
             }
             PolicySource::Document(document) => self.policy_of(document, &policy.logical_id)?,
         };
-        let target = self.certificate_arn().to_string();
+        //? assumed: without a certificate a policy is made or found, and attached to nothing
+        let Some(certificate_id) = self.provisioned.certificate_id else { return Ok(()) };
+        let target = self.arn_of(certificate_id).to_string();
         let input = PolicyTargetRequest { policy_name: name.clone(), target };
-        if !self.registry.has_policy(self.certificate_id, &name) {
+        if !self.registry.has_policy(certificate_id, &name) {
             self.journal.will_undo(Undo::Attach(input.clone()));
         }
         self.registry.attach_policy(input)?;
@@ -289,14 +296,15 @@ impl Run<'_> {
     }
 
     fn attach_to_thing(&mut self, thing: &ThingResource) -> Result<(), ApiError> {
-        let principal = self.certificate_arn().to_string();
+        let Some(certificate_id) = self.provisioned.certificate_id else { return Ok(()) };
+        let principal = self.arn_of(certificate_id).to_string();
         let input = AttachThingPrincipalRequest {
             thing_name: thing.name.clone(),
             principal: principal.clone(),
             thing_principal_type: None,
         };
         let name = ThingName::new(&thing.name);
-        let target = Target::Certificate(self.certificate_id);
+        let target = Target::Certificate(certificate_id);
         let attached = self.registry.things_of_principal(&target).any(|it| *it == name);
         self.registry.attach_thing_principal(input)?;
         if !attached {

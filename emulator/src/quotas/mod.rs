@@ -152,6 +152,25 @@ pub const CHILD_GROUPS_PER_THING_GROUP: usize = 100;
 /// Attributes of one thing group.
 pub const ATTRIBUTES_PER_THING_GROUP: usize = 50;
 
+//= https://docs.aws.amazon.com/general/latest/gr/iot_device_management.html
+//# bulk thing registration limits: one task at a time, a line of at most 256K, and what belongs to
+//# a task is deleted 30 days after it ended
+//? assumed: a K is 1,024 bytes
+/// The longest line of a file of parameters, in bytes.
+pub const REGISTRATION_LINE_BYTES: usize = 256 * 1024;
+/// How long a bulk registration task is known after it ended.
+pub const REGISTRATION_TASK_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+//? assumed: AWS names none; of more tasks the oldest that has ended is forgotten
+/// Bulk registration tasks that are known in one account and Region.
+pub const REGISTRATION_TASKS: usize = 100;
+//? assumed: AWS names none; first the oldest tasks that have ended are forgotten, then the task
+//? fails
+/// All reports of the bulk registration tasks of one account and Region, in bytes.
+pub const REGISTRATION_REPORT_BYTES: usize = 64 * 1024 * 1024;
+//? assumed: the size at which another file begins; AWS numbers the files from 1
+/// One file of a report of a bulk registration task, in bytes.
+pub const REGISTRATION_REPORT_FILE_BYTES: usize = 10 * 1024 * 1024;
+
 //? assumed: ten, and that the configurations of default endpoints do not count
 /// Domain configurations in one account and Region.
 pub const DOMAIN_CONFIGURATIONS: usize = 10;

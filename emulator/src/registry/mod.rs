@@ -1,6 +1,7 @@
 //! The registry of one account in one Region: CA certificates, certificates, policies, things with
-//! their types and groups, provisioning templates, domain configurations, tags, and who is attached
-//! to what. Each operation of the AWS API on them is a method of [`Registry`].
+//! their types and groups, provisioning templates, bulk registration tasks, domain configurations,
+//! tags, and who is attached to what. Each operation of the AWS API on them is a method of
+//! [`Registry`].
 //!
 //! It decides what AWS answers to an operation and which policies are in force for a certificate.
 //! It does not decide what a presented chain means (`provisioning`), what a policy permits
@@ -31,6 +32,7 @@ mod provisioning_templates;
 mod references;
 mod registration_code;
 mod registration_config;
+mod registration_reports;
 mod shelf;
 mod signed_callers;
 mod standing;
@@ -40,6 +42,7 @@ mod template_body;
 mod thing_group_members;
 mod thing_groups;
 mod thing_principals;
+mod thing_registration_tasks;
 mod thing_types;
 mod things;
 mod transfers;
@@ -84,6 +87,7 @@ pub(crate) use tags::*;
 pub(crate) use targets::Target;
 pub(crate) use thing_groups::*;
 pub(crate) use thing_principals::*;
+pub(crate) use thing_registration_tasks::*;
 pub(crate) use thing_types::*;
 pub(crate) use things::*;
 pub(crate) use transfers::*;
@@ -94,6 +98,7 @@ use self::event_configurations::EventConfigurations;
 use self::logging::Logging;
 use self::ownership_tokens::OwnershipTokens;
 use self::shelf::Shelf;
+use self::thing_registration_tasks::RegistrationTasks;
 
 /// The registry of one account in one Region.
 #[derive(Debug)]
@@ -130,6 +135,7 @@ pub(crate) struct Registry {
     provisioning_templates: Shelf<TemplateName, ProvisioningTemplate>,
     provisioning_claims: BTreeMap<CertificateId, ProvisioningClaim>,
     ownership_tokens: OwnershipTokens,
+    registration_tasks: RegistrationTasks,
     tags: Tags,
     event_configurations: EventConfigurations,
     logging: Logging,
@@ -188,6 +194,7 @@ impl Registry {
             provisioning_templates: Shelf::default(),
             provisioning_claims: BTreeMap::new(),
             ownership_tokens: OwnershipTokens::default(),
+            registration_tasks: RegistrationTasks::default(),
             tags: Tags::new(),
             event_configurations: EventConfigurations::default(),
             logging: Logging::default(),

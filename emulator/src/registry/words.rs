@@ -59,6 +59,25 @@ words! {
 }
 
 words! {
+    /// What became of a bulk registration task so far.
+    ThingRegistrationTaskStatus {
+        InProgress = "InProgress",
+        Completed = "Completed",
+        Failed = "Failed",
+        Cancelled = "Cancelled",
+        Cancelling = "Cancelling",
+    }
+}
+
+words! {
+    /// Which of its reports.
+    ReportType {
+        Errors = "ERRORS",
+        Results = "RESULTS",
+    }
+}
+
+words! {
     /// The state of a device certificate.
     CertificateStatus {
         Active = "ACTIVE",

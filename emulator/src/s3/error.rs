@@ -85,7 +85,10 @@ impl S3Error {
 
     /// An operation of S3 that is not done here.
     pub(super) fn not_implemented(operation: &str) -> Self {
-        let text = format!("{operation} is not done by this emulator, whose S3 holds truststores.");
+        let text = format!(
+            "{operation} is not done by this emulator, whose S3 holds truststores and files of \
+             parameters."
+        );
         Self::new(S3ErrorCode::NotImplemented, text)
     }
 

@@ -1,5 +1,5 @@
-//! S3 as far as a truststore needs it: buckets and objects, kept in memory, with the files of
-//! `DIR/s3/BUCKET/KEY` showing through where nothing was put.
+//! S3 as far as truststores and files of parameters need it: buckets and objects, kept in memory,
+//! with the files of `DIR/s3/BUCKET/KEY` showing through where nothing was put.
 //!
 //! It decides what a bucket holds. `rest.rs` speaks the S3 REST API, `listing.rs` lists,
 //! `folder.rs` alone touches the disk. Nothing is ever written there. Versions, multipart uploads,
@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 pub(crate) use error::{S3Error, S3ErrorCode};
+pub(crate) use rest::{answer_object, place_of};
 
 use crate::time::Timestamp;
 use folder::Folder;

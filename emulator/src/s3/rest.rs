@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
+
 use super::listing::Listing;
 use super::range::{Asked, asked};
 use super::xml::Xml;
@@ -153,6 +155,26 @@ impl Buckets {
         set_header(&mut response, "etag", &etag);
         Ok(response)
     }
+}
+
+/// Bucket and key that `request` names, if it names a bucket.
+pub(crate) fn place_of(request: &Request) -> Option<(String, Option<String>)> {
+    let (bucket, key) = place(request).ok()?;
+    Some((bucket?, key))
+}
+
+/// Answers a GET or a HEAD of the object at `key` that no bucket here holds: its bytes, and since
+/// when they are there.
+pub(crate) fn answer_object(
+    request: &Request,
+    key: &str,
+    object: Option<(Bytes, Timestamp)>,
+) -> Response {
+    let object = object.map(|(body, since)| Object::new(body, "binary/octet-stream", since));
+    let answered = object
+        .ok_or_else(|| S3Error::no_such_key(key))
+        .and_then(|object| part_of(&object, request));
+    answered.unwrap_or_else(|error| error.answer(request))
 }
 
 /// The object, or the range of it that is asked for.

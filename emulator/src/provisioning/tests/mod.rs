@@ -1,5 +1,6 @@
 //! What a chain means and what a template makes, row by row. Helpers that the tables share.
 
+mod bulk;
 mod by_name;
 mod claims;
 mod corners;

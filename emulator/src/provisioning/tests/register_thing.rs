@@ -78,7 +78,7 @@ fn rt_1_and_4_a_signing_request_becomes_a_thing_with_a_certificate() {
     let mut registry = with_named_policy();
     let request = json!({ "CertificateSigningRequest": { "Ref": "Source" }, "Status": "Active" });
     let answer = register(&mut registry, &template(request), CSR).unwrap();
-    let certificate = Certificate::from_pem(&answer.certificate_pem).unwrap();
+    let certificate = Certificate::from_pem(&answer.certificate_pem.unwrap()).unwrap();
     let id = certificate.id();
     let keys: Vec<&str> = answer.resource_arns.keys().map(String::as_str).collect();
     assert_eq!(keys, ["certificate", "made", "thing"], "RT-1: `named` is not among them");
@@ -98,6 +98,28 @@ fn rt_1_and_4_a_signing_request_becomes_a_thing_with_a_certificate() {
 }
 
 #[test]
+fn rt_1_and_pt_2_a_template_may_make_a_thing_and_nothing_else() {
+    let mut registry = with_named_policy();
+    let mut alone = template(json!({}));
+    let resources = alone["Resources"].as_object_mut().unwrap();
+    resources.remove("certificate");
+    let answer = register(&mut registry, &alone, "").unwrap();
+    assert_eq!(answer.certificate_pem, None);
+    let keys: Vec<&str> = answer.resource_arns.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["made", "thing"]);
+    let principals = json!({ "thingName": "lamp" });
+    let principals = registry.list_thing_principals(input(principals)).unwrap().principals;
+    assert!(principals.is_empty());
+
+    alone["Resources"].as_object_mut().unwrap().remove("thing");
+    assert_eq!(
+        text(register(&mut registry, &alone, "")),
+        "InvalidRequestException: Invalid registration template. there is neither an \
+         `AWS::IoT::Thing` nor an `AWS::IoT::Certificate`"
+    );
+}
+
+#[test]
 fn rt_4_a_certificate_is_registered_as_register_certificate_does() {
     let mut registry = with_named_policy();
     let ca = CertificateAuthority::new("Acme");
@@ -107,7 +129,7 @@ fn rt_4_a_certificate_is_registered_as_register_certificate_does() {
         "CertificatePem": { "Ref": "Source" }, "CACertificatePem": ca.pem(), "Status": "INACTIVE",
     }));
     let answer = register(&mut registry, &pem, &device.certificate_pem()).unwrap();
-    assert_eq!(answer.certificate_pem, device.certificate_pem());
+    assert_eq!(answer.certificate_pem, Some(device.certificate_pem()));
     assert_eq!(status(&registry, &device), Some("INACTIVE"));
     let record = registry.certificate(device.certificate_id()).unwrap();
     assert_eq!(record.ca_certificate_id, Some(ca.certificate_id()));
@@ -166,6 +188,29 @@ fn rt_4_and_pt_11_a_registered_certificate_keeps_or_changes_its_status() {
     let template = template(json!({ "CertificateId": { "Ref": "Source" } }));
     register(&mut registry, &template, &device.certificate_id().to_string()).unwrap();
     assert!(connect(&mut registry, &device).is_ok());
+}
+
+#[test]
+fn rt_2_a_value_counts_before_the_default_and_what_nobody_refers_to_needs_neither() {
+    let mut template = template(json!({}));
+    let resources = template["Resources"].as_object_mut().unwrap();
+    resources.retain(|id, _| id == "thing");
+    // `Source` is declared, and neither given nor referred to.
+    let table = [
+        (json!({ "ThingName": "lamp" }), "WA"),
+        (json!({ "ThingName": "lamp", "Location": "NY" }), "NY"),
+        (json!({ "ThingName": "lamp", "Location": "" }), ""),
+    ];
+    for (parameters, location) in table {
+        let mut registry = registry();
+        let body = template.to_string();
+        let request = json!({ "templateBody": body, "parameters": parameters });
+        let registration = Registration::read(&input(request)).unwrap();
+        registration.run(&mut registry, None, NOW).unwrap();
+        let thing = registry.thing(&crate::names::ThingName::new("lamp")).unwrap();
+        let expected = Some(location).filter(|location| !location.is_empty());
+        assert_eq!(thing.attributes.get("location"), expected, "{parameters}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod policies;
 mod provisioning_templates;
 mod tags;
 mod thing_groups;
+mod thing_registration_tasks;
 mod thing_types;
 mod things;
 mod transfers;
