@@ -34,11 +34,12 @@ macro_rules! package {
 }
 
 /// What a test may need, how it is recognised, and how a person gets it.
-const CLIENTS: [(&str, &str, &str); 14] = [
+const CLIENTS: [(&str, &str, &str); 16] = [
     ("openssl", "openssl version", "apt-get install openssl"),
     ("curl", "curl --version", "apt-get install curl"),
     ("mosquitto_pub", "command -v mosquitto_pub", "apt-get install mosquitto-clients"),
     ("mosquitto_sub", "command -v mosquitto_sub", "apt-get install mosquitto-clients"),
+    ("mosquitto_rr", "command -v mosquitto_rr", "apt-get install mosquitto-clients"),
     ("aws", "command -v aws", "scripts/clients, or pip install awscli"),
     ("python3", "python3 --version", "apt-get install python3"),
     ("node", "node --version", "apt-get install nodejs"),
@@ -47,6 +48,7 @@ const CLIENTS: [(&str, &str, &str); 14] = [
     ("@aws-sdk/client-iot", package!("@aws-sdk/client-iot"), "scripts/clients"),
     ("mqtt.js", package!("mqtt"), "scripts/clients"),
     ("awsiotsdk", module!("awsiot"), "scripts/clients, or pip install awsiotsdk"),
+    ("cbor2", module!("cbor2"), "scripts/clients, or pip install cbor2"),
     ("paho-mqtt", module!("paho.mqtt.subscribeoptions"), "scripts/clients"),
     ("aws-iot-device-sdk-v2", package!("aws-iot-device-sdk-v2"), "scripts/clients"),
 ];

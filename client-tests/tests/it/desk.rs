@@ -78,6 +78,16 @@ impl Desk {
         self.shell.run(line).await
     }
 
+    /// Runs a line in the shell to its good end.
+    pub(crate) async fn succeeds(&self, line: &str) -> Finished {
+        self.run(line).await.succeeded()
+    }
+
+    /// Writes a file beside the programs.
+    pub(crate) fn write(&self, file: &str, content: impl AsRef<[u8]>) {
+        self.shell.write(file, content);
+    }
+
     /// Starts a line in the shell.
     pub(crate) fn start(&self, line: &str) -> Running {
         self.shell.start(line)

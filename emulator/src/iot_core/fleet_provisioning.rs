@@ -3,7 +3,7 @@
 //!
 //! What a request may have is decided in `provisioning`; keys and the hook are awaited outside
 //! (`cloud/fleet_provisioning.rs`), which then calls back here. A reply goes to the connection that
-//! asked, if it has subscribed.
+//! asked, and to nobody else.
 //! Truth: <https://docs.aws.amazon.com/iot/latest/developerguide/fleet-provision-api.html>.
 
 use std::sync::Arc;
@@ -188,10 +188,10 @@ impl State {
         self.send_reply(facts, request.reject(rejection), entry, now);
     }
 
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/fleet-provision-api.html
-    //# the result comes back on the connection that asked, if it subscribed before
-    //? assumed: at QoS 1 if the subscription has it; other subscribers and rules do not see a
-    //? reply, which may hold a private key
+    //= https://github.com/aws-samples/aws-iot-fleet-provisioning/issues/6
+    //# the reply goes to the client that asked, even without a subscription
+    //? assumed: at QoS 1 if it has one at QoS 1; other subscribers and rules do not see a reply,
+    //? which may hold a private key
     fn send_reply(
         &mut self,
         facts: &ConnectionFacts,
@@ -202,14 +202,17 @@ impl State {
         let said = format!("a message on {topic}");
         let publication = Publication { payload, qos: QoS::AtLeastOnce, ..Publication::default() };
         let permit = Permit::<Publish>::of_aws(topic);
-        let lost = match self.broker.answer(permit, publication, facts.connection, now) {
-            Answered::Queued => None,
-            Answered::NotSubscribed => Some("the client has not subscribed to it"),
-            Answered::Gone => Some("the connection that asked is over"),
-        };
-        let entry = match lost {
-            None => entry.answer(said),
-            Some(why) => entry.why([format!("nobody gets {said}: {why}")]).answer("nothing"),
+        let entry = match self.broker.answer(permit, publication, facts.connection, now) {
+            Answered::Queued => entry.answer(said),
+            Answered::Unsubscribed => {
+                let why = "the client has not subscribed to the topic of the reply: AWS promises \
+                           nothing then";
+                entry.why([why]).answer(format!("{said}, at QoS 0"))
+            }
+            Answered::Gone => {
+                let why = format!("nobody gets {said}: the connection that asked is over");
+                entry.why([why]).answer("nothing")
+            }
         };
         self.note(entry);
     }

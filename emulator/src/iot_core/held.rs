@@ -74,7 +74,9 @@ impl Held<'_> {
         };
         let asked = permits(&mut live.authorizer, self.scope, &topic, retain, self.now);
         let (permit, retain) = asked.map_err(|refusal| {
-            let reaction = react(Refused::NotAuthorized);
+            let refused = Refused::NotAuthorized;
+            let is_over = self.outlives_its_claim();
+            let reaction = if is_over { Reaction::Disconnect(refused) } else { react(refused) };
             let entry = self.refused("Publish-In", &topic, &refusal);
             let entry = if retain { entry.member("retain", "True") } else { entry };
             self.note_refused(entry, reaction)
@@ -101,6 +103,18 @@ impl Held<'_> {
             self.ask_fleet_provisioning(&topic, &payload);
         }
         Ok(Published::Accepted)
+    }
+
+    //= https://github.com/ministackorg/ministack/pull/1755
+    //# a connection that outlives its provisioning claim is closed when it publishes again
+    //? assumed: in MQTT 5 too, where a denial alone would leave it open
+    /// Whether the client came with a claim that has expired.
+    fn outlives_its_claim(&self) -> bool {
+        let registry = &self.state.registry;
+        let certificate = self.facts.details.principal.parse();
+        certificate.is_ok_and(|id| {
+            registry.certificate(id).is_none() && !registry.holds_claim(id, self.now)
+        })
     }
 
     //= https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html

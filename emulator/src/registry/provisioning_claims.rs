@@ -89,7 +89,7 @@ impl Registry {
 //# connect with any client ID; publish and subscribe to what makes a certificate and to the
 //# template's own topics, nothing else
 //= https://github.com/ministackorg/ministack/pull/1755
-//# a connection that outlives its claim is closed when it publishes again
+//# a connection that outlives its claim gets no answer any more
 //? assumed: receiving is for the same topics; the policy has no name that AWS shows
 /// What the holder of a claim for `template` may do until `expires`.
 fn permission(scope: &Scope, template: &str, expires: Timestamp) -> Result<Document, ApiError> {

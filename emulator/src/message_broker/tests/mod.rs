@@ -1,6 +1,6 @@
 //! What the broker is asked and answers, as tables; the stage on which they play.
 
-mod answer;
+mod answers;
 mod bounds;
 mod deliveries;
 mod direct;

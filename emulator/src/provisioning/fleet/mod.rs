@@ -81,7 +81,7 @@ impl FleetRequest {
     //? assumed: what comes with a request for keys is not looked at: SDKs send `{}`, others nothing
     /// The signing request in `payload`.
     pub(crate) fn signing_request(&self, payload: &[u8]) -> Result<SigningRequest, FleetRejection> {
-        let members = self.format.read(payload).ok_or_else(FleetRejection::unreadable)?;
+        let members = self.format.read(payload).map_err(FleetRejection::unreadable)?;
         let pem = members.get("certificateSigningRequest").and_then(|pem| pem.as_str());
         //? assumed: the code and the texts, after those of the AWS API
         let Some(pem) = pem.filter(|pem| !pem.is_empty()) else {
@@ -126,8 +126,8 @@ impl FleetRejection {
         Self { status_code: 400, error_code, error_message, why: Vec::new(), step: None }
     }
 
-    fn unreadable() -> Self {
-        Self::new("InvalidPayload", "Message cannot be parsed")
+    fn unreadable(why: impl Into<String>) -> Self {
+        Self::new("InvalidPayload", "Message cannot be parsed").because(why)
     }
 
     //? assumed: the code and the text; the status is among those that device SDKs know

@@ -25,18 +25,19 @@ impl PayloadFormat {
         }
     }
 
-    /// The members of a payload; `None` if it is no object, or says something after it.
-    pub(super) fn read(self, payload: &[u8]) -> Option<Map<String, Value>> {
-        match self {
-            Self::Json => serde_json::from_slice(payload).ok(),
-            Self::Cbor => {
-                let mut reader = cbor4ii::core::utils::SliceReader::new(payload);
-                let mut deserializer = cbor4ii::serde::Deserializer::new(&mut reader);
-                let members = serde::Deserialize::deserialize(&mut deserializer).ok()?;
-                let rest = cbor4ii::core::dec::Read::fill(&mut reader, 1).ok()?;
-                rest.as_ref().is_empty().then_some(members)
-            }
+    /// The members of a payload, or why it has none: it is no object, or says something after it.
+    pub(super) fn read(self, payload: &[u8]) -> Result<Map<String, Value>, String> {
+        if payload.is_empty() {
+            return Err("the payload is empty".to_owned());
         }
+        let (name, read) = match self {
+            Self::Json => {
+                let read = serde_json::from_slice(payload).map_err(|error| error.to_string());
+                ("JSON", read)
+            }
+            Self::Cbor => ("CBOR", read_cbor(payload)),
+        };
+        read.map_err(|why| format!("the payload is no object in {name}: {why}"))
     }
 
     /// `said` in this format.
@@ -47,6 +48,15 @@ impl PayloadFormat {
             Self::Cbor => cbor4ii::serde::to_vec(Vec::new(), said).unwrap_or_default().into(),
         }
     }
+}
+
+fn read_cbor(payload: &[u8]) -> Result<Map<String, Value>, String> {
+    let mut reader = cbor4ii::core::utils::SliceReader::new(payload);
+    let mut deserializer = cbor4ii::serde::Deserializer::new(&mut reader);
+    let members = serde::Deserialize::deserialize(&mut deserializer);
+    let members = members.map_err(|error| error.to_string())?;
+    let rest = cbor4ii::core::dec::Read::fill(&mut reader, 1).map_err(|error| error.to_string())?;
+    if rest.as_ref().is_empty() { Ok(members) } else { Err("more follows it".to_owned()) }
 }
 
 #[cfg(test)]
@@ -63,7 +73,7 @@ mod tests {
         });
         for format in [PayloadFormat::Json, PayloadFormat::Cbor] {
             let read = format.read(&format.write(&said));
-            assert_eq!(read.map(Value::Object), Some(said.clone()), "{format:?}");
+            assert_eq!(read.map(Value::Object), Ok(said.clone()), "{format:?}");
         }
     }
 
@@ -85,7 +95,21 @@ mod tests {
             (PayloadFormat::Cbor, vec![0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
         ];
         for (format, payload) in table {
-            assert_eq!(format.read(&payload), None, "{format:?} {payload:02x?}");
+            assert!(format.read(&payload).is_err(), "{format:?} {payload:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_explained() {
+        let table = [
+            (PayloadFormat::Json, b"".as_slice(), "the payload is empty"),
+            (PayloadFormat::Json, b"[", "the payload is no object in JSON: "),
+            (PayloadFormat::Cbor, b"{}", "the payload is no object in CBOR: "),
+            (PayloadFormat::Cbor, b"\xa0\x01", "the payload is no object in CBOR: more follows it"),
+        ];
+        for (format, payload, expected) in table {
+            let why = format.read(payload).unwrap_err();
+            assert!(why.starts_with(expected), "{format:?} {payload:02x?}: {why}");
         }
     }
 
@@ -97,9 +121,9 @@ mod tests {
             b"\x7f\x61a\x61b\xff\xff".as_slice(),
         ];
         let read = PayloadFormat::Cbor.read(&pieces.concat());
-        assert_eq!(read.map(Value::Object), Some(json!({ "certPem.": "ab" })));
+        assert_eq!(read.map(Value::Object), Ok(json!({ "certPem.": "ab" })));
         let null = PayloadFormat::Cbor.read(b"\xa1\x61n\xf6");
-        assert_eq!(null.map(Value::Object), Some(json!({ "n": null })));
+        assert_eq!(null.map(Value::Object), Ok(json!({ "n": null })));
     }
 
     proptest::proptest! {

@@ -63,7 +63,7 @@ impl Registering {
         caller: FleetCaller<'_>,
         now: Timestamp,
     ) -> Result<(Self, Option<HookCall>), FleetRejection> {
-        let members = request.format.read(payload).ok_or_else(FleetRejection::unreadable)?;
+        let members = request.format.read(payload).map_err(FleetRejection::unreadable)?;
         let parameters = read_parameters(&members)?;
         let template = registry.provisioning_template(template_name.as_str());
         //? assumed: a template for JITP counts as none
@@ -163,11 +163,10 @@ fn read_parameters(
     let given = match members.get("parameters") {
         None | Some(Value::Null) => return Ok(BTreeMap::new()),
         Some(Value::Object(given)) => given,
-        Some(_) => return Err(FleetRejection::unreadable().because("parameters is no object")),
+        Some(_) => return Err(FleetRejection::unreadable("parameters is no object")),
     };
     let pairs = given.iter().map(|(name, value)| {
-        let wrong =
-            || FleetRejection::unreadable().because(format!("parameters.{name} is no text"));
+        let wrong = || FleetRejection::unreadable(format!("parameters.{name} is no text"));
         Ok((name.clone(), text(value).ok_or_else(wrong)?))
     });
     pairs.collect()
