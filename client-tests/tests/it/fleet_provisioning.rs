@@ -127,7 +127,7 @@ fn rejected(client: &str, operation: &str, code: &str, topic: &str) -> String {
 }
 
 #[tokio::test]
-async fn fp_1_the_device_sdk_for_python_is_provisioned_by_both_of_its_clients() {
+async fn fp_1_and_6_the_device_sdk_for_python_is_provisioned_by_both_of_its_clients() {
     let clients = ["awsiotsdk", "aws", "openssl"];
     let Some(desk) = Desk::with(&clients).await else { return };
     prepare(&desk, &claim_policy("Fleet", BOTH_WAYS)).await;
@@ -136,7 +136,7 @@ async fn fp_1_the_device_sdk_for_python_is_provisioned_by_both_of_its_clients() 
 }
 
 #[tokio::test]
-async fn fp_1_the_device_sdk_for_javascript_is_provisioned_by_both_of_its_clients() {
+async fn fp_1_and_6_the_device_sdk_for_javascript_is_provisioned_by_both_of_its_clients() {
     let clients = ["node", "aws-iot-device-sdk-v2", "aws", "openssl"];
     let Some(desk) = Desk::with(&clients).await else { return };
     prepare(&desk, &claim_policy("Fleet", BOTH_WAYS)).await;

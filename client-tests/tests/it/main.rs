@@ -40,6 +40,7 @@ mod provisioning_templates;
 mod quotas;
 mod registry_events;
 mod requirements;
+mod rows;
 mod sdks;
 mod sigv4;
 mod slow_clients;

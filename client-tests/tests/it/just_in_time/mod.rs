@@ -9,7 +9,6 @@ mod event;
 mod programs;
 mod provisioning;
 mod registration;
-mod rows;
 
 use client_tests::{ConnectError, Device, Ending, Message, Mqtt};
 use iot_emulator::{Emulator, IotCore};

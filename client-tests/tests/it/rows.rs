@@ -1,5 +1,5 @@
-//! What must be so when devices register and provision themselves: each row has a test that is
-//! named for it.
+//! What must be so when devices register, and are provisioned just in time, by RegisterThing or as
+//! a fleet: each row has a test that is named for it.
 //!
 //! A test is named for the rows that its name counts up: `jr_1_2_and_9_…`, `jp_3_to_5_…`.
 
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::requirements::all_tests;
 
 /// Families of rows, and how many each has.
-const ROWS: [(&str, &[&str]); 4] = [
+const ROWS: [(&str, &[&str]); 6] = [
     // Just-in-time registration
     (
         "jr",
@@ -80,6 +80,29 @@ const ROWS: [(&str, &[&str]); 4] = [
             "a thing that differs ends the run, unless it may be overridden",
             "the order in which things are done",
             "what a template names must exist",
+        ],
+    ),
+    // RegisterThing
+    (
+        "rt",
+        &[
+            "the ARNs of what the template made or found, by logical ID",
+            "a Default stands in for a parameter that is left out",
+            "what is refused, and how",
+            "a certificate by ID, by PEM, or for a signing request",
+        ],
+    ),
+    // Fleet provisioning
+    (
+        "fp",
+        &[
+            "a certificate is PENDING_ACTIVATION until RegisterThing",
+            "a token counts for an hour, and an unwanted certificate goes with it",
+            "a claim looks as AWS's does and stands in no list",
+            "what a claim may do, and for how long",
+            "replies for the asker alone",
+            "a device connects again, with its new certificate",
+            "what RegisterThing answers without a configuration, and without a thing",
         ],
     ),
 ];
