@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::forward::Endpoint;
 use super::function::{Function, Handler, Kind};
@@ -28,11 +29,16 @@ const CLOSURES: usize = 100;
 #[derive(Debug)]
 pub(super) struct Runner {
     gate: Arc<Gate>,
-    backend: Arc<Backend>,
+    backend: Backend,
 }
 
 enum Backend {
     Closure(Arc<Handler>, Arc<Host>),
+    Elsewhere(Arc<Elsewhere>),
+}
+
+/// What runs a function outside this process.
+enum Elsewhere {
     Endpoint { endpoint: Endpoint, scope: Scope, name: String },
     Process(Pool),
 }
@@ -41,8 +47,10 @@ impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closure(..) => f.write_str("Closure"),
-            Self::Endpoint { endpoint, .. } => endpoint.fmt(f),
-            Self::Process(pool) => pool.fmt(f),
+            Self::Elsewhere(elsewhere) => match &**elsewhere {
+                Elsewhere::Endpoint { endpoint, .. } => endpoint.fmt(f),
+                Elsewhere::Process(pool) => pool.fmt(f),
+            },
         }
     }
 }
@@ -60,14 +68,16 @@ impl Runner {
         let (at_once, backend) = match &function.0 {
             Kind::Closure(handler) => (CLOSURES, Backend::Closure(Arc::clone(handler), host)),
             Kind::Endpoint(endpoint) => {
-                (CLOSURES, Backend::Endpoint { endpoint: endpoint.clone(), scope, name })
+                let endpoint = Elsewhere::Endpoint { endpoint: endpoint.clone(), scope, name };
+                (CLOSURES, Backend::Elsewhere(Arc::new(endpoint)))
             }
             Kind::Process(process) => {
                 let launch = Launch { scope, name, memory_megabytes, process: process.clone() };
-                (PROCESSES, Backend::Process(Pool::new(launch, host)))
+                let pool = Elsewhere::Process(Pool::new(launch, host));
+                (PROCESSES, Backend::Elsewhere(Arc::new(pool)))
             }
         };
-        Self { gate: Gate::new(at_once), backend: Arc::new(backend) }
+        Self { gate: Gate::new(at_once), backend }
     }
 
     /// Admits an event of `bytes`.
@@ -78,24 +88,27 @@ impl Runner {
     /// Runs the function once, when it is its turn.
     pub(super) async fn run(&self, place: &Place, attempt: Attempt) -> Result<Ran, ApiError> {
         let turn = place.turn().await;
-        let backend = Arc::clone(&self.backend);
+        let elsewhere = match &self.backend {
+            // It has a thread of its own, and each task more would wait behind all who are busy.
+            Backend::Closure(handler, host) => {
+                host.ensure_running()?;
+                return Ok(run_closure(Arc::clone(handler), attempt, turn).await);
+            }
+            Backend::Elsewhere(elsewhere) => Arc::clone(elsewhere),
+        };
         // A task of its own: a caller who gives up does not stop a function, in AWS neither.
         let task = tokio::spawn(async move {
             let _turn = turn;
-            backend.run(attempt).await
+            elsewhere.run(attempt).await
         });
         let ended = |_| ApiError::new(ErrorCode::ServiceException, "the emulator has stopped");
         task.await.map_err(ended)?
     }
 }
 
-impl Backend {
+impl Elsewhere {
     async fn run(&self, attempt: Attempt) -> Result<Ran, ApiError> {
         match self {
-            Self::Closure(handler, host) => {
-                host.ensure_running()?;
-                Ok(run_closure(Arc::clone(handler), attempt).await)
-            }
             Self::Endpoint { endpoint, scope, name } => endpoint.run(scope, name, &attempt).await,
             Self::Process(pool) => pool.run(&attempt).await,
         }
@@ -103,7 +116,7 @@ impl Backend {
 }
 
 /// Runs a closure where it may block, and takes a panic for what it is: a function error.
-async fn run_closure(handler: Arc<Handler>, attempt: Attempt) -> Ran {
+async fn run_closure(handler: Arc<Handler>, attempt: Attempt, turn: OwnedSemaphorePermit) -> Ran {
     let event: Value = match serde_json::from_slice(&attempt.invocation.payload) {
         Ok(event) => event,
         Err(error) => {
@@ -114,7 +127,12 @@ async fn run_closure(handler: Arc<Handler>, attempt: Attempt) -> Ran {
         }
     };
     //? assumed: a Rust error has no name that AWS would show, so the type says no more than this
-    match tokio::task::spawn_blocking(move || handler(event)).await {
+    let run = move || {
+        // The next one's turn is when this one is done, and not when somebody has noticed.
+        let _turn = turn;
+        handler(event)
+    };
+    match tokio::task::spawn_blocking(run).await {
         Ok(Ok(result)) => Ran::result(json_bytes(&result)),
         Ok(Err(error)) => Ran::failed("Error", &error.to_string()),
         Err(ended) => match ended.try_into_panic() {

@@ -100,6 +100,29 @@ async fn a_closure_gets_the_event_and_returns_the_result() {
     assert_eq!(answer.executed_version, Some("$LATEST"));
 }
 
+/// Where devices try again each millisecond, all other tasks have too much to do to look after it.
+#[tokio::test]
+async fn a_closure_needs_nobody_to_look_after_it() {
+    let world = world();
+    let (says, heard) = std::sync::mpsc::channel();
+    let says = std::sync::Mutex::new(says);
+    world.register(Function::new(move |_event| {
+        says.lock().unwrap().send(()).unwrap();
+        Ok(json!(null))
+    }));
+    // More than run at once; each is looked at, and no other task gets to run meanwhile.
+    let patience = tokio::time::Instant::now() + Duration::from_secs(20);
+    let invoke = || tokio::task::unconstrained(world.functions.invoke("f", Bytes::new()));
+    let mut invocations: Vec<_> = (0..150).map(|_| Box::pin(invoke())).collect();
+    let mut said = 0;
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    while said < 150 {
+        assert!(tokio::time::Instant::now() < patience, "{said} have run");
+        invocations.retain_mut(|invocation| invocation.as_mut().poll(&mut context).is_pending());
+        said += heard.try_iter().count();
+    }
+}
+
 #[tokio::test]
 async fn an_error_and_a_panic_of_a_closure_are_function_errors() {
     let world = world();
