@@ -195,8 +195,8 @@ async fn fp_4_a_claim_counts_for_five_minutes_and_for_its_template() {
         let python = format!("VERSION={version} python3");
         desk.converses(&python, "python/fleet_provisioning_claim.py").await;
         let (version, publish, subscribe, cut) = match version {
-            "5" => ("5", "PUBACK 0x87", "SUBACK 0x87", "DISCONNECT 0x87"),
-            _ => ("311", "disconnects", "disconnects", "disconnects"),
+            "5" => ("5", "PUBACK 0x87", "SUBACK 0x87", "PUBACK, DISCONNECT 0x87"),
+            _ => ("311", "disconnects", "disconnects", "PUBACK, disconnects"),
         };
         let mut refused = vec![format!(
             "Connection.AuthNError too-late-{version}  DEVICE_CERTIFICATE_NOT_REGISTERED: \

@@ -203,13 +203,20 @@ impl Conversation {
             Ok(Published::Discarded) => return ControlFlow::Continue(()),
             Err(Reaction::Acknowledge(refused)) => answers::code(refused),
             Err(Reaction::Disconnect(refused)) => return self.refused(held, refused, out),
+            Err(Reaction::AcknowledgeThenDisconnect(refused)) => {
+                self.acknowledge(publish.packet_id, ReasonCode::Success, out);
+                return self.refused(held, refused, out);
+            }
         };
         if publish.qos == Qos::AtLeastOnce {
-            let packet_id = publish.packet_id;
-            let answer = Answer::PubAck { packet_id, reason, reason_string: None };
-            answer.encode(self.wants.version, out);
+            self.acknowledge(publish.packet_id, reason, out);
         }
         ControlFlow::Continue(())
+    }
+
+    fn acknowledge(&self, packet_id: u16, reason: ReasonCode, out: &mut Vec<u8>) {
+        let answer = Answer::PubAck { packet_id, reason, reason_string: None };
+        answer.encode(self.wants.version, out);
     }
 
     //= https://docs.aws.amazon.com/general/latest/gr/iot-core.html

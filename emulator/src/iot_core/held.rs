@@ -75,8 +75,11 @@ impl Held<'_> {
         let asked = permits(&mut live.authorizer, self.scope, &topic, retain, self.now);
         let (permit, retain) = asked.map_err(|refusal| {
             let refused = Refused::NotAuthorized;
-            let is_over = self.outlives_its_claim();
-            let reaction = if is_over { Reaction::Disconnect(refused) } else { react(refused) };
+            let reaction = match quality {
+                _ if !self.outlives_its_claim() => react(refused),
+                QoS::AtMostOnce => Reaction::Disconnect(refused),
+                QoS::AtLeastOnce => Reaction::AcknowledgeThenDisconnect(refused),
+            };
             let entry = self.refused("Publish-In", &topic, &refusal);
             let entry = if retain { entry.member("retain", "True") } else { entry };
             self.note_refused(entry, reaction)
@@ -106,7 +109,8 @@ impl Held<'_> {
     }
 
     //= https://github.com/ministackorg/ministack/pull/1755
-    //# a connection that outlives its provisioning claim is closed when it publishes again
+    //# a connection that outlives its provisioning claim gets a PUBACK when it publishes again, no
+    //# reply, and is closed
     //? assumed: in MQTT 5 too, where a denial alone would leave it open
     /// Whether the client came with a claim that has expired.
     fn outlives_its_claim(&self) -> bool {
@@ -174,7 +178,8 @@ impl Held<'_> {
                 Ok(permit) => looked_at.push(Ok((permit, options))),
                 Err(told) => match told.reaction {
                     Reaction::Acknowledge(_) => looked_at.push(Err(told)),
-                    Reaction::Disconnect(refused) => {
+                    Reaction::Disconnect(refused)
+                    | Reaction::AcknowledgeThenDisconnect(refused) => {
                         self.end_subscribe(looked_at, told);
                         return Err(refused);
                     }
@@ -454,7 +459,10 @@ impl Held<'_> {
     /// `entry` with the `traceId` that the client will read in a reason string.
     fn named(&mut self, entry: Entry, reaction: Reaction) -> Entry {
         match (reaction, self.facts.version) {
-            (Reaction::Disconnect(_), ProtocolVersion::Mqtt5) => {
+            (
+                Reaction::Disconnect(_) | Reaction::AcknowledgeThenDisconnect(_),
+                ProtocolVersion::Mqtt5,
+            ) => {
                 let trace_id = self.state.uuid().to_string();
                 self.trace_id = Some(trace_id.clone());
                 entry.member("traceId", trace_id)

@@ -69,13 +69,17 @@ pub(crate) enum Reaction {
     Acknowledge(Refused),
     /// The connection ends; MQTT 5 clients are told why.
     Disconnect(Refused),
+    /// The acknowledgement says nothing of it, and the connection ends.
+    AcknowledgeThenDisconnect(Refused),
 }
 
 impl Reaction {
     /// Why the packet was not obeyed.
     pub(super) const fn refused(self) -> Refused {
         match self {
-            Self::Acknowledge(refused) | Self::Disconnect(refused) => refused,
+            Self::Acknowledge(refused)
+            | Self::Disconnect(refused)
+            | Self::AcknowledgeThenDisconnect(refused) => refused,
         }
     }
 
@@ -91,6 +95,10 @@ impl Reaction {
                 format!("DISCONNECT 0x{:02X}", refused.code())
             }
             (Self::Disconnect(_), ProtocolVersion::Mqtt311) => "disconnects".to_owned(),
+            (Self::AcknowledgeThenDisconnect(refused), version) => {
+                let then = Self::Disconnect(refused).answer(version, acknowledgement);
+                format!("{acknowledgement}, {then}")
+            }
         }
     }
 }
