@@ -42,13 +42,11 @@ impl Cloud {
 
     async fn ask_hook(&self, scope: &Scope, hook: HookCall) -> HookOutcome {
         let HookCall { function_arn, template_arn, payload } = hook;
-        let target = Arn::new(&function_arn).scope().unwrap_or_else(|| scope.clone());
-        let functions = self.regional(&target).functions;
-        let service = "iot.amazonaws.com";
-        let may = functions.may_invoke(service, &template_arn, &scope.account, &function_arn);
-        if let Err(refused) = may {
-            return HookOutcome::NotPermitted(refused.why);
-        }
+        let function = Arn::new(&function_arn);
+        let functions = match self.functions_with(scope, &template_arn, &function) {
+            Ok(functions) => functions,
+            Err(why) => return HookOutcome::NotPermitted(why),
+        };
         let invoked = functions.invoke(&function_arn, payload);
         match tokio::time::timeout(HOOK_LIMIT, invoked).await {
             Ok(Ok(answer)) if answer.function_error.is_none() => {

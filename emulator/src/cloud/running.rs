@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{Cloud, Regional};
 use crate::emulator::{SETTLE_LIMIT, SettleError};
 use crate::iot_core::IotCore;
-use crate::lambda::{EventReport, QueuedEvent};
+use crate::lambda::{EventReport, Functions, QueuedEvent};
 use crate::names::{Arn, Scope};
 use crate::outbox::RuleInvocation;
 use crate::time::{Clock, Timestamp};
@@ -82,15 +82,11 @@ impl Cloud {
         payload: Bytes,
         asked: Option<RuleInvocation>,
     ) {
-        let target = function_arn.scope().unwrap_or_else(|| scope.clone());
-        let functions = self.regional(&target).functions;
         let iot_core = self.regional(scope).iot_core;
-        let name = function_arn.as_str();
-        let permitted = functions.may_invoke("iot.amazonaws.com", rule_arn, &scope.account, name);
-        let queued = match permitted {
-            Err(refused) => Err(refused.why),
-            Ok(()) => functions.queue_event(name, payload).map_err(|error| vec![error.to_string()]),
-        };
+        let queued = self.functions_with(scope, rule_arn, function_arn).and_then(|functions| {
+            let queued = functions.queue_event(function_arn.as_str(), payload);
+            queued.map_err(|error| vec![error.to_string()])
+        });
         let report = match (queued, asked) {
             (Err(why), Some(asked)) => return iot_core.rule_action_refused(&asked, &why),
             (Err(why), None) => {
@@ -105,6 +101,23 @@ impl Cloud {
             }
         };
         self.note_event(scope, &report);
+    }
+
+    /// The functions of the account and Region that has `function`, if AWS IoT may invoke it for
+    /// `source` in `scope`; else why not.
+    pub(super) fn functions_with(
+        &self,
+        scope: &Scope,
+        source: &Arn,
+        function: &Arn,
+    ) -> Result<Functions, Vec<String>> {
+        let target = function.scope().unwrap_or_else(|| scope.clone());
+        let functions = self.regional(&target).functions;
+        let (service, name) = ("iot.amazonaws.com", function.as_str());
+        match functions.may_invoke(service, source, &scope.account, name) {
+            Ok(()) => Ok(functions),
+            Err(refused) => Err(refused.why),
+        }
     }
 
     /// Traces an asynchronous invocation that failed in the end.

@@ -50,17 +50,9 @@ impl Registration {
         Self::of(&parse(&input.template_body)?, &input.parameters)
     }
 
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
-    //# the default counts where the caller gives no value; without one there is no value
-    //? assumed: a value for a parameter that is not declared cannot be referred to, and is no error
     /// Puts the values of its parameters into a template.
     pub(super) fn of(template: &Template, parameters: &BTreeMap<String, String>) -> Step<Self> {
-        let declared = template.parameters.iter();
-        let values = declared.filter_map(|(name, default)| {
-            let value = parameters.get(name).or(default.as_ref())?;
-            Some((name.clone(), value.clone()))
-        });
-        let resources = resolve(template, &values.collect())?;
+        let resources = resolve(template, &template.values(parameters))?;
         Ok(Self { resources })
     }
 

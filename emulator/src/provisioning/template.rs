@@ -153,6 +153,19 @@ impl Template {
         Ok(template)
     }
 
+    //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
+    //# the default counts where no value is given; without one there is no value
+    //? assumed: a value for a parameter that is not declared cannot be referred to, and is no error
+    /// The values of its parameters, of which these are given.
+    pub(super) fn values(&self, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let declared = self.parameters.iter();
+        let values = declared.filter_map(|(name, default)| {
+            let value = given.get(name).or(default.as_ref())?;
+            Some((name.clone(), value.clone()))
+        });
+        values.collect()
+    }
+
     /// The resources of a kind, by logical ID.
     pub(super) fn of_kind(&self, kind: ResourceKind) -> impl Iterator<Item = (&str, &Resource)> {
         let all = self.resources.iter().map(|(id, resource)| (id.as_str(), resource));

@@ -139,17 +139,9 @@ impl Registering {
         })
     }
 
-    //= https://docs.aws.amazon.com/iot/latest/developerguide/provision-template.html
-    //# the default counts where the device sends no value
-    //? assumed: the certificate's ID is that of the token, whatever the device sends; a value for a
-    //? parameter that is not declared cannot be referred to, and is no error
+    //? assumed: the certificate's ID is that of the token, whatever the device sends
     fn values(&self, template: &Template) -> BTreeMap<String, String> {
-        let declared = template.parameters.iter();
-        let values = declared.filter_map(|(name, default)| {
-            let value = self.parameters.get(name).or(default.as_ref())?;
-            Some((name.clone(), value.clone()))
-        });
-        let mut values: BTreeMap<String, String> = values.collect();
+        let mut values = template.values(&self.parameters);
         values.insert(CERTIFICATE_ID.to_owned(), self.certificate_id.to_string());
         values
     }
