@@ -32,6 +32,7 @@
 //! nothing listens off loopback unless [`Config::bind`] asks for it.
 #![forbid(unsafe_code)]
 
+mod alarm;
 pub mod api_gateway;
 mod aws_api;
 mod caller;

@@ -114,8 +114,14 @@ impl Properties {
 pub(crate) struct Frame {
     /// The whole packet, without flags, its packet ID 0.
     pub(crate) bytes: Bytes,
+    pub(crate) places: Places,
+}
+
+/// Where in a packet the receivers of one message differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Places {
     /// Where the packet ID goes, two bytes; nowhere with QoS 0.
-    pub(crate) packet_id_at: Option<usize>,
+    pub(crate) packet_id: Option<usize>,
     /// Where the message expiry interval goes, four bytes, if the message has one.
-    pub(crate) expiry_at: Option<usize>,
+    pub(crate) expiry: Option<usize>,
 }

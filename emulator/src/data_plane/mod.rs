@@ -30,6 +30,8 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 enum Done {
     /// The words of a publish that was taken.
     Taken,
+    /// The same, when the client has the message or nobody asks whether it has.
+    Sent(Sent),
     /// Nothing but 200.
     Nothing,
     Output(Value),
@@ -43,16 +45,15 @@ pub(crate) async fn answer(
     request: &Request,
 ) -> Response {
     let (method, path) = (&request.method, request.uri.path());
-    let operation = Operation::of(method, path);
-    let done = match operation {
-        Ok(operation) => operation.run(iot_core, caller, request).await,
-        Err(error) => Err(error.into()),
-    };
+    let operation = Operation::of(method, path).map_err(HttpRefusal::from);
+    let mut done = operation.and_then(|operation| operation.run(iot_core, caller, request));
+    if let Ok(Done::Sent(Sent::Awaited(confirmation))) = done {
+        // In a box, for which all other requests keep no room.
+        done = Box::pin(confirmation.received()).await.map(|()| Done::Taken);
+    }
     match done {
-        //= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
-        //# a publish that was taken answers 200 with a message and a trace ID
-        //? assumed: the word for a direct message, which is answered in the same form
-        Ok(Done::Taken) => worded(200, None, "OK", trace_id),
+        //? assumed: the word for a direct message, which is answered as a publish is
+        Ok(Done::Taken | Done::Sent(_)) => taken(trace_id),
         Ok(Done::Nothing) => identified(response(200, JSON, ""), trace_id),
         Ok(Done::Output(output)) => identified(response(200, JSON, output.to_string()), trace_id),
         Err(refusal) => {
@@ -64,7 +65,7 @@ pub(crate) async fn answer(
 }
 
 impl Operation {
-    async fn run(
+    fn run(
         self,
         iot_core: &IotCore,
         caller: &HttpCaller,
@@ -96,12 +97,7 @@ impl Operation {
             }
             Self::SendDirectMessage(client_id) => {
                 let message = read_direct_message(client_id, &query, request)?;
-                if let Sent::Awaited(confirmation) =
-                    iot_core.send_direct_message(caller, message)?
-                {
-                    confirmation.received().await?;
-                }
-                Ok(Done::Taken)
+                Ok(Done::Sent(iot_core.send_direct_message(caller, message)?))
             }
             Self::Absent(absent) => {
                 let absent = absent.with_shadow(query.value("name"));
@@ -117,11 +113,19 @@ fn output(output: impl Serialize) -> Result<Done, HttpRefusal> {
     Ok(Done::Output(output))
 }
 
+//= https://docs.aws.amazon.com/iot/latest/developerguide/http.html
+//# a publish that was taken answers 200 with a message and a trace ID
+/// The answer that goes out most often, and so is not put together member by member.
+fn taken(trace_id: &str) -> Response {
+    let body = [r#"{"message":"OK","traceId":""#, trace_id, r#""}"#].concat();
+    identified(response(200, JSON, body), trace_id)
+}
+
 //= https://thinbug.com/q/38594159
 //# the error type ends in a colon, the body repeats the request ID as traceId
 /// A refusal in the data endpoint's words.
 pub(crate) fn failure(error: &ApiError, trace_id: &str) -> Response {
-    worded(http_status(error.code()), Some(error.code().name()), error.message(), trace_id)
+    worded(http_status(error.code()), error.code().name(), error.message(), trace_id)
 }
 
 /// The body of an answer that is nothing but words.
@@ -132,12 +136,10 @@ struct Words<'a> {
     trace_id: &'a str,
 }
 
-fn worded(status: u16, error: Option<&str>, message: &str, trace_id: &str) -> Response {
+fn worded(status: u16, error: &str, message: &str, trace_id: &str) -> Response {
     let body = serde_json::to_vec(&Words { message, trace_id }).unwrap_or_default();
     let mut response = identified(response(status, JSON, body), trace_id);
-    if let Some(error) = error {
-        set_header(&mut response, "x-amzn-errortype", &format!("{error}:"));
-    }
+    set_header(&mut response, "x-amzn-errortype", &format!("{error}:"));
     response
 }
 
@@ -161,7 +163,7 @@ pub(crate) fn refused(status: u16, why: &str, trace_id: &str) -> Response {
         403 => ErrorCode::ForbiddenException,
         _ => ErrorCode::InvalidRequestException,
     };
-    worded(status, Some(code.name()), why, trace_id)
+    worded(status, code.name(), why, trace_id)
 }
 
 /// What this room answers, as the table of the AWS API has to list it.

@@ -197,23 +197,32 @@ pub(super) fn delivery(delivery: &Delivery, wants: &Wants, out: &mut Vec<u8>) ->
         QoS::AtMostOnce => Qos::AtMostOnce,
         QoS::AtLeastOnce => Qos::AtLeastOnce,
     };
-    let frame = message.frame(wants.version, delivery.qos, || {
-        let properties = MessageProperties {
+    let version = wants.version;
+    let publish = || encode::Publish {
+        version,
+        qos,
+        topic: &message.topic,
+        properties: MessageProperties {
             message_expiry_interval_seconds: delivery.expiry_seconds,
             passing: message.properties.clone(),
-        };
-        encode::frame(wants.version, qos, &message.topic, &properties, &message.payload)
-    });
-    let too_large = |limit: &u32| usize::try_from(*limit).is_ok_and(|it| frame.bytes.len() > it);
-    if let Some(limit) = wants.maximum_packet_size.filter(too_large) {
-        return Err(limit);
-    }
+        },
+        payload: &message.payload,
+    };
     let differing = encode::Delivery {
         packet_id: delivery.packet_id.unwrap_or_default(),
         dup: false,
         retain: delivery.retain,
         message_expiry_interval_seconds: delivery.expiry_seconds,
     };
-    encode::write(frame, differing, out);
+    let before = out.len();
+    match message.frame(version, delivery.qos, || publish().frame()) {
+        Some(frame) => encode::write(frame, differing, out),
+        None => publish().write(differing, out),
+    }
+    let too_large = |limit: &u32| usize::try_from(*limit).is_ok_and(|it| out.len() - before > it);
+    if let Some(limit) = wants.maximum_packet_size.filter(too_large) {
+        out.truncate(before);
+        return Err(limit);
+    }
     Ok(())
 }

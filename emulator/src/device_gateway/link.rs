@@ -18,13 +18,15 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::yield_now;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::answers::Outgoing;
 use super::codec::decode::Decoder;
 use super::conversation::Conversation;
 use super::mqtt::{Carrier, End, FAREWELL};
+use super::output::Output;
 use super::throughput::Throughput;
+use crate::alarm::Alarm;
 use crate::message_broker::DisconnectReason;
 use crate::outbox::{Letter, Mailbox, UnderWay};
 
@@ -40,8 +42,6 @@ const UNSENT_BYTES: usize = 256 * 1024;
 /// How much is done for a client that never has to wait before all others have their turn: what
 /// the runtime itself allows for is some MB.
 const TURNS: u8 = 16;
-/// A larger buffer is given back once it is written.
-const IDLE_BYTES: usize = 1024;
 
 thread_local! {
     /// Where connections read into. One that has no half packet keeps no buffer of its own.
@@ -67,50 +67,30 @@ pub(super) struct Link<S> {
     patience: Patience,
 }
 
-/// Bytes on their way to the client.
-#[derive(Default)]
-struct Output {
-    bytes: Vec<u8>,
-    /// How many of them are written.
-    written: usize,
-    /// Whether something below may hold back what was written.
-    unflushed: bool,
-}
-
-impl Output {
-    fn unsent(&self) -> usize {
-        self.bytes.len() - self.written
-    }
-
-    fn is_sent(&self) -> bool {
-        self.unsent() == 0 && !self.unflushed
-    }
-}
-
 /// How long a client may be silent.
 struct Patience {
     limit: Duration,
     /// When the last whole packet came.
     heard: Instant,
     /// Looks whether the client has been silent for too long; moved on only when it goes off.
-    alarm: Pin<Box<Sleep>>,
+    alarm: Alarm,
 }
 
 impl Patience {
     fn new(limit: Duration) -> Self {
         let heard = Instant::now();
-        Self { limit, heard, alarm: Box::pin(sleep_until(heard + limit)) }
+        Self { limit, heard, alarm: Alarm::at(heard + limit) }
     }
 
     /// Ready when the client has been silent for too long.
     fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            ready!(self.alarm.as_mut().poll(context));
+            ready!(self.alarm.poll(context));
             let over = self.heard + self.limit;
             if over <= Instant::now() {
                 return Poll::Ready(());
             }
-            self.alarm.as_mut().reset(over);
+            self.alarm.move_to(over);
         }
     }
 }
@@ -141,7 +121,7 @@ impl<S: Carrier> Link<S> {
             stream,
             decoder,
             input,
-            output: Output { bytes: greeting, ..Output::default() },
+            output: Output::of(greeting),
             mailbox,
             conversation,
             more: false,
@@ -164,7 +144,7 @@ impl<S: Carrier> Link<S> {
     async fn say_farewell(&mut self) {
         let Self { stream, output, .. } = self;
         let farewell = async {
-            stream.write_all(&output.bytes[output.written..]).await?;
+            stream.write_all(output.unsent()).await?;
             stream.flush().await
         };
         let _gone = timeout(FAREWELL, farewell).await;
@@ -200,13 +180,13 @@ impl<S: Carrier> Link<S> {
     fn deliver(&mut self) {
         self.throughput.look_again();
         self.more = !self.throughput.is_held_back()
-            && self.conversation.deliver(&mut self.output.bytes) == Outgoing::More;
+            && self.output.append(|out| self.conversation.deliver(out)) == Outgoing::More;
     }
 
     /// Obeys what has come.
     fn obey(&mut self) -> Result<(), DisconnectReason> {
-        let Self { decoder, input, output, .. } = self;
-        let packets = match self.conversation.read(decoder, input, &mut output.bytes) {
+        let Self { decoder, input, output, conversation, .. } = self;
+        let packets = match output.append(|out| conversation.read(decoder, input, out)) {
             ControlFlow::Continue(packets) => packets,
             ControlFlow::Break(reason) => return Err(reason),
         };
@@ -225,7 +205,7 @@ impl<S: Carrier> Link<S> {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Result<Turn, DisconnectReason>> {
         loop {
             let held_back = self.throughput.is_held_back();
-            let room = self.output.unsent() < SOON_BYTES;
+            let room = self.output.unsent().len() < SOON_BYTES;
             if room && !held_back && self.reads < READS {
                 self.reads += 1;
                 if let Poll::Ready(turn) = self.poll_read(context) {
@@ -254,14 +234,14 @@ impl<S: Carrier> Link<S> {
                 self.under_way = None;
             }
             self.reads = 0;
-            if read_all || self.output.unsent() >= SOON_BYTES {
+            if read_all || self.output.unsent().len() >= SOON_BYTES {
                 break;
             }
         }
         if self.throughput.is_held_back() {
             // It may have said something that was not read.
             self.patience.heard = Instant::now();
-        } else if (SOON_BYTES..UNSENT_BYTES).contains(&self.output.unsent())
+        } else if (SOON_BYTES..UNSENT_BYTES).contains(&self.output.unsent().len())
             && let Poll::Ready(turn) = self.poll_read(context)
         {
             return Poll::Ready(turn);
@@ -295,32 +275,13 @@ impl<S: Carrier> Link<S> {
 
     /// Writes what can be written now.
     fn poll_send(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let Output { bytes, written, unflushed } = &mut self.output;
-        let mut stream = Pin::new(&mut self.stream);
-        while *written < bytes.len() {
-            match stream.as_mut().poll_write(context, &bytes[*written..])? {
-                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(count) => {
-                    self.throughput.moved(count);
-                    *written += count;
-                }
-                Poll::Pending => return Ok(()),
-            }
-            *unflushed = true;
-        }
-        if *unflushed && stream.poll_flush(context)?.is_ready() {
-            bytes.clear();
-            if bytes.capacity() > IDLE_BYTES {
-                *bytes = Vec::new();
-            }
-            (*written, *unflushed) = (0, false);
-        }
-        Ok(())
+        let throughput = &mut self.throughput;
+        self.output.poll_send(Pin::new(&mut self.stream), context, |bytes| throughput.moved(bytes))
     }
 
     /// The core or the clock ended the connection: the client is told.
     fn closed(&mut self, reason: DisconnectReason) -> DisconnectReason {
-        self.conversation.farewell(reason, &mut self.output.bytes);
+        self.output.append(|out| self.conversation.farewell(reason, out));
         reason
     }
 

@@ -13,6 +13,7 @@ mod link;
 #[cfg(test)]
 mod link_tests;
 mod mqtt;
+mod output;
 mod throughput;
 mod websocket;
 

@@ -58,12 +58,15 @@ fn decode_query(text: &str) -> Cow<'_, str> {
 pub(crate) type Response = hyper::Response<Bytes>;
 
 /// A response of `status` with `body` as `content_type`.
-pub(crate) fn response(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response {
+pub(crate) fn response(
+    status: u16,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    if let Ok(value) = header::HeaderValue::from_str(content_type) {
-        response.headers_mut().insert(header::CONTENT_TYPE, value);
-    }
+    let content_type = header::HeaderValue::from_static(content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }
 

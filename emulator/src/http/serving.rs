@@ -3,22 +3,23 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::{Answer, Request, Response, response};
+use crate::alarm::Alarm;
 
 /// Limits of one connection.
 #[derive(Clone, Copy, Debug)]
@@ -85,10 +86,10 @@ where
         })
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let mut waited_too_long = pin!(patience.ends());
+    let mut alarm = Alarm::at(Instant::now() + limits.head);
     let ended = poll_fn(|context| match connection.poll_without_shutdown(context) {
         Poll::Ready(ended) => Poll::Ready(ended.err()),
-        Poll::Pending => waited_too_long.as_mut().poll(context).map(|()| None),
+        Poll::Pending => patience.poll_over(&mut alarm, context).map(|()| None),
     });
     let unreadable = ended.await.filter(hyper::Error::is_parse).map(|error| error.to_string());
     let parts = connection.into_parts();
@@ -122,18 +123,18 @@ impl Patience {
         *self.waiting_since.lock().unwrap_or_else(PoisonError::into_inner) = waiting_since;
     }
 
-    /// Returns when the client has kept the connection waiting for too long.
-    async fn ends(&self) {
-        let mut now = Instant::now();
+    /// Ready when the client has kept the connection waiting for too long.
+    fn poll_over(&self, alarm: &mut Alarm, context: &mut Context<'_>) -> Poll<()> {
         loop {
+            ready!(alarm.poll(context));
+            let now = Instant::now();
             let since = *self.waiting_since.lock().unwrap_or_else(PoisonError::into_inner);
             // Whoever begins to wait after this moment waits longer than until then.
             let until = since.unwrap_or(now) + self.limit;
             if until <= now {
-                return;
+                return Poll::Ready(());
             }
-            sleep_until(until).await;
-            now = Instant::now();
+            alarm.move_to(until);
         }
     }
 }
@@ -186,17 +187,41 @@ impl hyper::body::Body for Body {
 
 async fn collect(request: hyper::Request<Incoming>, limit: usize) -> Result<Request, Response> {
     let (head, body) = request.into_parts();
-    let too_large = || {
+    let body = whole(body, limit).await.ok_or_else(|| {
         let body = r#"{"message":"Request body is too large"}"#;
         response(413, "application/json", body)
-    };
+    })?;
+    Ok(Request { method: head.method, uri: head.uri, headers: head.headers, body })
+}
+
+/// All of a body, without a copy if it came in one piece; `None` if it is larger than `limit`.
+///
+/// Nobody waits for the end of a body whose length is known and has come: that would cost a small
+/// request as much as its policies.
+async fn whole(mut body: Incoming, limit: usize) -> Option<Bytes> {
     // Whoever announces too much is told so at once, and need not send it first.
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-        return Err(too_large());
+        return None;
     }
-    let body = Limited::new(body, limit).collect().await.map_err(|_too_large| too_large())?;
-    let body = body.to_bytes();
-    Ok(Request { method: head.method, uri: head.uri, headers: head.headers, body })
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while !body.is_end_stream()
+        && let Some(frame) = body.frame().await
+    {
+        let Ok(piece) = frame.ok()?.into_data() else { continue };
+        if first.len().max(all.len()) + piece.len() > limit {
+            return None;
+        }
+        if first.is_empty() {
+            first = piece;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&piece);
+    }
+    Some(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// The service's way to end a connection without an answer.

@@ -1,4 +1,5 @@
-//! How long a connection waits for its client, on a clock that stands still until everybody waits.
+//! How long a connection waits for its client, on a clock that stands still until everybody waits;
+//! and the bodies of requests.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ async fn later(seconds: u64) {
     sleep_until(Instant::now() + Duration::from_secs(seconds)).await;
 }
 
-/// A client of a server that answers `OK`, after `/slow` an hour later, and to `/follow` follows.
+/// A client of a server that answers `OK`, after `/slow` an hour later, with the body to `/echo`,
+/// and to `/follow` follows.
 fn connected() -> (DuplexStream, JoinHandle<()>) {
     let (client, server) = duplex(4096);
     let serving = tokio::spawn(async move {
@@ -25,6 +27,7 @@ fn connected() -> (DuplexStream, JoinHandle<()>) {
             serve(server, LIMITS, |request: Request| async move {
                 match request.uri.path() {
                     "/slow" => later(3600).await,
+                    "/echo" => return response(200, "text/plain", request.body).into(),
                     "/follow" => {
                         let (pieces, followed) = mpsc::channel(1);
                         tokio::spawn(async move {
@@ -97,4 +100,31 @@ async fn a_client_may_wait_for_as_long_as_it_likes() {
     let ended = Instant::now();
     serving.await.unwrap();
     assert!(ended.elapsed().abs_diff(LIMITS.head) < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_is_whole_however_it_comes_and_no_larger_than_it_may_be() {
+    const CHUNKED: &str = "transfer-encoding: chunked\r\n";
+    const TOO_LARGE: &str = r#"{"message":"Request body is too large"}"#;
+    let (most, most_of_it) = ("x".repeat(100), "x".repeat(60));
+    let table: [(&str, &[&str], &str); 8] = [
+        ("", &[], ""),
+        ("content-length: 0\r\n", &[], ""),
+        ("content-length: 4\r\n", &["body"], "body"),
+        ("content-length: 6\r\n", &["b", "od", "ies"], "bodies"),
+        (CHUNKED, &["1\r\nb\r\n", "3\r\nodi\r\n", "2\r\nes\r\n0\r\n\r\n"], "bodies"),
+        ("content-length: 100\r\n", &[&most], &most),
+        ("content-length: 101\r\n", &[], TOO_LARGE),
+        (CHUNKED, &["3c\r\n", &most_of_it, "\r\n3c\r\n", &most_of_it], TOO_LARGE),
+    ];
+    for (header, pieces, answer) in table {
+        let (mut client, _serving) = connected();
+        let head = format!("POST /echo HTTP/1.1\r\nhost: x\r\n{header}\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        for piece in pieces {
+            later(1).await;
+            client.write_all(piece.as_bytes()).await.unwrap();
+        }
+        read_until(&mut client, &format!("\r\n\r\n{answer}")).await;
+    }
 }

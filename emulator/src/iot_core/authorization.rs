@@ -132,6 +132,11 @@ impl Authorizer {
         recently.authorize::<A>(policies, context, scope, resource, now)
     }
 
+    /// Whether there is a [`Self::caveat`].
+    pub(super) const fn has_caveat(&self) -> bool {
+        self.pending.is_some()
+    }
+
     /// What is to be known of any decision: that a newer policy does not count yet.
     pub(super) fn caveat(&self) -> Option<String> {
         self.pending.as_deref().map(Pending::why)

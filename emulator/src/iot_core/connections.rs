@@ -76,8 +76,11 @@ impl IotCore {
         ask: impl FnOnce(&mut Held<'_>) -> R,
     ) -> Option<R> {
         self.locked(|state, now| {
-            let facts = Arc::clone(&state.live_now(connection, now)?.0.facts);
-            Some(ask(&mut Held { state, scope: self.scope(), facts, now, trace_id: None }))
+            let (live, registry) = state.live_now(connection, now)?;
+            let facts = Arc::clone(&live.facts);
+            let tells_what_passes = registry.logs_more() || live.authorizer.has_caveat();
+            let scope = self.scope();
+            Some(ask(&mut Held { state, scope, facts, now, tells_what_passes, trace_id: None }))
         })
     }
 
@@ -227,6 +230,7 @@ impl State {
         let facts = connected.facts;
         let caveat = authorizer.caveat();
         let live = Live {
+            last_topic: None,
             facts: Arc::clone(&facts),
             authorizer,
             mailbox,

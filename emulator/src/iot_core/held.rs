@@ -15,7 +15,7 @@ use super::metrics::{Counter, Protocol};
 use super::publishing::{Origin, check_sizes, permits};
 use super::refusals::{self, Published, Reaction, Refused};
 use super::requests::PublishRequest;
-use super::topics::{self, Destination};
+use super::topics::{self, Destination, TopicRefusal};
 use crate::message::{ProtocolVersion, QoS};
 use crate::message_broker::{
     ClientDisconnect, ConnectionFacts, Delivery, DisconnectReason, Publication, SubscribeOptions,
@@ -41,6 +41,8 @@ pub(crate) struct Held<'a> {
     pub(super) scope: &'a Scope,
     pub(super) facts: Arc<ConnectionFacts>,
     pub(super) now: Timestamp,
+    /// Whether somebody may want to know of messages that pass.
+    pub(super) tells_what_passes: bool,
     /// The `traceId` of what was refused last.
     pub(super) trace_id: Option<String>,
 }
@@ -62,7 +64,7 @@ impl Held<'_> {
         if let Err((refused, why)) = check_sizes(&payload, properties.as_deref()) {
             return Err(self.refuse("Publish-In", &topic, why, react(refused)));
         }
-        let destination = match topics::publish(&topic, retain) {
+        let destination = match self.destination(&topic, retain) {
             Ok(destination) => destination,
             Err(refusal) => {
                 let reaction = react(Refused::TopicNameInvalid);
@@ -85,7 +87,9 @@ impl Held<'_> {
             self.note_refused(entry, reaction)
         })?;
         self.state.metrics.published(Protocol::Mqtt, retain.is_some());
-        self.note_passed("Publish-In", &topic, retain.is_some());
+        if self.tells_what_passes {
+            self.note_passed("Publish-In", &topic, retain.is_some());
+        }
         let origin = Origin::client(&self.facts);
         let asks = destination == Destination::FleetProvisioning;
         let asked = asks.then(|| payload.clone());
@@ -106,6 +110,23 @@ impl Held<'_> {
             self.ask_fleet_provisioning(&topic, &payload);
         }
         Ok(Published::Accepted)
+    }
+
+    /// Where a publish to `topic` goes, if it may go anywhere.
+    fn destination(
+        &mut self,
+        topic: &TopicName,
+        retain: bool,
+    ) -> Result<Destination, TopicRefusal> {
+        let Some(live) = self.state.live.get_mut(self.facts.connection) else {
+            return topics::publish(topic, retain);
+        };
+        if live.last_topic.as_ref() == Some(topic) {
+            return Ok(Destination::Everybody);
+        }
+        let destination = topics::publish(topic, retain)?;
+        live.last_topic = (destination == Destination::Everybody).then(|| topic.clone());
+        Ok(destination)
     }
 
     //= https://github.com/ministackorg/ministack/pull/1755
@@ -387,7 +408,9 @@ impl Held<'_> {
             let Some(delivery) = self.next_delivery() else { return false };
             bytes += delivery.message.payload.len();
             self.state.metrics.add(Counter::PublishOutSuccess, Protocol::Mqtt);
-            self.note_passed("Publish-Out", &delivery.message.topic, false);
+            if self.tells_what_passes {
+                self.note_passed("Publish-Out", &delivery.message.topic, false);
+            }
             into.push(delivery);
         }
         true
@@ -398,13 +421,14 @@ impl Held<'_> {
             let pending = self.state.broker.next_delivery(self.facts.connection, self.now)?;
             let live = self.state.live.get_mut(self.facts.connection)?;
             let topic = pending.message().topic.clone();
-            match live.authorizer.ask::<Receive>(self.scope, topic.clone(), self.now) {
+            match live.authorizer.ask::<Receive>(self.scope, topic, self.now) {
                 Ok(permit) => {
                     if let Some(delivery) = pending.deliver(permit) {
                         return Some(delivery);
                     }
                 }
                 Err(refusal) => {
+                    let topic = pending.message().topic.clone();
                     let declined = pending.refuse();
                     let broker = &mut self.state.broker;
                     let goes_on = declined.is_some_and(|it| broker.give_to_another(it, self.now));

@@ -32,11 +32,16 @@ impl IotCore {
     ) -> Result<Arc<Principal>, Unknown> {
         let presentation =
             Presentation { chain, by_name: peer.by_name, source_ip: peer.address.ip() };
-        self.locked(|state, now| {
-            provisioning::present(&mut state.registry, &presentation, now)
-                .map(Arc::new)
-                .map_err(|rejected| state.reject(self.scope(), *rejected, peer, client_id, now))
-        })
+        let now = self.now();
+        let mut state = self.state();
+        let rejected = match provisioning::present(&mut state.registry, &presentation, now) {
+            // Nothing follows from an answer that changed nothing.
+            Ok(principal) => return Ok(Arc::new(principal)),
+            Err(rejected) => rejected,
+        };
+        let unknown = state.reject(self.scope(), *rejected, peer, client_id, now);
+        self.unlock(state, now);
+        Err(unknown)
     }
 }
 

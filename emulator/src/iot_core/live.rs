@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::authorization::Authorizer;
 use super::log::Subscribing;
 use crate::message_broker::{ConnectionFacts, ConnectionId, DisconnectReason};
+use crate::names::TopicName;
 use crate::outbox::Mailbox;
 use crate::time::Timestamp;
 
@@ -15,6 +16,8 @@ use crate::time::Timestamp;
 pub(super) struct Live {
     pub(super) facts: Arc<ConnectionFacts>,
     pub(super) authorizer: Authorizer,
+    /// The last topic that it published to, if that goes to everybody: most publish to it again.
+    pub(super) last_topic: Option<TopicName>,
     pub(super) mailbox: Mailbox,
     /// The SUBSCRIBE that is being worked on.
     pub(super) subscribing: Subscribing,

@@ -273,8 +273,14 @@ impl IotCore {
     fn locked<R>(&self, work: impl FnOnce(&mut State, Timestamp) -> R) -> R {
         let now = self.now();
         let mut guard = self.state();
+        let result = work(&mut guard, now);
+        self.unlock(guard, now);
+        result
+    }
+
+    /// Frees the lock, and does what follows from what was done under it.
+    fn unlock(&self, mut guard: MutexGuard<'_, State>, now: Timestamp) {
         let state = &mut *guard;
-        let result = work(state, now);
         state.propagation.observe(&state.registry, now);
         state.react_to_changes(self.scope(), now);
         state.gather();
@@ -291,7 +297,6 @@ impl IotCore {
             self.shared.around.timers.notify_waiters();
         }
         self.perform(after);
-        result
     }
 
     fn perform(&self, after: After) {

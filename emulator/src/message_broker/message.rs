@@ -50,7 +50,8 @@ pub(crate) struct Message {
     pub(crate) expires: Option<Timestamp>,
     pub(crate) publisher: Option<ClientId>,
     bytes: usize,
-    frames: [OnceLock<Frame>; 4],
+    /// For many receivers.
+    frames: Option<Box<[OnceLock<Frame>; 4]>>,
 }
 
 impl Message {
@@ -75,8 +76,13 @@ impl Message {
             published: now,
             expires: seconds.map(|seconds| now + Duration::from_secs(seconds)),
             publisher,
-            frames: [const { OnceLock::new() }; 4],
+            frames: None,
         }
+    }
+
+    /// The same for many receivers: it is encoded once for all of them.
+    pub(super) fn for_many(self) -> Self {
+        Self { frames: Some(Box::default()), ..self }
     }
 
     /// Its payload, topic and properties, in bytes of memory.
@@ -97,7 +103,8 @@ impl Message {
         Some(u32::try_from(left).unwrap_or(u32::MAX))
     }
 
-    /// The frame that the shell encoded for `version` and `qos`, encoded now if it is the first.
+    /// The frame that the shell encoded for `version` and `qos`, encoded now if it is the first;
+    /// `None` for a message that goes to one receiver.
     ///
     /// What differs between receivers (packet ID, RETAIN, the expiry of [`Message::expires`]) is
     /// the shell's to patch.
@@ -106,15 +113,15 @@ impl Message {
         version: ProtocolVersion,
         qos: QoS,
         encode: impl FnOnce() -> Frame,
-    ) -> &Frame {
-        let [three_0, three_1, five_0, five_1] = &self.frames;
+    ) -> Option<&Frame> {
+        let [three_0, three_1, five_0, five_1] = self.frames.as_deref()?;
         let frame = match (version, qos) {
             (ProtocolVersion::Mqtt311, QoS::AtMostOnce) => three_0,
             (ProtocolVersion::Mqtt311, QoS::AtLeastOnce) => three_1,
             (ProtocolVersion::Mqtt5, QoS::AtMostOnce) => five_0,
             (ProtocolVersion::Mqtt5, QoS::AtLeastOnce) => five_1,
         };
-        frame.get_or_init(encode)
+        Some(frame.get_or_init(encode))
     }
 }
 
@@ -134,6 +141,7 @@ pub(crate) struct Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Places;
 
     fn message(expiry_seconds: Option<u32>) -> Message {
         let publication = Publication { expiry_seconds, ..Publication::default() };
@@ -167,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_encoded_once_per_version_and_qos() {
-        let message = message(None);
+        let message = message(None).for_many();
         let mut encoded = 0;
         for _receiver in 0..3 {
             for version in [ProtocolVersion::Mqtt311, ProtocolVersion::Mqtt5] {
@@ -176,9 +184,9 @@ mod tests {
                     let frame = message.frame(version, qos, || {
                         encoded += 1;
                         let bytes = Bytes::from(wanted.clone());
-                        Frame { bytes, packet_id_at: None, expiry_at: None }
+                        Frame { bytes, places: Places::default() }
                     });
-                    assert_eq!(frame.bytes, wanted.as_bytes());
+                    assert_eq!(frame.unwrap().bytes, wanted.as_bytes());
                 }
             }
         }

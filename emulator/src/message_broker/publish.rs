@@ -42,7 +42,9 @@ impl MessageBroker {
             return Err(Throttled { rate, topic });
         }
         if publication.retain.is_some() || !found.is_empty() {
-            let message = Arc::new(Message::new(topic, publication, now));
+            let message = Message::new(topic, publication, now);
+            let many = message.retain || found.len() > 1;
+            let message = Arc::new(if many { message.for_many() } else { message });
             if message.retain {
                 self.retain(&message);
             }

@@ -152,8 +152,9 @@ impl Level {
 }
 
 fn split_level(topic: &str) -> (&str, Option<&str>) {
-    match topic.split_once('/') {
-        Some((level, rest)) => (level, Some(rest)),
+    // Levels are short: to set out for a search that takes many bytes at once costs more.
+    match topic.bytes().position(|byte| byte == b'/') {
+        Some(end) => (&topic[..end], Some(&topic[end + 1..])),
         None => (topic, None),
     }
 }

@@ -188,7 +188,8 @@ fn part_of(object: &Object, request: &Request) -> Result<Response, S3Error> {
             return Err(S3Error::new(S3ErrorCode::InvalidRange, text));
         }
     };
-    let mut response = response(status, &object.content_type, body);
+    let mut response = response(status, "", body);
+    set_header(&mut response, "content-type", &object.content_type);
     if let Asked::Part(first, last) = asked(request.header("range"), length) {
         set_header(&mut response, "content-range", &format!("bytes {first}-{last}/{length}"));
     }

@@ -323,8 +323,10 @@ impl AsyncRead for Stream {
         let stream = self.get_mut();
         let before = buffer.filled().len();
         while buffer.remaining() > 0 {
-            let now = buffer.remaining().min(stream.opened.len());
-            buffer.put_slice(&stream.opened.split_to(now));
+            if !stream.opened.is_empty() {
+                let now = buffer.remaining().min(stream.opened.len());
+                buffer.put_slice(&stream.opened.split_to(now));
+            }
             if buffer.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }

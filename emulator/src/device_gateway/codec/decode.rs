@@ -144,11 +144,16 @@ impl Decoder {
         if topic.is_none() && topic_alias.is_none() {
             return Err(CodecError::protocol("the topic name is empty"));
         }
-        let payload_bytes = body.left();
-        buffer.advance(header.end - payload_bytes);
-        let payload = match payload_bytes {
-            0 => Bytes::new(),
-            bytes => buffer.split_to(bytes).freeze(),
+        let payload = match body.left() {
+            0 => {
+                buffer.advance(header.end);
+                Bytes::new()
+            }
+            bytes => {
+                let mut packet = buffer.split_to(header.end).freeze();
+                packet.advance(header.end - bytes);
+                packet
+            }
         };
         let (dup, retain) = (flags & 0x08 != 0, flags & 0x01 != 0);
         Ok(Some(Packet::Publish(Publish {

@@ -8,7 +8,7 @@
 use super::packets::MessageProperties;
 use super::properties::{cut, id, put_text, put_u8, put_u16, put_u32, text, variable};
 use super::{PacketType, Qos, ReasonCode};
-use crate::message::{Frame, ProtocolVersion};
+use crate::message::{Frame, Places, ProtocolVersion};
 use crate::names::{ClientId, TopicName};
 
 /// One packet of the server, a PUBLISH excepted.
@@ -302,47 +302,72 @@ pub(crate) struct Delivery {
     pub(crate) message_expiry_interval_seconds: Option<u32>,
 }
 
-/// Writes a message once for all subscribers of one version and QoS; MQTT 3.1.1 is told no
-/// properties.
-pub(crate) fn frame(
-    version: ProtocolVersion,
-    qos: Qos,
-    topic: &TopicName,
-    properties: &MessageProperties,
-    payload: &[u8],
-) -> Frame {
-    let mut list = Vec::new();
-    let mut list_length = Vec::new();
-    let mut expiry_at = None;
-    if version == ProtocolVersion::Mqtt5 {
-        expiry_at = properties.write(&mut list);
-        variable(&mut list_length, list.len());
-    }
-    let topic = cut(topic.as_str());
-    let packet_id_bytes = if qos == Qos::AtMostOnce { 0 } else { 2 };
-    let length = 2 + topic.len() + packet_id_bytes + list_length.len() + list.len() + payload.len();
-    let mut out = Vec::with_capacity(5 + length);
-    out.push(PacketType::Publish.first_byte((qos as u8) << 1));
-    variable(&mut out, length);
-    text(&mut out, topic);
-    let packet_id_at = (qos != Qos::AtMostOnce).then_some(out.len());
-    out.extend_from_slice(&[0, 0][..packet_id_bytes]);
-    out.extend_from_slice(&list_length);
-    let expiry_at = expiry_at.map(|at| out.len() + at);
-    out.extend_from_slice(&list);
-    out.extend_from_slice(payload);
-    Frame { bytes: out.into(), packet_id_at, expiry_at }
+/// What one version and QoS are told of a message; MQTT 3.1.1 is told no properties.
+#[derive(Debug)]
+pub(crate) struct Publish<'a> {
+    pub(crate) version: ProtocolVersion,
+    pub(crate) qos: Qos,
+    pub(crate) topic: &'a TopicName,
+    pub(crate) properties: MessageProperties,
+    pub(crate) payload: &'a [u8],
 }
 
-/// Appends the packet for one subscriber to `out`.
+impl Publish<'_> {
+    /// Encodes the message once for all its subscribers of this version and QoS.
+    pub(crate) fn frame(&self) -> Frame {
+        let mut out = Vec::new();
+        let places = self.put(&mut out);
+        Frame { bytes: out.into(), places }
+    }
+
+    /// Appends the packet for the only subscriber to `out`.
+    pub(crate) fn write(&self, delivery: Delivery, out: &mut Vec<u8>) {
+        let start = out.len();
+        let places = self.put(out);
+        delivery.patch(&mut out[start..], places);
+    }
+
+    fn put(&self, out: &mut Vec<u8>) -> Places {
+        let Self { version, qos, topic, properties, payload } = self;
+        let (version, qos) = (*version, *qos);
+        let (mut list, mut list_length, mut expiry) = (Vec::new(), Vec::new(), None);
+        if version == ProtocolVersion::Mqtt5 {
+            expiry = properties.write(&mut list);
+            variable(&mut list_length, list.len());
+        }
+        let topic = cut(topic.as_str());
+        let id_bytes = if qos == Qos::AtMostOnce { 0 } else { 2 };
+        let length = 2 + topic.len() + id_bytes + list_length.len() + list.len() + payload.len();
+        out.reserve(5 + length);
+        let start = out.len();
+        out.push(PacketType::Publish.first_byte((qos as u8) << 1));
+        variable(out, length);
+        text(out, topic);
+        let packet_id = (qos != Qos::AtMostOnce).then_some(out.len() - start);
+        out.extend_from_slice(&[0, 0][..id_bytes]);
+        out.extend_from_slice(&list_length);
+        let expiry = expiry.map(|at| out.len() - start + at);
+        out.extend_from_slice(&list);
+        out.extend_from_slice(payload);
+        Places { packet_id, expiry }
+    }
+}
+
+/// Appends the packet for one subscriber of many to `out`.
 pub(crate) fn write(frame: &Frame, delivery: Delivery, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&frame.bytes);
-    out[start] |= u8::from(delivery.dup) << 3 | u8::from(delivery.retain);
-    if let Some(at) = frame.packet_id_at {
-        out[start + at..start + at + 2].copy_from_slice(&delivery.packet_id.to_be_bytes());
-    }
-    if let (Some(at), Some(seconds)) = (frame.expiry_at, delivery.message_expiry_interval_seconds) {
-        out[start + at..start + at + 4].copy_from_slice(&seconds.to_be_bytes());
+    delivery.patch(&mut out[start..], frame.places);
+}
+
+impl Delivery {
+    fn patch(self, packet: &mut [u8], places: Places) {
+        packet[0] |= u8::from(self.dup) << 3 | u8::from(self.retain);
+        if let Some(at) = places.packet_id {
+            packet[at..at + 2].copy_from_slice(&self.packet_id.to_be_bytes());
+        }
+        if let (Some(at), Some(seconds)) = (places.expiry, self.message_expiry_interval_seconds) {
+            packet[at..at + 4].copy_from_slice(&seconds.to_be_bytes());
+        }
     }
 }

@@ -48,15 +48,24 @@ pub(crate) fn read_all(
 
 /// Appends what a subscriber gets of `publish`, which names its topic.
 pub(crate) fn write_publish(version: ProtocolVersion, publish: &Publish, out: &mut Vec<u8>) {
-    let topic = publish.topic.as_ref().expect("a topic");
-    let frame = encode::frame(version, publish.qos, topic, &publish.properties, &publish.payload);
     let delivery = Delivery {
         packet_id: publish.packet_id,
         dup: publish.dup,
         retain: publish.retain,
         message_expiry_interval_seconds: None,
     };
-    encode::write(&frame, delivery, out);
+    let message = encode::Publish {
+        version,
+        qos: publish.qos,
+        topic: publish.topic.as_ref().expect("a topic"),
+        properties: publish.properties.clone(),
+        payload: &publish.payload,
+    };
+    let mut alone = Vec::new();
+    message.write(delivery, &mut alone);
+    let before = out.len();
+    encode::write(&message.frame(), delivery, out);
+    assert_eq!(alone, out[before..], "one of many subscribers gets what a single one gets");
 }
 
 /// Reads a stream of packets: the first byte says in which version and with which limit, the second

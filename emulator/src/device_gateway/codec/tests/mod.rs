@@ -14,7 +14,7 @@ use super::packets::{MessageProperties, Packet, Publish};
 pub(crate) use super::scrutiny::write_publish;
 use super::scrutiny::{read_all as decode_all, scrutinise};
 use super::{Qos, ReasonCode};
-use crate::message::{Properties, ProtocolVersion};
+use crate::message::{Places, Properties, ProtocolVersion};
 use crate::names::TopicName;
 
 /// What AWS IoT takes.
@@ -256,9 +256,10 @@ fn a_refusal_never_says_that_a_session_is_present() {
 fn a_frame_is_patched_for_each_subscriber() {
     let properties =
         MessageProperties { message_expiry_interval_seconds: Some(60), ..Default::default() };
-    let topic = TopicName::new("a/b");
-    let frame = encode::frame(ProtocolVersion::Mqtt5, Qos::AtLeastOnce, &topic, &properties, b"hi");
-    assert_eq!((frame.packet_id_at, frame.expiry_at), (Some(7), Some(11)));
+    let (version, qos) = (ProtocolVersion::Mqtt5, Qos::AtLeastOnce);
+    let topic = &TopicName::new("a/b");
+    let frame = encode::Publish { version, qos, topic, properties, payload: b"hi" }.frame();
+    assert_eq!(frame.places, Places { packet_id: Some(7), expiry: Some(11) });
     let mut out = Vec::new();
     for (packet_id, seconds) in [(1, 59), (0x0203, 58)] {
         let start = out.len();
@@ -283,11 +284,11 @@ fn what_mqtt_cannot_say_is_cut_and_spoils_nothing() {
         user_properties: vec![(long.clone(), "v".to_owned())],
         ..Default::default()
     };
-    let topic = TopicName::new(&long);
+    let topic = &TopicName::new(&long);
     let properties =
         MessageProperties { message_expiry_interval_seconds: None, passing: passing.boxed() };
     let (version, qos) = (ProtocolVersion::Mqtt5, Qos::AtMostOnce);
-    let frame = encode::frame(version, qos, &topic, &properties, b"");
+    let frame = encode::Publish { version, qos, topic, properties, payload: b"" }.frame();
     let mut decoder = Decoder::of_version(ProtocolVersion::Mqtt5, usize::MAX);
     let packet = decoder.decode(&mut BytesMut::from(&frame.bytes[..])).unwrap();
     let Some(Packet::Publish(publish)) = packet else { panic!("{packet:?}") };
