@@ -40,7 +40,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     // What must happen after a decision: it carries words of the core, and runs nothing.
     ("outbox", &["message_broker", "names", "provisioning", "rules_engine"]),
     // Shell rooms that several doors share.
-    ("http", &[]),
+    ("alarm", &[]),
+    ("http", &["alarm"]),
     ("tls", &["pki", "time"]),
     ("caller", &["config", "credentials", "errors", "http", "names", "pki", "time"]),
     ("device_keys", &["pki"]),
@@ -61,7 +62,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "iot_core", "lambda", "names", "registry", "rules_engine", "s3", "service_model", "time", "trace",
     ]),
     ("device_gateway", &[
-        "caller", "cloud", "data_plane", "doors", "http", "iot_core", "message", "message_broker",
+        "alarm", "caller", "cloud", "data_plane", "doors", "http", "iot_core", "message", "message_broker",
         "names", "outbox", "pki", "quotas", "tls", "trace",
     ]),
     ("doors", &["api_gateway", "aws_api", "cloud", "http", "tls", "trace"]),

@@ -181,8 +181,8 @@ impl Conversation {
         ControlFlow::Break(answers::end_of(refused))
     }
 
-    fn publish(&mut self, held: &mut Held<'_>, publish: Publish, out: &mut Vec<u8>) -> Turn {
-        let topic = match self.topic(&publish) {
+    fn publish(&mut self, held: &mut Held<'_>, mut publish: Publish, out: &mut Vec<u8>) -> Turn {
+        let topic = match self.topic(&mut publish) {
             Ok(topic) => topic,
             Err((reason, why)) => return self.misused(held, why, reason, out),
         };
@@ -223,18 +223,18 @@ impl Conversation {
     //# a client that uses a topic alias above 8 is disconnected
     //= https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
     //# 3.3.2.3.4: an alias that stands for nothing yet is a protocol error
-    fn topic(&mut self, publish: &Publish) -> Result<TopicName, (ReasonCode, &'static str)> {
+    fn topic(&mut self, publish: &mut Publish) -> Result<TopicName, (ReasonCode, &'static str)> {
         let Some(alias) = publish.topic_alias else {
             let neither = (ReasonCode::ProtocolError, "neither a topic nor an alias");
-            return publish.topic.clone().ok_or(neither);
+            return publish.topic.take().ok_or(neither);
         };
         let aliases = self.aliases.get_or_insert_default();
         let slot = aliases.get_mut(usize::from(alias).wrapping_sub(1));
         let slot = slot.ok_or((ReasonCode::TopicAliasInvalid, "a topic alias above 8"))?;
-        if let Some(topic) = &publish.topic {
+        if let Some(topic) = publish.topic.take() {
             //? assumed: an alias does not come to stand for a topic that is too long for AWS
             *slot = Some(topic.clone()).filter(|topic| topic.as_str().len() <= LONGEST_TOPIC);
-            return Ok(topic.clone());
+            return Ok(topic);
         }
         let unknown = (ReasonCode::ProtocolError, "a topic alias that stands for nothing yet");
         slot.clone().ok_or(unknown)
