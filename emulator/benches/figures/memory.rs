@@ -29,15 +29,15 @@ pub(crate) fn rows() -> Vec<Row> {
     arns.extend(first.iter().map(register));
     arns.iter().enumerate().for_each(create);
 
-    let before = resident_bytes("self");
+    let before = resident_bytes();
     arns.extend(others.iter().map(register));
     // The ARNs are the bench's own.
     let own: usize = arns.iter().skip(FIRST).map(|arn| (arn.len() + 8).next_multiple_of(16)).sum();
-    let certificates = (resident_bytes("self") - before - own as f64) / COUNT as f64;
+    let certificates = (resident_bytes() - before - own as f64) / COUNT as f64;
 
-    let before = resident_bytes("self");
+    let before = resident_bytes();
     arns.iter().enumerate().skip(FIRST).for_each(create);
-    let things = (resident_bytes("self") - before) / COUNT as f64;
+    let things = (resident_bytes() - before) / COUNT as f64;
     vec![
         row("thing: three attributes, one principal", things, 2),
         row("certificate with its PEM", certificates, 6),

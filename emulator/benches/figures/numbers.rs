@@ -54,19 +54,10 @@ fn on_cpu(path: &str) -> Duration {
     Duration::from_nanos(nanoseconds.unwrap_or_default())
 }
 
-/// Resident bytes of the process `pid`, exact: `statm` may lag behind by some pages a thread.
-pub(crate) fn resident_bytes(pid: &str) -> f64 {
-    memory(pid, "Rss:")
-}
-
-/// Those of them that are no page of a file: what the process has taken for itself.
-pub(crate) fn anonymous_bytes(pid: &str) -> f64 {
-    memory(pid, "Anonymous:")
-}
-
-fn memory(pid: &str, what: &str) -> f64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("/proc");
-    let line = text.lines().find(|line| line.starts_with(what)).expect("memory");
+/// Resident bytes of this process, exact: `statm` may lag behind by some pages a thread.
+pub(crate) fn resident_bytes() -> f64 {
+    let text = fs::read_to_string("/proc/self/smaps_rollup").expect("/proc");
+    let line = text.lines().find(|line| line.starts_with("Rss:")).expect("memory");
     let kibibytes: f64 =
         line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
     kibibytes * 1024.0
