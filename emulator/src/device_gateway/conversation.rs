@@ -10,7 +10,7 @@ use bytes::BytesMut;
 
 use super::answers::{self, Outgoing};
 use super::codec::decode::Decoder;
-use super::codec::encode::Answer;
+use super::codec::encode::{self, Answer};
 use super::codec::packets::{Packet, Publish, Subscribe};
 use super::codec::{Qos, ReasonCode};
 use super::mqtt::Wants;
@@ -215,6 +215,9 @@ impl Conversation {
     }
 
     fn acknowledge(&self, packet_id: u16, reason: ReasonCode, out: &mut Vec<u8>) {
+        if reason == ReasonCode::Success {
+            return encode::taken(packet_id, out);
+        }
         let answer = Answer::PubAck { packet_id, reason, reason_string: None };
         answer.encode(self.wants.version, out);
     }

@@ -20,6 +20,7 @@ mod group_delivery;
 mod lifecycle;
 mod lookup;
 mod message;
+mod packet_ids;
 mod publish;
 mod queue;
 mod retained;

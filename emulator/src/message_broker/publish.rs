@@ -15,7 +15,7 @@ use super::throttling::{Excess, Throttled};
 use super::untold::Recurring;
 use super::{MessageBroker, Notice, Receiver};
 use crate::message::QoS;
-use crate::names::ClientId;
+use crate::names::{ClientId, TopicName};
 use crate::policy::{Permit, Publish};
 use crate::time::Timestamp;
 
@@ -31,31 +31,43 @@ impl MessageBroker {
         // A permit to retain under another topic is none for this one.
         publication.retain = publication.retain.filter(|retain| *retain.resource() == topic);
         let mut found = std::mem::take(&mut self.found);
-        let overlap = self.subscriptions.collect(topic.as_str(), &mut found);
-        self.leave_own_out(&mut found, publication.publisher.as_ref());
+        let given = self.give(topic, publication, &mut found, now);
+        found.clear();
+        self.found = found;
+        given
+    }
+
+    /// Gives the message to whoever subscribed; `found` is room for them.
+    fn give(
+        &mut self,
+        topic: TopicName,
+        publication: Publication,
+        found: &mut Vec<Subscriber>,
+        now: Timestamp,
+    ) -> Result<(), Throttled> {
+        let overlap = self.subscriptions.collect(topic.as_str(), found);
+        if found.is_empty() && publication.retain.is_none() {
+            return Ok(());
+        }
+        self.leave_own_out(found, publication.publisher.as_ref());
         if overlap == Overlap::Possible {
-            merge(&mut found);
+            merge(found);
         }
         if let Err(rate) = self.count_receivers(found.len(), now) {
-            found.clear();
-            self.found = found;
             return Err(Throttled { rate, topic });
         }
-        if publication.retain.is_some() || !found.is_empty() {
-            let message = Message::new(topic, publication, now);
-            let many = message.retain || found.len() > 1;
-            let message = Arc::new(if many { message.for_many() } else { message });
-            if message.retain {
-                self.retain(&message);
-            }
-            for subscriber in found.drain(..) {
-                match subscriber.target {
-                    Target::Session(slot) => self.give_to_session(slot, &message, subscriber, now),
-                    Target::Group(group) => self.give_to_group(group, &message, now),
-                }
+        let message = Message::new(topic, publication, now);
+        let many = message.retain || found.len() > 1;
+        let message = Arc::new(if many { message.for_many() } else { message });
+        if message.retain {
+            self.retain(&message);
+        }
+        for subscriber in found.drain(..) {
+            match subscriber.target {
+                Target::Session(slot) => self.give_to_session(slot, &message, subscriber, now),
+                Target::Group(group) => self.give_to_group(group, &message, now),
             }
         }
-        self.found = found;
         Ok(())
     }
 

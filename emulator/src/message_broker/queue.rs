@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::direct::DirectMessageId;
 use super::message::{Delivery, Message};
+use super::packet_ids::PacketIds;
 use super::shared::GroupId;
 use super::waiting::Waiting;
 use crate::message::{ProtocolVersion, QoS};
@@ -115,7 +116,7 @@ pub(super) struct Queue {
     in_flight: VecDeque<InFlight>,
     due: usize,
     sequence: u32,
-    last_packet_id: u16,
+    packet_ids: PacketIds,
     next_stored: Timestamp,
 }
 
@@ -297,7 +298,8 @@ impl Queue {
                     let missed = now - Duration::from_secs(1) + every;
                     self.next_stored = self.next_stored.max(missed) + every;
                 }
-                let packet_id = self.allocate_packet_id();
+                let in_use = self.in_flight.iter().map(|sent| sent.packet_id);
+                let packet_id = self.packet_ids.next(in_use);
                 self.in_flight.push_back(InFlight {
                     packet_id,
                     queued,
@@ -311,21 +313,14 @@ impl Queue {
         Some(delivery(message, QoS::AtLeastOnce, Some(packet_id), queued.retain, now))
     }
 
-    /// Packet IDs rise, so that a PUBACK which comes twice does not hit another message.
-    fn allocate_packet_id(&mut self) -> u16 {
-        loop {
-            self.last_packet_id = self.last_packet_id.checked_add(1).unwrap_or(1);
-            let packet_id = self.last_packet_id;
-            if self.in_flight.iter().all(|sent| sent.packet_id != packet_id) {
-                return packet_id;
-            }
-        }
-    }
-
     /// The client has it; what it was, if it was waited for.
     pub(super) fn acknowledge(&mut self, packet_id: u16) -> Option<Queued> {
         let index = self.in_flight.iter().position(|sent| sent.packet_id == packet_id)?;
-        let sent = self.in_flight.remove(index)?;
+        let sent = match index {
+            // Most clients acknowledge in the order in which they are sent to.
+            0 => self.in_flight.pop_front()?,
+            index => self.in_flight.remove(index)?,
+        };
         if index < self.due {
             self.due -= 1;
         }

@@ -213,6 +213,13 @@ impl Answer {
     }
 }
 
+/// Appends the PUBACK of a message that was taken, which is sent more often than any other answer
+/// and is the same in both versions.
+pub(crate) fn taken(packet_id: u16, out: &mut Vec<u8>) {
+    let [high, low] = packet_id.to_be_bytes();
+    out.extend_from_slice(&[PacketType::PubAck.first_byte(0), 2, high, low]);
+}
+
 fn puback(
     version: ProtocolVersion,
     packet_id: u16,
@@ -220,14 +227,11 @@ fn puback(
     reason_string: Option<&str>,
     out: &mut Vec<u8>,
 ) -> bool {
-    let [high, low] = packet_id.to_be_bytes();
     match (version, reason, reason_string) {
         (ProtocolVersion::Mqtt311, reason, _) if reason.is_error() => return false,
-        // The one answer that is sent for every message.
-        (ProtocolVersion::Mqtt311, ..) | (_, ReasonCode::Success, None) => {
-            out.extend_from_slice(&[PacketType::PubAck.first_byte(0), 2, high, low]);
-        }
+        (ProtocolVersion::Mqtt311, ..) | (_, ReasonCode::Success, None) => taken(packet_id, out),
         (_, reason, reason_string) => {
+            let [high, low] = packet_id.to_be_bytes();
             let properties = reason_string_property(reason_string);
             let head = [high, low, reason.value()];
             packet_with_properties(PacketType::PubAck, &head, &properties, &[], out);
