@@ -125,7 +125,9 @@ impl Held<'_> {
             return Ok(Destination::Everybody);
         }
         let destination = topics::publish(topic, retain)?;
-        live.last_topic = (destination == Destination::Everybody).then(|| topic.clone());
+        // Whether a reserved topic may be published to depends on more than its name.
+        let plain = destination == Destination::Everybody && !topic.as_str().starts_with('$');
+        live.last_topic = plain.then(|| topic.clone());
         Ok(destination)
     }
 

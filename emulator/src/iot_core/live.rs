@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 pub(super) struct Live {
     pub(super) facts: Arc<ConnectionFacts>,
     pub(super) authorizer: Authorizer,
-    /// The last topic that it published to, if that goes to everybody: most publish to it again.
+    /// The last topic that it published to, if anybody may: most publish to it again.
     pub(super) last_topic: Option<TopicName>,
     pub(super) mailbox: Mailbox,
     /// The SUBSCRIBE that is being worked on.
