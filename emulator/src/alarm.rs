@@ -1,7 +1,7 @@
 //! A timer that a connection looks at whenever it is woken, and that hardly ever goes off.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -18,7 +18,25 @@ impl Alarm {
         Self { sleep: Box::pin(sleep_until(moment)), woken: None }
     }
 
-    pub(crate) fn move_to(&mut self, moment: Instant) {
+    /// Ready once the moment has come that `until` gives, which is asked when the alarm goes off:
+    /// if there is time left, it is moved on.
+    pub(crate) fn poll_until(
+        &mut self,
+        context: &mut Context<'_>,
+        until: impl Fn(Instant) -> Instant,
+    ) -> Poll<()> {
+        loop {
+            ready!(self.poll(context));
+            let now = Instant::now();
+            let moment = until(now);
+            if moment <= now {
+                return Poll::Ready(());
+            }
+            self.move_to(moment);
+        }
+    }
+
+    fn move_to(&mut self, moment: Instant) {
         self.sleep.as_mut().reset(moment);
         self.woken = None;
     }
@@ -27,7 +45,7 @@ impl Alarm {
     ///
     /// Who is to be woken is told to the runtime once: to tell it on each turn of a connection
     /// costs half as much as to decrypt a small packet.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let told = self.woken.as_ref().is_some_and(|woken| woken.will_wake(context.waker()));
         if told && !self.sleep.is_elapsed() {
             return Poll::Pending;

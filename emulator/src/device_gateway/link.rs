@@ -84,14 +84,8 @@ impl Patience {
 
     /// Ready when the client has been silent for too long.
     fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.alarm.poll(context));
-            let over = self.heard + self.limit;
-            if over <= Instant::now() {
-                return Poll::Ready(());
-            }
-            self.alarm.move_to(over);
-        }
+        let Self { limit, heard, alarm } = self;
+        alarm.poll_until(context, |_now| *heard + *limit)
     }
 }
 

@@ -10,8 +10,9 @@ mod tests;
 use std::borrow::Cow;
 use std::io;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{AsHeaderName, IntoHeaderName};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -94,6 +95,38 @@ impl From<Response> for Answer {
     }
 }
 
+/// All of a body, without a copy if it came in one piece; an error if it breaks off, or is larger
+/// than `limit`.
+///
+/// Nobody waits for the end of a body whose length is known and has come: that would cost a small
+/// request as much as its policies.
+async fn whole(mut body: Incoming, limit: usize) -> io::Result<Bytes> {
+    let too_large = || io::Error::other("length limit exceeded");
+    // Whoever announces too much is told so at once, and need not send it first.
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return Err(too_large());
+    }
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while !body.is_end_stream()
+        && let Some(frame) = body.frame().await
+    {
+        let Ok(piece) = frame.map_err(io::Error::other)?.into_data() else { continue };
+        if first.len().max(all.len()) + piece.len() > limit {
+            return Err(too_large());
+        }
+        if first.is_empty() {
+            first = piece;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
 /// Asks `request` on `stream` and gives back the whole answer; it may hold `limit` bytes.
 pub(crate) async fn exchange<S>(stream: S, request: Request, limit: usize) -> io::Result<Response>
 where
@@ -107,8 +140,7 @@ where
     let (mut sender, connection) = handshake.map_err(io::Error::other)?;
     let answer = async move {
         let (head, body) = sender.send_request(asked).await.map_err(io::Error::other)?.into_parts();
-        let body = Limited::new(body, limit).collect().await.map_err(io::Error::other)?;
-        Ok(Response::from_parts(head, body.to_bytes()))
+        Ok(Response::from_parts(head, whole(body, limit).await?))
     };
     tokio::pin!(connection, answer);
     // The connection moves only while somebody polls it; its own end decides nothing.

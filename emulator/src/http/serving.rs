@@ -5,12 +5,12 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Answer, Request, Response, response};
+use super::{Answer, Request, Response, response, whole};
 use crate::alarm::Alarm;
 
 /// Limits of one connection.
@@ -125,17 +125,11 @@ impl Patience {
 
     /// Ready when the client has kept the connection waiting for too long.
     fn poll_over(&self, alarm: &mut Alarm, context: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(alarm.poll(context));
-            let now = Instant::now();
+        alarm.poll_until(context, |now| {
             let since = *self.waiting_since.lock().unwrap_or_else(PoisonError::into_inner);
             // Whoever begins to wait after this moment waits longer than until then.
-            let until = since.unwrap_or(now) + self.limit;
-            if until <= now {
-                return Poll::Ready(());
-            }
-            alarm.move_to(until);
-        }
+            since.unwrap_or(now) + self.limit
+        })
     }
 }
 
@@ -187,41 +181,11 @@ impl hyper::body::Body for Body {
 
 async fn collect(request: hyper::Request<Incoming>, limit: usize) -> Result<Request, Response> {
     let (head, body) = request.into_parts();
-    let body = whole(body, limit).await.ok_or_else(|| {
+    let body = whole(body, limit).await.map_err(|_too_large| {
         let body = r#"{"message":"Request body is too large"}"#;
         response(413, "application/json", body)
     })?;
     Ok(Request { method: head.method, uri: head.uri, headers: head.headers, body })
-}
-
-/// All of a body, without a copy if it came in one piece; `None` if it is larger than `limit`.
-///
-/// Nobody waits for the end of a body whose length is known and has come: that would cost a small
-/// request as much as its policies.
-async fn whole(mut body: Incoming, limit: usize) -> Option<Bytes> {
-    // Whoever announces too much is told so at once, and need not send it first.
-    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-        return None;
-    }
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    while !body.is_end_stream()
-        && let Some(frame) = body.frame().await
-    {
-        let Ok(piece) = frame.ok()?.into_data() else { continue };
-        if first.len().max(all.len()) + piece.len() > limit {
-            return None;
-        }
-        if first.is_empty() {
-            first = piece;
-            continue;
-        }
-        if all.is_empty() {
-            all.extend_from_slice(&first);
-        }
-        all.extend_from_slice(&piece);
-    }
-    Some(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// The service's way to end a connection without an answer.
