@@ -8,6 +8,8 @@
 const assert = require("node:assert/strict");
 const { auth, iot, mqtt, mqtt5 } = require("aws-iot-device-sdk-v2");
 
+const { converse } = require("./conversation");
+
 const { env } = process;
 const PATIENCE = 20_000;
 const MQTT_PORT = Number(env.MQTT_PORT);
@@ -339,14 +341,6 @@ async function all() {
     await messages5(way);
     await messages3(way);
   }
-  console.log("all is as on AWS");
 }
 
-all().then(
-  // Connections that were cut would try again in a minute: nobody waits for that.
-  () => process.exit(0),
-  (error) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+converse(all);

@@ -11,6 +11,8 @@ const assert = require("node:assert/strict");
 const { readFileSync, writeFileSync } = require("node:fs");
 const { iot, iotidentity, mqtt, mqtt5 } = require("aws-iot-device-sdk-v2");
 
+const { converse } = require("./conversation");
+
 const { env } = process;
 const PATIENCE = 20_000;
 const MQTT_PORT = Number(env.MQTT_PORT);
@@ -211,14 +213,6 @@ async function all() {
       for (const way of ["keys", "csr"]) await provision(version, connect, Identity, way);
     }
   }
-  console.log("all is as on AWS");
 }
 
-all().then(
-  // Connections that were cut would try again in a minute: nobody waits for that.
-  () => process.exit(0),
-  (error) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+converse(all);

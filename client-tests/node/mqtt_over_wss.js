@@ -9,6 +9,7 @@ const { once } = require("node:events");
 const fs = require("node:fs");
 const mqtt = require("mqtt");
 
+const { converse } = require("./conversation");
 const { presigned } = require("./presigned");
 
 const { env } = process;
@@ -198,13 +199,6 @@ async function all() {
   }
   await refusals5();
   await refusals311();
-  console.log("all is as on AWS");
 }
 
-all().then(
-  () => process.exit(0),
-  (error) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+converse(all);

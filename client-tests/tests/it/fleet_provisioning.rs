@@ -260,6 +260,5 @@ async fn all_ways_are_as_on_aws(desk: &Desk) {
             }
         }
     }
-    let refused: Vec<&str> = refused.iter().map(String::as_str).collect();
-    desk.assert_refused(&refused);
+    assert_all_refused(desk, &refused);
 }
